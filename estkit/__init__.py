@@ -1,0 +1,65 @@
+"""estkit tells how good an estimate is: every number it prints carries its own error.
+
+Likelihood: what is θ̂, and how sure is it?
+    `fit`, `fit_many` with `Binomial`, `Softmax`, `Gaussian`; they answer with `LikelihoodFit` and
+    `BatchFit`.
+
+Monte Carlo: what are the bias, variance and coverage of any estimator?
+    `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
+
+Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
+`EstkitWarning`.
+"""
+
+from typing import Any
+
+from estkit.errors import (
+    ConvergenceError,
+    DataError,
+    EstkitError,
+    EstkitWarning,
+    FitError,
+    MissingExtraError,
+    RankError,
+    SeparationError,
+    StudyError,
+    StudyInterrupted,
+)
+from estkit.estimate import Estimate
+from estkit.likelihood import BatchFit, Binomial, Gaussian, LikelihoodFit, Softmax, fit, fit_many
+from estkit.montecarlo import Sample, Study, StudyResult, grid, vectorized
+
+__all__ = [
+    "BatchFit",
+    "Binomial",
+    "ConvergenceError",
+    "DataError",
+    "Estimate",
+    "EstkitError",
+    "EstkitWarning",
+    "FitError",
+    "Gaussian",
+    "LikelihoodFit",
+    "MissingExtraError",
+    "RankError",
+    "Sample",
+    "SeparationError",
+    "Softmax",
+    "Study",
+    "StudyError",
+    "StudyInterrupted",
+    "StudyResult",
+    "__version__",
+    "fit",
+    "fit_many",
+    "grid",
+    "vectorized",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # read when asked for: the metadata take longer than numpy's import
+        from importlib.metadata import version
+
+        return version("estkit")
+    raise AttributeError(f"module 'estkit' has no attribute {name!r}")

@@ -1,0 +1,390 @@
+"""The one input seam: array-likes and data frames in, checked arrays and their names out.
+
+Frames of any kind come in through narwhals. Nothing is copied that can be used as it is, and nothing
+that was passed in is ever modified. Each check says the column, the row and the value it met; rows are
+positions counted from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.errors import DataError
+
+Floats = NDArray[np.float64]
+_CHUNK = 1 << 18  # numbers looked at together when a bad one must be found
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """A checked matrix of real numbers, of any numeric dtype, and a name for each column."""
+
+    values: NDArray[Any]
+    names: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return int(self.values.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Labels of any kind as codes 0, 1, ... into `outcomes`."""
+
+    codes: NDArray[np.int64]
+    outcomes: tuple[Any, ...]
+
+
+def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Columns:
+    """Return a matrix with named columns from an array-like, a frame, a mapping of columns, or None.
+
+    Parameters
+    ----------
+    given : array-like of shape (n, p) or (n,), data frame, or None
+        One-dimensional input is a single column.
+    what : str
+        What to call it in messages.
+    rows : int, optional
+        The number of rows it must have; needed when `given` is None.
+
+    Raises
+    ------
+    DataError
+        If a value is missing, infinite or not a number, if names repeat, or if there is no row.
+    """
+    frame = _as_frame(given)
+    if frame is not None:
+        columns = _read_frame(frame, what)
+    elif given is None:
+        columns = Columns(np.empty((rows or 0, 0)), ())
+    else:
+        values = _as_array(given, what)
+        if values.ndim == 1:
+            values = values[:, None]
+        if values.ndim != 2:
+            raise DataError(
+                f"{what} must have two dimensions (rows, columns), got shape {values.shape}."
+            )
+        columns = Columns(values, tuple(f"x{j}" for j in range(values.shape[1])))
+    if columns.rows == 0:
+        raise DataError(f"{what} has no rows; at least one observation is needed.")
+    if rows is not None and columns.rows != rows:
+        raise DataError(f"{what} has {columns.rows} rows, expected {rows}.")
+    check_finite(columns.values, what, columns.names)
+    return columns
+
+
+def read_vector(given: Any, *, what: str, rows: int | None = None) -> Floats:
+    """Return a checked float64 vector; a column of shape (n, 1) is taken as one.
+
+    Raises
+    ------
+    DataError
+        If a value is missing, infinite or not a number, or the length is not `rows`.
+    """
+    columns = read_columns(given, what=what)
+    if columns.values.shape[1] != 1:
+        raise DataError(f"{what} must be one column of numbers, got shape {columns.values.shape}.")
+    if rows is not None:
+        check_rows(what, columns.rows, rows)
+    return np.ascontiguousarray(columns.values[:, 0], dtype=float)
+
+
+def read_counts(given: Any, *, what: str) -> tuple[Floats, tuple[str, ...]]:
+    """Return an (n, K) matrix of whole non-negative counts and the column names.
+
+    Raises
+    ------
+    DataError
+        If a count is negative or not whole; the message quotes its column, row and value.
+    """
+    columns = read_columns(given, what=what)
+    counts = np.asarray(columns.values, dtype=float)
+    for wrong, kind in ((counts < 0, "is negative"), (counts != np.floor(counts), "is not whole")):
+        if wrong.any():
+            row, column = (int(i) for i in np.argwhere(wrong)[0])
+            raise DataError(
+                f"{what}: column {columns.names[column]!r}, row {row} (counted from 0) {kind} "
+                f"({counts[row, column]:g}); counts must be whole numbers of 0 or more."
+            )
+    return counts, columns.names
+
+
+def read_frequencies(given: Any, *, rows: int) -> Floats | None:
+    """Return frequency weights, the number of times each row was observed, or None.
+
+    Raises
+    ------
+    DataError
+        If a weight is negative or not whole, or none is positive.
+    """
+    if given is None:
+        return None
+    weights = read_vector(given, what="weights", rows=rows)
+    wrong = (weights < 0) | (weights != np.floor(weights))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        kind = "is negative" if weights[row] < 0 else "is not whole"
+        raise DataError(
+            f"weights: row {row} (counted from 0) {kind} ({weights[row]:g}); weights are "
+            f"frequencies, the number of times a row was observed."
+        )
+    if not weights.any():
+        raise DataError("weights are all zero; at least one row must have been observed.")
+    return weights
+
+
+def read_labels(given: Any, *, what: str = "y") -> Labels:
+    """Return codes and outcomes from labels of any one kind: numbers, strings, bools, categories.
+
+    Outcomes are sorted, or in the order of the categories for a categorical; a category that
+    never occurs is left out.
+
+    Raises
+    ------
+    DataError
+        If a label is missing, the labels cannot be ordered, or they look like measurements.
+    """
+    values, categories = _label_values(given, what)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(f"{what} must be one column of labels, got shape {values.shape}.")
+    if values.size == 0:
+        raise DataError(f"{what} has no rows; at least one observation is needed.")
+    _check_labels(values, what)
+    try:
+        outcomes, codes = np.unique(values, return_inverse=True)
+    except TypeError as error:
+        kinds = sorted({type(value).__name__ for value in values.tolist()})
+        raise DataError(
+            f"{what} mixes labels of the kinds {', '.join(kinds)}, which have no common order; "
+            f"make them all of one kind."
+        ) from error
+    seen = tuple(outcomes.tolist())
+    if categories is not None:
+        order = [category for category in categories if category in set(seen)]
+        position = np.array([order.index(outcome) for outcome in seen], dtype=np.int64)
+        return Labels(position[codes.ravel()], tuple(order))
+    return Labels(codes.ravel().astype(np.int64), seen)
+
+
+def check_finite(values: NDArray[Any], what: str, names: Sequence[str]) -> None:
+    """Raise at the first value of a matrix that is missing or infinite, quoting where it is."""
+    if values.dtype.kind != "f" or values.size == 0:
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):  # one cheap pass; an overflow only leads to the slow look
+            return
+    step = max(1, _CHUNK // values.shape[1])
+    for start in range(0, values.shape[0], step):
+        wrong = ~np.isfinite(values[start : start + step])
+        if wrong.any():
+            row, column = (int(i) for i in np.argwhere(wrong)[0])
+            _refuse_value(values[start + row, column], what, names[column], start + row)
+
+
+def match_columns(columns: Columns, names: Sequence[str]) -> Columns:
+    """Return the columns in the order of `names`; unnamed ones are taken by position.
+
+    Raises
+    ------
+    DataError
+        If a named column is missing, or the number of columns differs.
+    """
+    unnamed = columns.names == tuple(f"x{j}" for j in range(len(columns.names)))
+    if unnamed and len(columns.names) == len(names):
+        return Columns(columns.values, tuple(names))
+    missing = [name for name in names if name not in columns.names]
+    if missing or (unnamed and len(columns.names) != len(names)):
+        raise DataError(
+            f"X has the columns {', '.join(columns.names) or '(none)'}, but the fit used "
+            f"{', '.join(names)}; missing: {', '.join(missing) or 'none'}."
+        )
+    order = [columns.names.index(name) for name in names]
+    return Columns(columns.values[:, order], tuple(names))
+
+
+def check_rows(what: str, found: int, rows: int) -> None:
+    """Raise unless `what` has as many rows as X."""
+    if found != rows:
+        raise DataError(
+            f"{what} has {found} rows but X has {rows}; give one response for each row of X."
+            if what == "y"
+            else f"{what} has {found} rows but X has {rows}; give one value for each row of X."
+        )
+
+
+def check_same_index(**given: Any) -> None:
+    """Raise if pandas inputs carry different row labels, which pairing by position would mix up."""
+    indexes = {
+        name: value.index
+        for name, value in given.items()
+        if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "iloc")
+    }
+    if len(indexes) < 2:
+        return
+    (first, reference), *others = indexes.items()
+    for name, index in others:
+        if len(index) == len(reference) and not index.equals(reference):
+            row = int(np.argmax(np.asarray(index != reference)))
+            raise DataError(
+                f"{first} and {name} have different row labels (row {row}: {reference[row]!r} and "
+                f"{index[row]!r}), so their rows may not belong together; align them, or pass "
+                f"{name}.to_numpy() to pair them by position."
+            )
+
+
+def is_table(given: Any) -> bool:
+    """Tell whether `given` has two dimensions and more than one column."""
+    if isinstance(given, list | tuple):
+        return bool(given) and isinstance(given[0], list | tuple | np.ndarray) and len(given[0]) > 1
+    shape = getattr(given, "shape", ())
+    return len(shape) == 2 and shape[1] > 1
+
+
+def _as_frame(given: Any) -> Any:
+    """Return a narwhals frame of what is a frame or a series, else None."""
+    if given is None or isinstance(given, np.ndarray | list | tuple) or np.isscalar(given):
+        return None
+    import narwhals as nw
+
+    if isinstance(given, Mapping):
+        import pandas as pd
+
+        given = pd.DataFrame(dict(given))
+    frame = nw.from_native(given, eager_only=True, allow_series=True, pass_through=True)
+    if isinstance(frame, nw.Series):
+        return frame.alias(str(frame.name if frame.name is not None else "x0")).to_frame()
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def _read_frame(frame: Any, what: str) -> Columns:
+    names = tuple(str(name) for name in frame.columns)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"{what} has more than one column named {repeated[0]!r}; rename one.")
+    values = np.empty((len(frame), len(names)), order="F")
+    for j, (name, column) in enumerate(zip(names, frame.iter_columns(), strict=True)):
+        values[:, j] = _read_series(column, what, name)
+    return Columns(values, names)
+
+
+def _read_series(column: Any, what: str, name: str) -> NDArray[Any]:
+    missing = column.is_null().to_numpy()
+    if missing.any():
+        row = int(np.argmax(missing))
+        _refuse_value(None, what, name, row)
+    numeric = column.dtype.is_numeric() or str(column.dtype) == "Boolean"
+    values = column.to_numpy()
+    if numeric and values.dtype.kind in "fiub":
+        return np.asarray(values)
+    return _numbers_from_objects(np.asarray(values, dtype=object), what, name)
+
+
+def _as_array(given: Any, what: str) -> NDArray[Any]:
+    if hasattr(given, "toarray") and hasattr(given, "nnz"):
+        raise DataError(f"{what} is a sparse matrix; pass {what}.toarray() for now.")
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        place = np.argwhere(np.ma.getmaskarray(given))[0]
+        _refuse_value(None, what, f"x{int(place[1]) if len(place) > 1 else 0}", int(place[0]))
+    try:
+        values = np.asarray(given)
+    except ValueError as error:
+        raise DataError(f"{what} is ragged: its rows differ in length ({error}).") from error
+    if values.dtype.kind in "fiub":
+        return values
+    if values.dtype.kind not in "OUS" or values.ndim not in (1, 2):
+        raise DataError(
+            f"{what} must hold real numbers, got {type(given).__name__} of dtype {values.dtype} "
+            f"and shape {values.shape}."
+        )
+    # np.asarray turns a mixed list into strings; look at the elements as they were given
+    elements = np.asarray(given, dtype=object)
+    table = elements[:, None] if elements.ndim == 1 else elements
+    columns = [_numbers_from_objects(table[:, j], what, f"x{j}") for j in range(table.shape[1])]
+    return np.column_stack(columns).reshape(elements.shape)
+
+
+def _numbers_from_objects(elements: NDArray[Any], what: str, name: str) -> Floats:
+    numbers = np.empty(len(elements))
+    for row, element in enumerate(elements):
+        if _is_missing(element):
+            _refuse_value(element, what, name, row)
+        try:
+            if isinstance(element, str | bytes | complex):
+                raise TypeError
+            numbers[row] = float(element)
+        except (TypeError, ValueError):
+            _refuse_value(element, what, name, row)
+    return numbers
+
+
+def _is_missing(element: Any) -> bool:
+    if element is None or type(element).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(element, float | np.floating) and bool(np.isnan(element))
+
+
+def _refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
+    where = f"{what}: column {name!r}, row {row} (counted from 0)"
+    if _is_missing(value):
+        shown = "nan" if isinstance(value, float | np.floating) else "null"
+        raise DataError(f"{where} is missing ({shown}); drop the row or fill the value in first.")
+    if isinstance(value, float | np.floating):
+        raise DataError(f"{where} is infinite ({value}); estkit needs finite numbers.")
+    shown = f"{value!r:.60}"
+    raise DataError(
+        f"{where} is not a number: {shown} ({type(value).__name__}); convert the column, or code "
+        f"its categories as 0/1 columns."
+    )
+
+
+def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None]:
+    """Return labels as an array, and the ordered categories where the input has them."""
+    frame = _as_frame(given)
+    if frame is None:
+        values = np.asarray(given)
+        if values.dtype.kind in "US" and not isinstance(given, np.ndarray):
+            mixed = np.asarray(
+                given, dtype=object
+            )  # keep 1 and "a" apart: np.asarray makes both str
+            if not all(isinstance(v, str | bytes) for v in mixed.ravel()):
+                return mixed, None
+        return values, None
+    if len(frame.columns) != 1:
+        raise DataError(f"{what} must be one column of labels, got columns {frame.columns}.")
+    (column,) = frame.iter_columns()
+    missing = column.is_null().to_numpy()
+    if missing.any():
+        _refuse_value(None, what, frame.columns[0], int(np.argmax(missing)))
+    categories = None
+    if str(column.dtype).startswith(("Categorical", "Enum")):
+        categories = column.cat.get_categories().to_list()
+    elements = column.to_list()
+    plain = np.asarray(elements)
+    return (plain if plain.dtype.kind in "fiub" else np.asarray(elements, dtype=object)), categories
+
+
+def _check_labels(values: NDArray[Any], what: str) -> None:
+    if values.dtype.kind == "f":
+        check_finite(values[:, None], what, ["y"])
+        fractional = values != np.floor(values)
+        if fractional.any():
+            row = int(np.argmax(fractional))
+            raise DataError(
+                f"{what}: row {row} (counted from 0) is {values[row]:g}, which is no label; "
+                f"for proportions pass counts, one column for each outcome."
+            )
+    elif values.dtype.kind == "O":
+        missing = [_is_missing(value) for value in values.tolist()]
+        if any(missing):
+            _refuse_value(None, what, "y", missing.index(True))
+    elif values.dtype.kind not in "iubUS":
+        raise DataError(f"{what} holds {values.dtype} values, which are no labels.")

@@ -1,0 +1,10 @@
+"""Maximum likelihood: what is θ̂, and how sure is it?"""
+
+from estkit.likelihood.batch import BatchFit, fit_many
+from estkit.likelihood.binomial import Binomial
+from estkit.likelihood.fitting import fit
+from estkit.likelihood.gaussian import Gaussian
+from estkit.likelihood.result import LikelihoodFit
+from estkit.likelihood.softmax import Softmax
+
+__all__ = ["BatchFit", "Binomial", "Gaussian", "LikelihoodFit", "Softmax", "fit", "fit_many"]

@@ -1,0 +1,238 @@
+"""The binomial likelihood: successes out of trials, one linear predictor with a logit link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import data
+from estkit.errors import DataError
+from estkit.likelihood.family import (
+    Block,
+    Conclusion,
+    Floats,
+    Response,
+    Sums,
+    log_factorial,
+)
+
+LINKS = ("logit",)
+
+
+@dataclass(frozen=True)
+class Binomial:
+    r"""Binomial regression: the number of successes out of trials, with a logit link.
+
+    The log-likelihood of s successes in m trials with probability π is
+    ``log C(m, s) + s log π + (m - s) log(1 - π)``, with ``log(π / (1 - π)) = xᵀβ + offset``
+    (McCullagh and Nelder 1989, chapter 4). The binomial coefficient is kept, so that the AIC of
+    grouped data agrees with R.
+
+    Parameters
+    ----------
+    link : {"logit"}
+        The link function.
+    success : label, optional
+        Which of two labels counts as success; needed unless y is 0/1 or bool.
+
+    Notes
+    -----
+    y may be 0/1 numbers, bools, two labels of any kind with `success`, or an (n, 2) array or frame
+    of successes and failures.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> x = [1, 2, 3, 4, 5, 6]
+    >>> y = ["no", "no", "yes", "no", "yes", "yes"]
+    >>> fit = ek.fit(ek.Binomial(success="yes"), x, y)
+    >>> fit.params.round(4)
+    array([-4.0965,  1.1704])
+    >>> grouped = ek.fit(ek.Binomial(), [0, 1], [[3, 7], [6, 4]])
+    >>> fit.names, float(round(grouped.params[1], 4))
+    (('intercept', 'x0'), 1.2528)
+    """
+
+    link: str = "logit"
+    success: Any = None
+
+    def __post_init__(self) -> None:
+        if self.link not in LINKS:
+            raise DataError(f"link must be one of {LINKS}, got {self.link!r}.")
+
+    def encode(self, y: Any, weights: Any, rows: int) -> Response:
+        """Check y and weights, and return successes and trials of every row."""
+        repeats = data.read_frequencies(weights, rows=rows)
+        if data.is_table(y):
+            return self._encode_counts(y, repeats, rows)
+        labels = data.read_labels(y)
+        data.check_rows("y", len(labels.codes), rows)
+        outcomes = self._outcomes(labels, y)
+        values = np.array([outcome == outcomes[1] for outcome in labels.outcomes], float)
+        values = values[labels.codes]
+        n_obs = rows if repeats is None else int(repeats.sum())
+        if repeats is not None:
+            values = values * repeats
+        return Response(values, repeats, n_obs, 0.0, outcomes, "labels")
+
+    def _encode_counts(self, y: Any, repeats: Floats | None, rows: int) -> Response:
+        counts, _ = data.read_counts(y, what="y")
+        if counts.shape != (rows, 2):
+            raise DataError(
+                f"y has shape {counts.shape}; for counts give {rows} rows of (successes, failures), "
+                f"or use Softmax for more than two outcomes."
+            )
+        if self.success is not None:
+            raise DataError("success= names a label, but y holds counts; leave success out.")
+        trials = counts.sum(axis=1)
+        if not trials.any():
+            raise DataError("y has no trials: all successes and failures are 0.")
+        weight = np.ones(rows) if repeats is None else repeats
+        constant = weight @ (log_factorial(trials) - log_factorial(counts).sum(axis=1))
+        n_obs = int(weight[trials > 0].sum())
+        outcomes = ("failure", "success")
+        return Response(
+            counts[:, 0] * weight, trials * weight, n_obs, float(constant), outcomes, "counts"
+        )
+
+    def _outcomes(self, labels: data.Labels, y: Any) -> tuple[Any, Any]:
+        found = labels.outcomes
+        if self.success is not None:
+            if self.success not in found:
+                raise DataError(
+                    f"success={self.success!r} is not among the labels of y: {_listed(found)}."
+                )
+            if len(found) > 2:
+                raise DataError(
+                    f"y has {len(found)} labels ({_listed(found)}), a binomial response has two; "
+                    f"use Softmax, or code y as success or not yourself."
+                )
+            others = [outcome for outcome in found if outcome != self.success]
+            return (others[0] if others else "other", self.success)
+        if all(_is_zero_or_one(outcome) for outcome in found):
+            return (False, True) if isinstance(found[0], bool) else (0, 1)
+        numeric = all(isinstance(outcome, int | float) for outcome in found)
+        if numeric and len(found) > 2:
+            wrong = next(outcome for outcome in found if not _is_zero_or_one(outcome))
+            row = int(np.argmax(labels.codes == found.index(wrong)))
+            raise DataError(
+                f"y: row {row} (counted from 0) is {wrong:g}, expected 0 or 1; for counts pass an "
+                f"(n, 2) array of successes and failures."
+            )
+        if len(found) > 2:
+            raise DataError(
+                f"y has {len(found)} labels ({_listed(found)}), a binomial response has two; use "
+                f"Softmax, or code y as success or not yourself."
+            )
+        raise DataError(
+            f"y has the labels {_listed(found)}; say which is the success, for example "
+            f"Binomial(success={found[-1]!r})."
+        )
+
+    def predictors(self, response: Response) -> int:
+        """Return 1."""
+        return 1
+
+    def names(self, terms: Sequence[str], response: Response) -> tuple[str, ...]:
+        """Return the terms."""
+        return tuple(terms)
+
+    def encode_offset(self, offset: Any, response: Response) -> Floats | None:
+        """Check the offset: one number for each row."""
+        if offset is None:
+            return None
+        return data.read_vector(offset, what="offset", rows=len(response.values))
+
+    def unit(self, response: Response) -> float:
+        """Return 1."""
+        return 1.0
+
+    def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
+        """Return the sums of a block; exact for linear predictors of any size."""
+        design, successes, trials, offset = block
+        eta = design @ params
+        if offset is not None:
+            eta += offset
+        small = np.exp(-np.abs(eta))  # never overflows
+        near_one = 1.0 / (1.0 + small)
+        positive = eta > 0
+        probability = np.where(positive, near_one, small * near_one)
+        cost = np.log1p(small) + np.where(positive, eta, 0.0)
+        if trials is None:
+            loglik = successes @ eta - cost.sum()
+            residual = successes - probability
+        else:
+            loglik = successes @ eta - trials @ cost
+            residual = successes - trials * probability
+        information = None
+        if curvature:
+            weight = small * near_one * near_one
+            if trials is not None:
+                weight *= trials
+            scaled = design * np.sqrt(weight)[:, None]
+            information = scaled.T @ scaled  # numpy sees the symmetry and does half the work
+        return Sums(float(loglik), residual @ design, information)
+
+    def scores(self, params: Floats, block: Block) -> Floats:
+        """Return the score of each row: (successes - trials · probability) times x."""
+        eta = block.design @ params
+        if block.offset is not None:
+            eta = eta + block.offset
+        trials = 1.0 if block.weights is None else block.weights
+        residual: Floats = block.values - trials * _expit(eta)
+        return residual[:, None] * block.design
+
+    def conclude(self, value: float, information: Floats, response: Response) -> Conclusion:
+        """Add the binomial coefficients."""
+        return Conclusion(value + response.constant, information)
+
+    def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats]:
+        """Return +x where a success was seen and -x where a failure was."""
+        trials = np.ones(len(block.values)) if block.weights is None else block.weights
+        won, lost = np.flatnonzero(block.values > 0), np.flatnonzero(block.values < trials)
+        sign = np.concatenate([np.ones(len(won)), -np.ones(len(lost))])
+        return np.concatenate([won, lost]), sign[:, None]
+
+    def mean(self, predictors: Floats, response: Response) -> Floats:
+        """Return the probability of success."""
+        return _expit(predictors[:, 0])
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        predictors: Floats,
+        response: Response,
+        sigma: float | None,
+        replicates: int,
+    ) -> NDArray[Any]:
+        """Return labels, or (successes, failures) where rows stand for several trials."""
+        probability = _expit(predictors[:, 0])
+        size = (replicates, len(probability))
+        if response.kind == "labels" and response.weights is None:
+            failure, success = response.outcomes
+            won = rng.random(size) < probability
+            if _is_zero_or_one(success) and not isinstance(success, bool):
+                return won.astype(np.int64)
+            return won if isinstance(success, bool) else np.where(won, success, failure)
+        trials = np.ones(size[1]) if response.weights is None else response.weights
+        successes = rng.binomial(trials.astype(np.int64), probability, size=size)
+        return np.stack([successes, trials.astype(np.int64) - successes], axis=-1)
+
+
+def _expit(eta: Floats) -> Floats:
+    small = np.exp(-np.abs(eta))
+    result: Floats = np.where(eta > 0, 1.0, small) / (1.0 + small)
+    return result
+
+
+def _is_zero_or_one(outcome: Any) -> bool:
+    return isinstance(outcome, bool | int | float) and outcome in (0, 1)
+
+
+def _listed(outcomes: Sequence[Any]) -> str:
+    shown = ", ".join(repr(outcome) for outcome in outcomes[:6])
+    return shown if len(outcomes) <= 6 else f"{shown}, ... ({len(outcomes)} in all)"

@@ -1,0 +1,30 @@
+"""The parametric bootstrap of a fit, as a Monte-Carlo study whose truth is the fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estkit.likelihood.batch import fit_rows
+from estkit.montecarlo import Study, vectorized
+
+if TYPE_CHECKING:
+    from estkit.likelihood.batch import BatchFit
+    from estkit.likelihood.result import LikelihoodFit
+
+
+def study_of(fit: LikelihoodFit) -> Study:
+    """Return the study that draws responses from `fit` and fits them again."""
+    rows = fit._training("bootstrap")
+    family = fit.family
+
+    def simulate(rng: np.random.Generator, replicates: int) -> Any:
+        return fit.simulate(rng=rng, replicates=replicates)
+
+    def refit(y: Any) -> BatchFit:
+        return fit_rows(family, rows, y)
+
+    truth = dict(zip(fit.names, fit.params.tolist(), strict=True))
+    name = type(family).__name__.lower()
+    return Study(vectorized(simulate), {name: vectorized(refit)}, truth=truth)

@@ -1,0 +1,372 @@
+"""Is there a maximum at all? Rank of the design, and separation of the outcomes.
+
+Rank comes first, from one pass over the rows. Separation needs no search when Newton's method has
+converged: with d the Newton step at any point and v a separating direction with margins aᵢ ≥ 0, the
+gradient along v is Σ rᵢaᵢ, rᵢ being the probability that the model gives to what was not observed. It also
+equals the curvature between v and d, which is at most max|xᵢᵀd| · Σ rᵢaᵢ. So a Newton step that moves
+every linear predictor by less than 1 proves that no such v exists. Only where that proof fails are linear
+programs solved, and they name the direction (Albert and Anderson 1984; Konis 2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.likelihood.family import Block, Family, Floats
+from estkit.likelihood.rows import Rows
+
+_SUSPECT = 1e-8  # squared residual of a column on those before it, relative to its own square
+_DEPENDENT = 1e-10  # the same, not squared, from an orthogonal factorisation
+_FEASIBLE = 1e-9
+_STRICT = 1e-7
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Columns that are linear combinations of earlier ones, and a sentence that says how."""
+
+    columns: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """A direction in which the likelihood rises for ever."""
+
+    complete: bool
+    direction: Floats
+    names: tuple[str, ...]
+    separated: int
+    pairs: int
+
+    @property
+    def message(self) -> str:
+        """What was found, and what to do."""
+        moving = np.abs(self.direction) > 1e-6 * np.abs(self.direction).max()
+        shown = [f"{n} {v:+.3g}" for n, v in zip(self.names, self.direction, strict=True)
+                 if abs(v) > 1e-6 * np.abs(self.direction).max()]  # fmt: skip
+        kind = "Complete" if self.complete else "Quasi-complete"
+        slopes = [n for n, m in zip(self.names, moving, strict=True) if m and not _is_intercept(n)]
+        if slopes:
+            named = ", ".join(repr(name) for name in slopes[:8])
+            remedy = (
+                f"drop or merge {named}, collect rows in which the outcomes overlap there, or fit "
+                f"with a penalty"
+            )
+        else:
+            remedy = "only one outcome was seen, so there is nothing to compare; collect the other"
+        return (
+            f"{kind} separation: no finite maximum exists. Moving the coefficients in the direction "
+            f"({', '.join(shown[:8])}{', ...' if len(shown) > 8 else ''}) raises the likelihood for "
+            f"ever; it orders {self.separated} of {self.pairs} comparisons of outcomes without an "
+            f"exception. Remedy: {remedy}."
+        )
+
+
+def _is_intercept(name: str) -> bool:
+    return name == "intercept" or name.endswith(":intercept")
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Second moments of the design over the rows that count, and how many rows those are."""
+
+    rows: int
+    gram: Floats
+
+
+def scan(rows: Rows) -> Scan:
+    """Return the Gram matrix of the design over rows with positive weight."""
+    active, gram = 0, np.zeros((len(rows.terms), len(rows.terms)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for count, part in rows.each(_block_gram):
+            active += count
+            gram += part
+    return Scan(active, gram)
+
+
+def _block_gram(block: Block) -> tuple[int, Floats]:
+    design = _active(block)
+    return len(design), design.T @ design
+
+
+def _active(block: Block) -> Floats:
+    if block.weights is None or block.weights.all():
+        return block.design
+    return block.design[block.weights > 0]
+
+
+def find_dependence(rows: Rows, moments: Scan) -> Dependence | None:
+    """Return which columns depend linearly on earlier ones, or None at full rank.
+
+    Parameters
+    ----------
+    rows : Rows
+        The data.
+    moments : Scan
+        What `scan` found in them.
+    """
+    names, center, spread = _spread(rows, moments)
+    flat = np.flatnonzero(spread == 0)
+    if len(flat):
+        constant = tuple(names[j] for j in flat)
+        return Dependence(constant, _constant_message(rows, constant))
+    if moments.rows >= len(rows.terms) and not _suspicious(moments, rows, center, spread):
+        return None
+    factor = np.zeros((0, len(names)))
+    for block in rows.blocks():
+        centred = (rows.slopes(_active(block)) - center) / spread
+        factor = np.linalg.qr(np.vstack([factor, centred]), mode="r")
+    size = _size(rows)
+    resolution = np.finfo(float).eps * size * np.sqrt(moments.rows) / spread
+    tolerance = max(_DEPENDENT, 8 * float(resolution.max(initial=0.0)))
+    free, found = _dependent_columns(factor, tolerance)
+    if not found:
+        return None
+    scale = rows.placement.scale
+    unit = spread if scale is None else spread / scale
+    intercept = rows.placement.intercept
+    sentences = [_combination(j, free, factor, unit, names, intercept) for j in found[:5]]
+    columns = tuple(names[j] for j in found)
+    few = ""
+    if moments.rows < len(rows.terms):
+        few = f" ({moments.rows} rows cannot determine {len(rows.terms)} coefficients)"
+    return Dependence(
+        columns,
+        f"The columns of X are linearly dependent: {'; '.join(sentences)}{few}. "
+        f"Drop {', '.join(repr(c) for c in columns[:8])}, or what they depend on.",
+    )
+
+
+def _spread(rows: Rows, moments: Scan) -> tuple[tuple[str, ...], Floats, Floats]:
+    """Return column names, means (with an intercept) and root sums of squares around them."""
+    names = rows.columns.names
+    intercept = rows.placement.intercept
+    n, start = max(1, moments.rows), int(intercept)
+    square = np.diag(moments.gram)[start:].copy()
+    center = moments.gram[0, 1:] / n if intercept else np.zeros(len(names))
+    spread = np.sqrt(np.maximum(square - n * center**2, 0.0))
+    rounding = 8 * np.finfo(float).eps * (_size(rows) + np.sqrt(square / n)) * np.sqrt(n)
+    spread[spread <= (rounding if intercept else 0.0)] = 0.0
+    return names, center, spread
+
+
+def _size(rows: Rows) -> Floats:
+    """Return how far from 0 each column sat before it was moved, in inside units."""
+    shift, scale = rows.placement.shift, rows.placement.scale
+    return np.abs(shift) if scale is None else np.abs(shift) * scale
+
+
+def _suspicious(moments: Scan, rows: Rows, center: Floats, spread: Floats) -> bool:
+    start = int(rows.placement.intercept)
+    centred = moments.gram[start:, start:] - moments.rows * np.outer(center, center)
+    correlation = centred / np.outer(spread, spread)
+    np.fill_diagonal(correlation, 1.0)
+    try:
+        lower = np.linalg.cholesky(correlation)
+    except np.linalg.LinAlgError:
+        return True
+    return bool((np.diag(lower) ** 2).min(initial=1.0) < _SUSPECT)
+
+
+def _dependent_columns(factor: Floats, tolerance: float) -> tuple[list[int], list[int]]:
+    """Split columns, in their order, into independent ones and those that depend on them."""
+    free: list[int] = []
+    dependent: list[int] = []
+    basis = np.zeros((factor.shape[0], 0))
+    for j, column in enumerate(factor.T):
+        rest = column.copy()
+        for _ in range(2):  # twice is enough for orthogonality to rounding
+            rest -= basis @ (basis.T @ rest)
+        length = float(np.linalg.norm(rest))
+        if length <= tolerance * np.linalg.norm(column):
+            dependent.append(j)
+        else:
+            free.append(j)
+            basis = np.column_stack([basis, rest / length])
+    return free, dependent
+
+
+def _combination(
+    j: int, free: Sequence[int], factor: Floats, unit: Floats, names: Sequence[str], intercept: bool
+) -> str:
+    earlier = [k for k in free if k < j]
+    weights = np.linalg.lstsq(factor[:, earlier], factor[:, j], rcond=None)[0]
+    used = [(k, w * unit[j] / unit[k]) for k, w in zip(earlier, weights, strict=True)
+            if abs(w) > 1e-6]  # fmt: skip
+    terms = " ".join(f"{w:+.6g}·{names[k]!r}" for k, w in used[:8])
+    more = " ..." if len(used) > 8 else ""
+    return f"{names[j]!r} = {terms.removeprefix('+')}{more}{' + constant' if intercept else ''}"
+
+
+def _constant_message(rows: Rows, names: Sequence[str]) -> str:
+    named = ", ".join(repr(name) for name in names[:8])
+    if rows.placement.intercept:
+        return (
+            f"The columns of X are linearly dependent: {named} does not vary, and neither does the "
+            f"intercept. Drop it, or pass intercept=False."
+        )
+    return f"The columns of X are linearly dependent: {named} is 0 in every row. Drop it."
+
+
+def largest_move(rows: Rows, moments: Scan, step: Floats) -> float:
+    """Return a bound on how far a step moves any linear predictor, relative to the others."""
+    reach = np.sqrt(np.diag(moments.gram))  # no entry of a column exceeds its root sum of squares
+    moves = np.abs(step.reshape(rows.placement.predictors, -1)) @ reach
+    factor = (
+        1.0 if rows.placement.predictors == 1 else 2.0
+    )  # softmax: measured from the mean predictor
+    return factor * float(moves.max(initial=0.0))
+
+
+def find_separation(rows: Rows, family: Family, moments: Scan) -> Separation | None:
+    """Return a direction in which the likelihood rises for ever, or None when there is none.
+
+    Linear programs with few constraints are solved, and constraints that the answer violates are
+    added until none is left. A first one finds which comparisons of outcomes can be separated
+    (repeated on the rest until nothing more can); a second finds the direction that does it with the
+    smallest sum of absolute coefficients, so that few columns are named.
+    """
+    unit = np.sqrt(np.diag(moments.gram) / max(1, moments.rows))
+    comparisons = _Comparisons(rows, family, np.tile(unit, rows.placement.predictors))
+    separated = np.zeros(comparisons.total(), dtype=bool)
+    if not len(separated):
+        return None
+    while not separated.all():
+        direction = _widest(comparisons, ~separated)
+        if direction is None:
+            break
+        found = (comparisons.margins(direction) > _STRICT) & ~separated
+        if not found.any():
+            break
+        separated |= found
+    if not separated.any():
+        return None
+    sparse = _sparsest(comparisons, separated)
+    outside = rows.placement.outside(sparse / np.tile(unit, rows.placement.predictors))
+    names = family.names(rows.terms, rows.response)
+    slopes = [abs(v) for v, name in zip(outside, names, strict=True) if not _is_intercept(name)]
+    largest = max([v for v in slopes if v > 0], default=float(np.abs(outside).max()))
+    return Separation(
+        bool(separated.all()), outside / largest, names, int(separated.sum()), len(separated)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparisons:
+    """The rows of the matrix A of all comparisons, cᵀ ⊗ x, without ever holding it."""
+
+    rows: Rows
+    family: Family
+    unit: Floats
+
+    def _each(self) -> Iterator[tuple[Floats, NDArray[np.int64], Floats]]:
+        for block in self.rows.blocks():
+            pairs = self.family.contrasts(block, self.rows.placement.predictors)
+            if pairs is not None:
+                yield block.design / self.unit[: block.design.shape[1]], *pairs
+
+    def total(self) -> int:
+        return sum(len(index) for _, index, _ in self._each())
+
+    def margins(self, direction: Floats) -> Floats:
+        each = direction.reshape(self.rows.placement.predictors, -1)
+        parts = [((x @ each.T)[i] * c).sum(axis=1) for x, i, c in self._each()]
+        return np.concatenate(parts)
+
+    def take(self, chosen: NDArray[np.int64]) -> Floats:
+        """Return the rows of A with the given numbers, in rising order."""
+        taken, first = [], 0
+        for x, index, contrast in self._each():
+            low, high = np.searchsorted(chosen, [first, first + len(index)])
+            local = chosen[low:high] - first
+            rows = contrast[local][:, :, None] * x[index[local]][:, None, :]
+            taken.append(rows.reshape(len(local), -1))
+            first += len(index)
+        return np.concatenate(taken)
+
+    def sum(self, wanted: NDArray[np.bool_]) -> Floats:
+        """Return the sum of the wanted rows of A."""
+        total, first = np.zeros((self.rows.placement.predictors, len(self.rows.terms))), 0
+        for x, index, contrast in self._each():
+            use = wanted[first : first + len(index)]
+            total += contrast[use].T @ x[index[use]]
+            first += len(index)
+        return total.ravel()
+
+
+def _widest(comparisons: _Comparisons, left: NDArray[np.bool_]) -> Floats | None:
+    """Return the direction in the unit box with the largest sum of margins, none negative, or None."""
+    gain = comparisons.sum(left)
+    size = np.abs(gain).sum()
+    numbers = np.flatnonzero(left)
+    active = _spaced(numbers, 10 * len(gain) + 50)
+    for _ in range(500):
+        answer = _linear_program(-gain / max(size, 1e-300), comparisons.take(active), 0.0, (-1, 1))
+        if gain @ answer <= _FEASIBLE * size or size == 0:
+            return None
+        margins = comparisons.margins(answer)[numbers]
+        worst = _worst(numbers, margins + _FEASIBLE, active, len(gain))
+        if not len(worst):
+            return answer
+        active = np.union1d(active, worst)
+    return None
+
+
+def _sparsest(comparisons: _Comparisons, separated: NDArray[np.bool_]) -> Floats:
+    """Return the direction of least absolute sum with margins of 1 where separated, 0 elsewhere."""
+    size = comparisons.unit.size
+    needed = separated.astype(float)
+    active = _spaced(np.arange(len(separated)), 10 * size + 50)
+    answer = np.zeros(size)
+    for _ in range(500):
+        taken = comparisons.take(active)
+        both = _linear_program(
+            np.ones(2 * size), np.hstack([taken, -taken]), needed[active], (0, None)
+        )
+        answer = both[:size] - both[size:]
+        short = comparisons.margins(answer) - needed + 10 * _FEASIBLE
+        worst = _worst(np.arange(len(separated)), short, active, size)
+        if not len(worst):
+            break
+        active = np.union1d(active, worst)
+    return answer
+
+
+def _spaced(numbers: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(most, len(numbers))).astype(np.int64))
+    return numbers[chosen]
+
+
+def _worst(
+    numbers: NDArray[np.int64], slack: Floats, active: NDArray[np.int64], size: int
+) -> NDArray[np.int64]:
+    """Return the numbers with the most negative slack that are not active yet."""
+    order = np.argsort(slack)[: 2 * size + 50]
+    violated = numbers[order[slack[order] < 0]]
+    return np.setdiff1d(violated, active)
+
+
+def _linear_program(
+    cost: Floats, matrix: Floats, least: Floats | float, bounds: tuple[float, float | None]
+) -> Floats:
+    """Minimise cost·v subject to matrix·v ≥ least and bounds on every entry."""
+    from scipy.optimize import linprog
+
+    options = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+    answer = linprog(
+        cost,
+        A_ub=-matrix,
+        b_ub=np.broadcast_to(-np.asarray(least, float), len(matrix)),
+        bounds=bounds,
+        method="highs",
+        options=options,
+    )
+    if answer.x is None:
+        raise RuntimeError(f"the separation check could not be completed: {answer.message}")
+    result: Floats = answer.x
+    return result

@@ -1,0 +1,151 @@
+"""What a likelihood must provide, so that everything else in this folder works with it.
+
+A likelihood here is a sum over rows of a function of one or several linear predictors. It sees its data a
+`Block` of rows at a time and never the whole; it knows nothing of optimisers, files or tables. To add one,
+copy ``gaussian.py``, export it, and store a reference case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """The checked outcome of every row, in the coding of its family.
+
+    Parameters
+    ----------
+    values : array of shape (n,) or (n, K)
+        What the family makes of y: successes, outcome codes, counts or numbers.
+    weights : array of shape (n,), optional
+        How many observations each row stands for; 1 by default.
+    n_obs : int
+        The number of observations, for the BIC.
+    constant : float
+        The part of the log-likelihood that holds no parameter, such as binomial coefficients.
+    outcomes : tuple
+        The labels of the outcomes, in the order of their codes; empty for numbers.
+    kind : {"labels", "counts", "numbers"}
+        The form in which y was given, and in which it is simulated.
+    """
+
+    values: NDArray[Any]
+    weights: Floats | None
+    n_obs: int
+    constant: float = 0.0
+    outcomes: tuple[Any, ...] = ()
+    kind: str = "numbers"
+
+    def active(self) -> NDArray[np.bool_] | None:
+        """Return which rows carry any observation, or None when all do."""
+        if self.weights is None or self.weights.all():
+            return None
+        return self.weights > 0
+
+
+class Block(NamedTuple):
+    """Some rows: the design (intercept included), outcomes, weights and offsets."""
+
+    design: Floats
+    values: NDArray[Any]
+    weights: Floats | None
+    offset: Floats | None
+
+
+class Sums(NamedTuple):
+    """A log-likelihood and its first two derivatives, summed over rows."""
+
+    loglik: float
+    gradient: Floats
+    information: Floats | None
+
+
+class Conclusion(NamedTuple):
+    """What the maximised sum over rows says in the end."""
+
+    loglik: float
+    information: Floats
+    sigma: float | None = None
+
+
+class Family(Protocol):
+    """A likelihood. Parameters are flat: predictor after predictor, each in the order of the terms."""
+
+    def encode(self, y: Any, weights: Any, rows: int) -> Response:
+        """Check y and weights, and return the outcome of every row."""
+        ...
+
+    def predictors(self, response: Response) -> int:
+        """Return the number of linear predictors, each with a coefficient for every term."""
+        ...
+
+    def names(self, terms: Sequence[str], response: Response) -> tuple[str, ...]:
+        """Return a name for each parameter."""
+        ...
+
+    def encode_offset(self, offset: Any, response: Response) -> Floats | None:
+        """Check the offset and return what is added to the linear predictors of each row."""
+        ...
+
+    def unit(self, response: Response) -> float:
+        """Return the Newton decrement of `evaluate` that counts as one standard error."""
+        ...
+
+    def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
+        """Return the log-likelihood of a block without constants, its gradient and information."""
+        ...
+
+    def scores(self, params: Floats, block: Block) -> Floats:
+        """Return the gradient of each row of a block, of shape (rows, parameters)."""
+        ...
+
+    def conclude(self, value: float, information: Floats, response: Response) -> Conclusion:
+        """Turn the maximised sum and its information into the log-likelihood with constants and its information."""
+        ...
+
+    def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats] | None:
+        """Return what separates: row numbers i and contrasts c of shape (m, predictors).
+
+        The maximum lies at infinity if and only if some direction has c·η(direction) at least 0 in
+        every one of these pairs and above 0 in one. None: the maximum is finite at full rank.
+        """
+        ...
+
+    def mean(self, predictors: Floats, response: Response) -> Floats:
+        """Return the expected outcome from linear predictors of shape (n, predictors)."""
+        ...
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        predictors: Floats,
+        response: Response,
+        sigma: float | None,
+        replicates: int,
+    ) -> NDArray[Any]:
+        """Return outcomes drawn at linear predictors (n, predictors), of shape (replicates, n, ...)."""
+        ...
+
+
+def linear_predictors(params: Floats, block: Block) -> Floats:
+    """Return the linear predictors of a block, of shape (predictors, rows)."""
+    eta: Floats = params.reshape(-1, block.design.shape[1]) @ block.design.T
+    if block.offset is not None:
+        eta += block.offset.reshape(len(block.offset), -1).T
+    return eta
+
+
+def log_factorial(counts: Floats) -> Floats:
+    """Return log(counts!)."""
+    from scipy.special import gammaln
+
+    result: Floats = gammaln(counts + 1.0)
+    return result

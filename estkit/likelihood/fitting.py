@@ -1,0 +1,195 @@
+"""``fit``: data in, existence, Newton's method, a certified result out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from estkit import data
+from estkit.errors import ConvergenceError, DataError, FitError, RankError, SeparationError
+from estkit.likelihood import existence, newton
+from estkit.likelihood.family import Family, Floats
+from estkit.likelihood.result import LikelihoodFit
+from estkit.likelihood.rows import Rows, place, rescale
+
+_EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at all
+_ALL_STEPS = 200
+_LARGE = 20_000
+_NEAR = 1e-2  # standard errors: how closely a fit to some of the rows is worth solving
+
+
+def fit(
+    family: Family,
+    X: Any,
+    y: Any = None,
+    *,
+    intercept: bool = True,
+    weights: Any = None,
+    offset: Any = None,
+    start: Any = None,
+    errors: str = "raise",
+) -> LikelihoodFit:
+    """Fit a likelihood to data by maximum likelihood, and say how sure the answer is.
+
+    Parameters
+    ----------
+    family : Family
+        What is maximised, for example ``Binomial()``, ``Softmax()`` or ``Gaussian()``.
+    X : array-like of shape (n, p) or (n,), data frame, or None
+        The covariates, one row for each observation; numbers only. The columns of a frame give the
+        names, those of an array are called ``x0``, ``x1``, ... None fits the intercept alone.
+    y : array-like
+        The response, in the form that the family asks for.
+    intercept : bool
+        Whether to add a column of ones.
+    weights : array-like of shape (n,), optional
+        Frequency weights: how many times each row was observed, whole numbers.
+    offset : array-like of shape (n,), or (n, K) for softmax, optional
+        A known part of the linear predictor, with coefficient 1.
+    start : array-like of shape (k,), optional
+        Where to begin, in the order of ``names``. It changes the path and not the answer.
+    errors : {"raise", "return"}
+        What to do when there is no trustworthy answer: raise, or return a result with
+        ``converged=False``, the reason, and NaN where there is no number.
+
+    Returns
+    -------
+    LikelihoodFit
+        Parameters in the order of ``names``, their errors, and the certificate of convergence.
+
+    Raises
+    ------
+    DataError
+        If the input cannot be used; the message quotes the column, the row and the value.
+    RankError
+        If columns are linearly dependent; the message names them and what they depend on.
+    SeparationError
+        If the outcomes are completely or quasi-completely separated, so that the maximum lies at
+        infinity; the message names the columns and the direction.
+    ConvergenceError
+        If the certificate of convergence does not hold.
+
+    Notes
+    -----
+    Newton's method with the observed information, summed over blocks of rows (McCullagh and Nelder
+    1989, section 2.5). Standard errors are roots of the diagonal of the inverse observed
+    information. Columns may have any origin and scale.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> dose = [1.69, 1.72, 1.76, 1.78, 1.81, 1.84, 1.86, 1.88]
+    >>> killed = [[6, 53], [13, 47], [18, 44], [28, 28], [52, 11], [53, 6], [61, 1], [60, 0]]
+    >>> beetles = ek.fit(ek.Binomial(), {"dose": dose}, killed)
+    >>> beetles.params.round(2), beetles.std_errors.round(2)
+    (array([-60.1 ,  33.93]), array([5.15, 2.9 ]))
+    >>> beetles.predict({"dose": [1.8]}).round(4)
+    array([0.7259])
+    """
+    if errors not in ("raise", "return"):
+        raise DataError(f"errors must be 'raise' or 'return', got {errors!r}.")
+    rows = gather(family, X, y, intercept=intercept, weights=weights, offset=offset)
+    return fit_gathered(family, rows, start=start, errors=errors)
+
+
+def fit_gathered(
+    family: Family, rows: Rows, *, start: Any = None, errors: str = "raise"
+) -> LikelihoodFit:
+    """Fit rows that were checked before."""
+    try:
+        return _certified(family, rows, start)
+    except FitError as error:
+        error.result = LikelihoodFit.without_answer(family, rows, str(error))
+        if errors == "raise":
+            raise
+        return error.result
+
+
+def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, offset: Any) -> Rows:
+    """Check everything that was passed in, and return the rows to sum over."""
+    if isinstance(family, type) or not hasattr(family, "evaluate"):
+        shown = f"{family.__name__}()" if isinstance(family, type) else "Binomial()"
+        raise DataError(f"family must be an instance such as {shown}, got {family!r:.60}.")
+    if y is None:
+        raise DataError(f"y is missing; {type(family).__name__} needs a response for each row.")
+    data.check_same_index(X=X, y=y, weights=weights, offset=offset)
+    columns = data.read_columns(X, rows=len(y) if X is None else None)
+    if intercept and "intercept" in columns.names:
+        raise DataError(
+            "X has a column named 'intercept' and an intercept is added; pass intercept=False or "
+            "rename the column."
+        )
+    if not intercept and not columns.names:
+        raise DataError("X has no columns and intercept=False, so there is nothing to estimate.")
+    response = family.encode(y, weights, columns.rows)
+    predictors = family.predictors(response)
+    placement = place(columns, intercept=intercept, predictors=predictors)
+    return Rows(columns, response, placement, family.encode_offset(offset, response))
+
+
+def _certified(family: Family, rows: Rows, start: Any) -> LikelihoodFit:
+    moments = existence.scan(rows)
+    if not np.isfinite(moments.gram).all():
+        rows = replace(rows, placement=rescale(rows.columns, rows.placement))
+        moments = existence.scan(rows)
+    dependence = existence.find_dependence(rows, moments)
+    if dependence is not None:
+        raise RankError(dependence.message)
+    begin = _begin(family, rows, start)
+    unit = family.unit(rows.response)
+    optimum = newton.maximise(_objective(family, rows), begin, unit=unit, max_iter=_EASY_STEPS)
+    if not optimum.converged or existence.largest_move(rows, moments, optimum.step) >= 1:
+        optimum = _hard_case(family, rows, moments, optimum)
+    conclusion = family.conclude(optimum.value, optimum.information, rows.response)
+    return LikelihoodFit.certified(family, rows, optimum, conclusion)
+
+
+def _hard_case(
+    family: Family, rows: Rows, moments: existence.Scan, optimum: newton.Optimum
+) -> newton.Optimum:
+    """Ask whether there is a maximum, and if so go on until it is reached."""
+    separation = existence.find_separation(rows, family, moments)
+    if separation is not None:
+        raise SeparationError(separation.message)
+    usable = np.isfinite(optimum.inverse).all()
+    begin = optimum.point if usable else np.zeros(rows.size)
+    unit = family.unit(rows.response)
+    optimum = newton.maximise(_objective(family, rows), begin, unit=unit, max_iter=_ALL_STEPS)
+    if not optimum.converged:
+        measured = optimum.certificate
+        raise ConvergenceError(
+            f"The fit did not converge: {measured.reason} (relative gradient "
+            f"{measured.relative_gradient:.2g}, Newton decrement {measured.newton_decrement:.2g}). "
+            f"The outcomes are almost separated or the columns almost dependent; look for columns "
+            f"with extreme values, drop or merge them."
+        )
+    return optimum
+
+
+def _objective(family: Family, rows: Rows) -> Callable[[Floats], tuple[float, Floats, Floats]]:
+    def objective(params: Floats) -> tuple[float, Floats, Floats]:
+        loglik, gradient, information = rows.total(family, params)
+        assert information is not None
+        return loglik, gradient, information
+
+    return objective
+
+
+def _begin(family: Family, rows: Rows, start: Any) -> Floats:
+    """Return where to begin: as told, at the answer for some of the rows, or at 0."""
+    origin = np.zeros(rows.size)
+    if start is not None:
+        given = data.read_vector(start, what="start")
+        if len(given) != rows.size:
+            raise DataError(f"start has {len(given)} values, the model has {rows.size} parameters.")
+        return rows.placement.inside(given)
+    few = max(2_000, 20 * rows.size, rows.columns.rows // 50)
+    if rows.columns.rows < max(_LARGE, 4 * few):
+        return origin
+    some = rows.thinned(few)
+    unit = family.unit(rows.response) * _NEAR / newton.PRECISION
+    near = newton.maximise(_objective(family, some), origin, unit=unit, max_iter=_EASY_STEPS)
+    return near.point if near.converged else origin

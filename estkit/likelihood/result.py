@@ -1,0 +1,533 @@
+"""``LikelihoodFit``: what was estimated, how sure it is, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import data
+from estkit.errors import DataError, EstkitError
+from estkit.estimate import Estimate
+from estkit.likelihood import inference
+from estkit.likelihood.family import Conclusion, Family, Response
+from estkit.likelihood.newton import Certificate, Optimum
+from estkit.likelihood.rows import Placement, Rows
+from estkit.table import Column, Table, Tabular
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from estkit.montecarlo.result import StudyResult
+
+Floats = NDArray[np.float64]
+_FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LikelihoodFit(Tabular):
+    """A maximum-likelihood fit: parameters, their errors, and the certificate of convergence.
+
+    `fit` makes it. The training data are used by `simulate` and `bootstrap` as long as the object
+    lives in the process; they are neither pickled nor written by `to_dict`.
+
+    Parameters
+    ----------
+    family : Family
+        The likelihood that was fitted.
+    names : tuple of str
+        The names of the parameters; for softmax ``outcome:term``.
+    params : array of shape (k,)
+        The estimates, in the order of `names`.
+    loglik : float
+        The log-likelihood with its constants.
+    n_obs : int
+        The number of observations: rows, or the sum of the frequency weights.
+    converged : bool
+        Whether the certificate holds. If not, numbers that cannot be trusted are NaN.
+    reason : str
+        Why the iteration stopped, or what is wrong.
+    certificate : Certificate
+        Relative gradient, Newton decrement, condition and iterations at the answer.
+    terms : tuple of str
+        The coefficients of one linear predictor.
+    outcomes : tuple
+        The labels of the outcomes; the columns of `predict` for softmax.
+    sigma : Estimate or None
+        The standard deviation of a Gaussian fit.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> fit = ek.fit(ek.Gaussian(), [0.0, 1.0, 2.0, 3.0], [1.0, 2.9, 5.2, 6.9])
+    >>> fit
+    LikelihoodFit(Gaussian, 4 observations, 2 parameters, log-likelihood 2.4704, converged)
+    >>> print(fit)
+    Gaussian regression, 4 observations
+    <BLANKLINE>
+    term       estimate  std_error  statistic  p_value  lower  upper
+    intercept      1.01       0.11       9.26   <0.001   0.80   1.22
+    x0            1.990      0.058      34.12   <0.001  1.876  2.104
+    <BLANKLINE>
+    log-likelihood 2.4704, AIC 1.0593, BIC -0.78185; sigma 0.130 ± 0.046
+    Converged in 1 iteration: Newton decrement 0, relative gradient 0, condition 1.
+    """
+
+    family: Family
+    names: tuple[str, ...]
+    params: Floats
+    loglik: float
+    n_obs: int
+    converged: bool
+    reason: str
+    certificate: Certificate
+    terms: tuple[str, ...]
+    outcomes: tuple[Any, ...]
+    sigma: Estimate | None
+    _covariance: Floats
+    _placement: Placement
+    _inside: Floats
+    _rows: Rows | None
+
+    @classmethod
+    def certified(
+        cls, family: Family, rows: Rows, optimum: Optimum, conclusion: Conclusion
+    ) -> LikelihoodFit:
+        """Return the result of a fit that converged."""
+        placement = rows.placement
+        variance = 1.0 if conclusion.sigma is None else conclusion.sigma**2
+        covariance = placement.transform @ (variance * optimum.inverse) @ placement.transform.T
+        sigma = conclusion.sigma
+        return cls(
+            family=family,
+            names=family.names(rows.terms, rows.response),
+            params=_frozen(placement.outside(optimum.point)),
+            loglik=conclusion.loglik,
+            n_obs=rows.response.n_obs,
+            converged=True,
+            reason=optimum.certificate.reason,
+            certificate=optimum.certificate,
+            terms=rows.terms,
+            outcomes=rows.response.outcomes,
+            sigma=None if sigma is None else _sigma(sigma, rows.response.n_obs),
+            _covariance=_frozen(covariance),
+            _placement=placement,
+            _inside=_frozen(optimum.point),
+            _rows=rows,
+        )
+
+    @classmethod
+    def without_answer(cls, family: Family, rows: Rows, reason: str) -> LikelihoodFit:
+        """Return a result that says why there is no estimate; its numbers are NaN."""
+        missing = _frozen(np.full(rows.size, np.nan))
+        return cls(
+            family=family,
+            names=family.names(rows.terms, rows.response),
+            params=missing,
+            loglik=float("nan"),
+            n_obs=rows.response.n_obs,
+            converged=False,
+            reason=reason,
+            certificate=Certificate(float("nan"), float("nan"), float("nan"), 0, reason),
+            terms=rows.terms,
+            outcomes=rows.response.outcomes,
+            sigma=None,
+            _covariance=_frozen(np.full((rows.size, rows.size), np.nan)),
+            _placement=rows.placement,
+            _inside=missing,
+            _rows=rows,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_rows": None}
+
+    def __repr__(self) -> str:
+        state = "converged" if self.converged else f"not converged: {self.reason}"
+        return (
+            f"LikelihoodFit({type(self.family).__name__}, {self.n_obs} observations, "
+            f"{len(self.params)} parameters, log-likelihood {self.loglik:.5g}, {state})"
+        )
+
+    @property
+    def n_iter(self) -> int:
+        """The number of Newton steps."""
+        return self.certificate.iterations
+
+    @property
+    def n_params(self) -> int:
+        """The number of estimated parameters, a profiled σ among them; AIC and BIC count it."""
+        return len(self.params) + (self.sigma is not None)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, 2 · parameters - 2 · log-likelihood."""
+        return 2.0 * self.n_params - 2.0 * self.loglik
+
+    @property
+    def bic(self) -> float:
+        """The Bayesian information criterion, log(n) · parameters - 2 · log-likelihood."""
+        return float(np.log(self.n_obs)) * self.n_params - 2.0 * self.loglik
+
+    @property
+    def std_errors(self) -> Floats:
+        """The standard error of each parameter, from the observed information."""
+        return _frozen(inference.standard_errors(self._covariance))
+
+    def covariance(self, kind: str = "observed") -> Floats:
+        """Return the covariance matrix of the parameters, in the order of ``names``.
+
+        Parameters
+        ----------
+        kind : {"observed"}
+            The inverse of the observed information.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> ek.fit(ek.Gaussian(), None, [1.0, 2.0, 4.0, 5.0]).covariance()
+        array([[0.625]])
+        """
+        if kind != "observed":
+            raise DataError(f"kind must be 'observed', got {kind!r}.")
+        return self._covariance
+
+    def interval(self, level: float = 0.95, method: str = "wald") -> Floats:
+        """Return confidence limits of shape (k, 2), lower and upper.
+
+        Parameters
+        ----------
+        level : float
+            The confidence level.
+        method : {"wald"}
+            Estimate ± z · standard error.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> ek.fit(ek.Gaussian(), None, [1.0, 2.0, 4.0, 5.0]).interval(0.9).round(3)
+        array([[1.7, 4.3]])
+        """
+        if method != "wald":
+            raise DataError(f"method must be 'wald', got {method!r}.")
+        return inference.wald_interval(self.params, self.std_errors, level)
+
+    def wald_test(
+        self, terms: Sequence[str] | None = None, *, value: Any = 0.0
+    ) -> inference.TestResult:
+        """Test jointly that some parameters have given values.
+
+        Parameters
+        ----------
+        terms : sequence of str, optional
+            Names of parameters, or terms (for softmax in all outcomes); by default all but the
+            intercepts.
+        value : float or array, optional
+            The hypothetical value of each.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> x = [1, 2, 3, 4, 5, 6, 7, 8]
+        >>> fit = ek.fit(ek.Binomial(), x, [0, 0, 1, 0, 1, 0, 1, 1])
+        >>> print(fit.wald_test(["x0"]))
+        Wald test of x0 = 0: chi-squared 2.254 on 1 df, p = 0.133
+        """
+        chosen = self._chosen(terms)
+        difference = self.params[chosen] - np.broadcast_to(np.asarray(value, float), len(chosen))
+        shown = ", ".join(self.names[i] for i in chosen) or "no parameter"
+        named = f"{shown} = {np.asarray(value).tolist():g}" if np.ndim(value) == 0 else shown
+        return inference.wald_test(difference, self._covariance[np.ix_(chosen, chosen)], named)
+
+    def _chosen(self, terms: Sequence[str] | None) -> list[int]:
+        of_term = [name.rsplit(":", 1)[-1] if self._is_softmax else name for name in self.names]
+        if terms is None:
+            return [i for i, term in enumerate(of_term) if term != "intercept"]
+        chosen: list[int] = []
+        for term in [terms] if isinstance(terms, str) else terms:
+            found = [
+                i for i, pair in enumerate(zip(self.names, of_term, strict=True)) if term in pair
+            ]
+            if not found:
+                raise DataError(f"{term!r} is not a parameter; they are {', '.join(self.names)}.")
+            chosen += found
+        return chosen
+
+    @property
+    def _is_softmax(self) -> bool:
+        return self._placement.predictors > 1 or self.names != self.terms
+
+    def predict(self, X: Any = None, *, offset: Any = None) -> Floats:
+        """Return the expected outcome: a probability, K probabilities, or a mean.
+
+        Parameters
+        ----------
+        X : array-like or data frame, optional
+            Columns as in the fit; a frame may have them in any order. By default the training data.
+        offset : array-like, optional
+            As in the fit.
+
+        Returns
+        -------
+        array of shape (n,) or (n, K)
+            For softmax a column for each of ``outcomes``.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> fit = ek.fit(ek.Binomial(), [1, 2, 3, 4], [0, 1, 0, 1])
+        >>> fit.predict([[2.5]]).round(3)
+        array([0.5])
+        """
+        if X is None and self._columns:
+            if offset is not None:
+                raise DataError("offset= belongs to new rows; pass X with it.")
+            rows = self._training("predict")
+            return self.family.mean(rows.linear_predictors(self._inside), rows.response)
+        if X is None:
+            rows_wanted = 1 if offset is None else len(offset)
+            columns = data.Columns(np.empty((rows_wanted, 0)), ())
+        else:
+            columns = data.match_columns(data.read_columns(X), self._columns)
+        response = Response(np.zeros(columns.rows), None, columns.rows, 0.0, self.outcomes)
+        checked = self.family.encode_offset(offset, response)
+        eta = self._placement.linear_predictors(columns.values, self._inside, checked)
+        return self.family.mean(eta, response)
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return self.terms[int(self._placement.intercept) :]
+
+    def _training(self, wanted: str) -> Rows:
+        if self._rows is None:
+            raise EstkitError(
+                f"{wanted} needs the training data, which a stored fit does not hold; fit again in "
+                f"this process, or pass X where the method takes it."
+            )
+        return self._rows
+
+    def _usable(self) -> None:
+        if not self.converged:
+            raise EstkitError(f"The fit has no answer to work with: {self.reason}")
+
+    def simulate(self, *, rng: Any = None, replicates: int | None = None) -> NDArray[Any]:
+        """Draw new responses at the training rows from the fitted model.
+
+        Parameters
+        ----------
+        rng : int, SeedSequence, Generator or None
+            The source of randomness.
+        replicates : int, optional
+            How many responses to draw; the result then has them as its first axis.
+
+        Returns
+        -------
+        array
+            In the form of y: labels, counts where rows stand for several trials, or numbers.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> fit = ek.fit(ek.Binomial(), [1, 2, 3, 4], [0, 1, 0, 1])
+        >>> fit.simulate(rng=1, replicates=2).shape
+        (2, 4)
+        """
+        self._usable()
+        rows = self._training("simulate")
+        generator = np.random.default_rng(rng)
+        drawn = self.family.draw(
+            generator,
+            rows.linear_predictors(self._inside),
+            rows.response,
+            None if self.sigma is None else self.sigma.value,
+            1 if replicates is None else replicates,
+        )
+        return drawn[0] if replicates is None else drawn
+
+    def bootstrap(
+        self,
+        replicates: int = 1000,
+        *,
+        rng: Any = None,
+        n_jobs: int | None = None,
+        progress: bool = False,
+    ) -> StudyResult:
+        """Study the estimator where the truth is this fit: the parametric bootstrap.
+
+        Returns
+        -------
+        StudyResult
+            Bias, variance, coverage and the rest of the estimator at the training rows, each with
+            its Monte-Carlo standard error.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> x = [0.1, 0.4, 0.9, 1.3, 1.8, 2.2, 2.9, 3.1, 3.7, 4.0] * 4
+        >>> y = [0, 1, 0, 0, 1, 0, 1, 1, 0, 1] * 4
+        >>> study = ek.fit(ek.Binomial(), x, y).bootstrap(200, rng=1)
+        >>> study.summary("bias").value.round(2).tolist()
+        [-0.12, 0.07]
+        """
+        from estkit.likelihood.bootstrap import study_of
+
+        self._usable()
+        self._training("bootstrap")
+        return study_of(self).run(replicates, rng=rng, n_jobs=n_jobs, progress=progress)
+
+    def to_estimate(self) -> Estimate:
+        """Return the parameters as an `Estimate`, with the status of the fit."""
+        return Estimate(
+            self.params,
+            names=self.names,
+            std_error=self.std_errors,
+            status="ok" if self.converged else "failed",
+            reason="" if self.converged else self.reason,
+        )
+
+    def _table(self, level: float = 0.95) -> Table:
+        errors = self.std_errors
+        statistic, p_value = inference.wald_statistics(self.params, errors)
+        limits = inference.wald_interval(self.params, errors, level)
+        columns = [
+            Column("term", list(self.names)),
+            Column("estimate", self.params, errors),
+            Column("std_error", errors, style="error"),
+            Column("statistic", statistic, np.ones(len(errors)) * 0.1),
+            Column("p_value", p_value, style="p_value"),
+            Column("lower", limits[:, 0], errors),
+            Column("upper", limits[:, 1], errors),
+        ]
+        if self._is_softmax:
+            outcomes = [name.rsplit(":", 1)[0] for name in self.names]
+            terms = list(self.terms) * self._placement.predictors
+            columns[:1] = [Column("outcome", outcomes), Column("term", terms)]
+        title = f"{type(self.family).__name__} regression, {self.n_obs} observations"
+        return Table(columns, title, self._notes())
+
+    def _notes(self) -> list[str]:
+        if not self.converged:
+            return [f"Not converged: {self.reason}"]
+        measured = self.certificate
+        sigma = (
+            "" if self.sigma is None else f"; sigma {self.sigma!r}"[:-1].replace("Estimate(", "")
+        )
+        plural = "" if measured.iterations == 1 else "s"
+        return [
+            f"log-likelihood {self.loglik:.5g}, AIC {self.aic:.5g}, BIC {self.bic:.5g}"
+            f"{sigma.split(',')[0]}",
+            f"Converged in {measured.iterations} iteration{plural}: Newton decrement "
+            f"{measured.newton_decrement:.2g}, relative gradient {measured.relative_gradient:.2g}, "
+            f"condition {measured.condition:.3g}.",
+        ]
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Return a tidy frame: term, estimate, std_error, statistic, p_value, lower, upper.
+
+        For softmax ``outcome`` comes first.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> list(ek.fit(ek.Gaussian(), None, [1.0, 2.0, 4.0]).to_frame().columns)
+        ['term', 'estimate', 'std_error', 'statistic', 'p_value', 'lower', 'upper']
+        """
+        return self._table(level).to_frame()
+
+    def plot(self, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
+        """Draw the coefficients with their intervals; needs the extra ``plot``."""
+        from estkit.plot import plot_coefficients
+
+        return plot_coefficients(self, level=level, ax=ax)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold and `from_dict` reads: enough to predict, and no data.
+
+        Examples
+        --------
+        >>> import json
+        >>> import estkit as ek
+        >>> fit = ek.fit(ek.Binomial(), [1, 2, 3, 4], [0, 1, 0, 1])
+        >>> again = ek.LikelihoodFit.from_dict(json.loads(json.dumps(fit.to_dict())))
+        >>> bool((again.predict([2.5]) == fit.predict([2.5])).all())
+        True
+        """
+        placement = self._placement
+        return {
+            **_FORMAT,
+            "family": type(self.family).__name__,
+            "options": asdict(self.family),  # type: ignore[call-overload]
+            "names": list(self.names),
+            "params": self.params.tolist(),
+            "covariance": self._covariance.tolist(),
+            "loglik": self.loglik,
+            "n_obs": self.n_obs,
+            "converged": self.converged,
+            "reason": self.reason,
+            "certificate": asdict(self.certificate),
+            "terms": list(self.terms),
+            "outcomes": list(self.outcomes),
+            "sigma": None if self.sigma is None else self.sigma.value,
+            "placement": {
+                "shift": placement.shift.tolist(),
+                "scale": None if placement.scale is None else placement.scale.tolist(),
+                "intercept": placement.intercept,
+                "predictors": placement.predictors,
+            },
+            "inside": self._inside.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> LikelihoodFit:
+        """Return the fit that `to_dict` wrote; it predicts, and cannot simulate.
+
+        Raises
+        ------
+        DataError
+            If the dict is of another format or version.
+        """
+        found = {key: plain.get(key) for key in _FORMAT}
+        if found != _FORMAT:
+            raise DataError(f"Expected a dict of {_FORMAT}, got {found}.")
+        from estkit import likelihood
+
+        place = plain["placement"]
+        scale = place["scale"]
+        placement = Placement(
+            np.array(place["shift"], float),
+            None if scale is None else np.array(scale, float),
+            place["intercept"],
+            place["predictors"],
+        )
+        sigma = plain["sigma"]
+        return cls(
+            family=getattr(likelihood, plain["family"])(**plain["options"]),
+            names=tuple(plain["names"]),
+            params=_frozen(np.array(plain["params"], float)),
+            loglik=plain["loglik"],
+            n_obs=plain["n_obs"],
+            converged=plain["converged"],
+            reason=plain["reason"],
+            certificate=Certificate(**plain["certificate"]),
+            terms=tuple(plain["terms"]),
+            outcomes=tuple(plain["outcomes"]),
+            sigma=None if sigma is None else _sigma(sigma, plain["n_obs"]),
+            _covariance=_frozen(np.array(plain["covariance"], float)),
+            _placement=placement,
+            _inside=_frozen(np.array(plain["inside"], float)),
+            _rows=None,
+        )
+
+
+def _sigma(value: float, n_obs: int) -> Estimate:
+    """Return σ with its standard error from the observed information, σ / √(2n)."""
+    return Estimate(value, names=["sigma"], std_error=value / np.sqrt(2.0 * n_obs))
+
+
+def _frozen(array: Floats) -> Floats:
+    array = np.array(array, dtype=float)
+    array.flags.writeable = False
+    return array

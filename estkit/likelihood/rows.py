@@ -1,0 +1,239 @@
+"""The sum over rows, block by block: memory bounded by the block, blocks that stay in cache.
+
+Inside, columns are shifted towards zero (when an intercept can take the shift up) and scaled when they
+are extreme, which changes nothing in the answer but keeps its digits when a column sits at 1e8. A column
+is moved by its `Placement`, through which parameters go in and out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import parallel
+from estkit.data import Columns
+from estkit.likelihood.family import Block, Family, Floats, Response, Sums
+
+T = TypeVar("T")
+
+_NUMBERS_PER_BLOCK = 1 << 17  # 1 MB: the work arrays of a block stay in the second-level cache
+_MOST_ROWS = 8192
+_BLOCKS_PER_TASK = 8
+_NUMBERS_WORTH_THREADS = 1_000_000
+_SAMPLE = 1024
+_EXTREME = 1e60  # beyond this, squares and their products leave the range of a float
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """How the columns are moved inside, and how parameters go in and out.
+
+    Parameters
+    ----------
+    shift, scale : array of shape (p,)
+        A column x is held as (x - shift) · scale; no scale stands for 1.
+    intercept : bool
+        Whether the design starts with a column of ones; without one the shift is 0.
+    predictors : int
+        The number of linear predictors, each with a coefficient for every column of the design.
+    """
+
+    shift: Floats
+    scale: Floats | None
+    intercept: bool
+    predictors: int
+
+    def design(self, values: NDArray[Any]) -> Floats:
+        """Return the design of some rows, in float64."""
+        start = int(self.intercept)
+        design = np.empty((len(values), values.shape[1] + start))
+        if start:
+            design[:, 0] = 1.0
+        np.subtract(values, self.shift, out=design[:, start:])
+        if self.scale is not None:
+            design[:, start:] *= self.scale
+        return design
+
+    def linear_predictors(
+        self, values: NDArray[Any], inside: Floats, offset: Floats | None
+    ) -> Floats:
+        """Return the linear predictors of some rows, of shape (n, predictors)."""
+        eta: Floats = self.design(values) @ inside.reshape(self.predictors, -1).T
+        return eta if offset is None else eta + offset.reshape(len(eta), -1)
+
+    @cached_property
+    def transform(self) -> Floats:
+        """The matrix that takes inside parameters to outside ones."""
+        scale = np.ones(len(self.shift)) if self.scale is None else self.scale
+        if not self.intercept:
+            one = np.diag(scale)
+        else:
+            one = np.diag(np.concatenate([[1.0], scale]))
+            one[0, 1:] = -scale * self.shift
+        return np.kron(np.eye(self.predictors), one)
+
+    def outside(self, inside: Floats) -> Floats:
+        """Return parameters for the columns as they were given."""
+        result: Floats = self.transform @ inside
+        return result
+
+    def inside(self, outside: Floats) -> Floats:
+        """Return parameters for the shifted and scaled columns."""
+        result: Floats = np.linalg.solve(self.transform, outside)
+        return result
+
+
+def place(columns: Columns, *, intercept: bool, predictors: int) -> Placement:
+    """Return a placement that brings every column near 0, from a sample of evenly spaced rows."""
+    step = max(1, columns.rows // _SAMPLE)
+    sample = columns.values[::step].astype(float)
+    with np.errstate(over="ignore"):
+        shift = sample.mean(axis=0) if intercept else np.zeros(sample.shape[1])
+    shift = np.where(np.isfinite(shift), shift, 0.0)
+    placement = Placement(shift, None, intercept, predictors)
+    size = np.abs(sample - shift).max(axis=0, initial=0.0)
+    extreme = (size > _EXTREME) | ((size < 1 / _EXTREME) & (size > 0))
+    return rescale(columns, placement) if extreme.any() else placement
+
+
+def rescale(columns: Columns, placement: Placement) -> Placement:
+    """Return the placement that also brings the largest size in each column to between 0.5 and 1."""
+    largest = np.zeros(len(placement.shift))
+    for start in range(0, columns.rows, _MOST_ROWS):
+        moved = columns.values[start : start + _MOST_ROWS] - placement.shift
+        largest = np.maximum(largest, np.abs(moved).max(axis=0))
+    _, exponent = np.frexp(largest)
+    return replace(placement, scale=np.ldexp(1.0, -np.clip(exponent, -1020, 1020)))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a regression: columns, outcomes, offset, and how blocks are cut from them.
+
+    Parameters
+    ----------
+    columns : Columns
+        The covariates, of any numeric dtype; never copied as a whole.
+    response : Response
+        The outcome of each row.
+    placement : Placement
+        How the columns are moved inside.
+    offset : array of shape (n,) or (n, predictors), optional
+        What is added to the linear predictors.
+    """
+
+    columns: Columns
+    response: Response
+    placement: Placement
+    offset: Floats | None = None
+
+    def slopes(self, design: Floats) -> Floats:
+        """Return a design without the column of ones."""
+        return design[:, 1:] if self.placement.intercept else design
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the coefficients of one linear predictor."""
+        names = self.columns.names
+        return ("intercept", *names) if self.placement.intercept else names
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return self.placement.predictors * len(self.terms)
+
+    def block(self, part: slice) -> Block:
+        """Return a block: its design in float64, and its part of everything else."""
+        response = self.response
+        return Block(
+            self.placement.design(self.columns.values[part]),
+            response.values[part],
+            None if response.weights is None else response.weights[part],
+            None if self.offset is None else self.offset[part],
+        )
+
+    @cached_property
+    def _parts(self) -> list[slice]:
+        length = max(64, min(_MOST_ROWS, _NUMBERS_PER_BLOCK // max(1, self.size)))
+        return [slice(i, i + length) for i in range(0, self.columns.rows, length)]
+
+    @cached_property
+    def _only_block(self) -> Block | None:
+        return self.block(self._parts[0]) if len(self._parts) == 1 else None
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks, in order."""
+        if self._only_block is not None:
+            yield self._only_block
+        else:
+            yield from map(self.block, self._parts)
+
+    def each(self, function: Callable[[Block], T]) -> Iterator[T]:
+        """Yield ``function(block)`` in order; threads compute it when there is much to do."""
+        if self._only_block is not None:
+            yield function(self._only_block)
+            return
+        numbers = self.columns.rows * self.size
+        threads = parallel.cores() if numbers >= _NUMBERS_WORTH_THREADS else 1
+        yield from parallel.map_threads(
+            lambda part: function(self.block(part)), self._parts, threads=threads
+        )
+
+    def total(self, family: Family, params: Floats, *, curvature: bool = True) -> Sums:
+        """Return the log-likelihood and its derivatives summed over all rows."""
+        if self._only_block is not None:
+            return family.evaluate(params, self._only_block, curvature=curvature)
+        numbers = self.columns.rows * self.size
+        threads = parallel.cores() if numbers >= _NUMBERS_WORTH_THREADS else 1
+        tasks = range(0, len(self._parts), _BLOCKS_PER_TASK)  # fixed, so the sum is, too
+
+        def part_sum(first: int) -> Sums:
+            parts = self._parts[first : first + _BLOCKS_PER_TASK]
+            return _add_up(
+                family.evaluate(params, self.block(part), curvature=curvature) for part in parts
+            )
+
+        return _add_up(parallel.map_threads(part_sum, tasks, threads=threads))
+
+    def thinned(self, rows: int) -> Rows:
+        """Return about `rows` rows in evenly spaced runs, for a start near the answer."""
+        runs = 32
+        length = max(1, rows // runs)
+        starts = np.linspace(0, self.columns.rows - length, runs).astype(np.int64)
+        index = np.unique((starts[:, None] + np.arange(length)).ravel())
+        response = replace(
+            self.response,
+            values=self.response.values[index],
+            weights=None if self.response.weights is None else self.response.weights[index],
+        )
+        columns = Columns(self.columns.values[index], self.columns.names)
+        offset = None if self.offset is None else self.offset[index]
+        return replace(self, columns=columns, response=response, offset=offset)
+
+    def linear_predictors(self, inside: Floats) -> Floats:
+        """Return the linear predictors of all rows, of shape (n, predictors)."""
+        whole = [
+            self.placement.linear_predictors(
+                self.columns.values[part],
+                inside,
+                None if self.offset is None else self.offset[part],
+            )
+            for part in self._parts
+        ]
+        return np.concatenate(whole)
+
+
+def _add_up(parts: Iterator[Sums]) -> Sums:
+    first = next(parts)
+    loglik, gradient, information = first.loglik, first.gradient.copy(), first.information
+    for part in parts:
+        loglik += part.loglik
+        gradient += part.gradient
+        if information is not None and part.information is not None:
+            information += part.information
+    return Sums(loglik, gradient, information)

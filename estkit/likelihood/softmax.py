@@ -1,0 +1,240 @@
+"""The softmax (multinomial logit) likelihood: one of K outcomes, K - 1 linear predictors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import data
+from estkit.errors import DataError
+from estkit.likelihood.family import (
+    Block,
+    Conclusion,
+    Floats,
+    Response,
+    Sums,
+    linear_predictors,
+    log_factorial,
+)
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Softmax regression: which of K outcomes, or counts of each.
+
+    Outcome k has probability ``exp(xᵀβ_k) / Σ_j exp(xᵀβ_j)``, with β = 0 for the reference outcome
+    (Agresti 2013, section 8.1). Parameters are named ``"outcome:term"``, outcome after outcome; the
+    multinomial coefficient of counts is kept in the log-likelihood.
+
+    Parameters
+    ----------
+    reference : label, optional
+        The outcome that the others are compared with; by default the first one, in sorted order or
+        in the order of a categorical.
+
+    Notes
+    -----
+    y may be labels of any one kind, or an (n, K) array or frame of counts, whose columns are the
+    outcomes (numbered from 0 for an array).
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> X = [[1.0], [2.0], [3.0], [4.0], [5.0], [6.0], [7.0], [8.0]]
+    >>> y = ["low", "mid", "low", "high", "mid", "high", "mid", "high"]
+    >>> fit = ek.fit(ek.Softmax(reference="low"), X, y)
+    >>> fit.names
+    ('high:intercept', 'high:x0', 'mid:intercept', 'mid:x0')
+    >>> fit.params.round(3)
+    array([-4.646,  1.223, -2.769,  0.866])
+    """
+
+    reference: Any = None
+
+    def encode(self, y: Any, weights: Any, rows: int) -> Response:
+        """Check y and weights; inside, the reference is outcome 0 and the others keep their order."""
+        repeats = data.read_frequencies(weights, rows=rows)
+        if data.is_table(y):
+            return self._encode_counts(y, repeats, rows)
+        labels = data.read_labels(y)
+        data.check_rows("y", len(labels.codes), rows)
+        if len(labels.outcomes) < 2:
+            raise DataError(
+                f"y has a single outcome, {labels.outcomes[0]!r}; softmax needs at least two."
+            )
+        seen = np.bincount(labels.codes, weights=repeats, minlength=len(labels.outcomes))
+        _check_all_seen(seen, labels.outcomes)
+        codes = np.argsort(self._order(labels.outcomes))[labels.codes]
+        n_obs = rows if repeats is None else int(repeats.sum())
+        return Response(codes, repeats, n_obs, 0.0, labels.outcomes, "labels")
+
+    def _encode_counts(self, y: Any, repeats: Floats | None, rows: int) -> Response:
+        counts, names = data.read_counts(y, what="y")
+        data.check_rows("y", len(counts), rows)
+        outcomes = names if hasattr(y, "columns") else tuple(range(counts.shape[1]))
+        totals = counts.sum(axis=1)
+        weight = np.ones(rows) if repeats is None else repeats
+        _check_all_seen(weight @ counts, outcomes)
+        constant = weight @ (log_factorial(totals) - log_factorial(counts).sum(axis=1))
+        n_obs = int(weight[totals > 0].sum())
+        values = counts[:, self._order(outcomes)] * weight[:, None]
+        return Response(values, totals * weight, n_obs, float(constant), outcomes, "counts")
+
+    def _order(self, outcomes: Sequence[Any]) -> list[int]:
+        """Return the positions of the outcomes, the reference first."""
+        if self.reference is None:
+            return list(range(len(outcomes)))
+        if self.reference not in outcomes:
+            shown = ", ".join(repr(outcome) for outcome in outcomes[:8])
+            raise DataError(f"reference={self.reference!r} is not an outcome of y: {shown}.")
+        first = list(outcomes).index(self.reference)
+        return [first, *(k for k in range(len(outcomes)) if k != first)]
+
+    def predictors(self, response: Response) -> int:
+        """Return the number of outcomes other than the reference."""
+        return len(response.outcomes) - 1
+
+    def names(self, terms: Sequence[str], response: Response) -> tuple[str, ...]:
+        """Return ``outcome:term``, outcome after outcome."""
+        free = self._order(response.outcomes)[1:]
+        return tuple(f"{response.outcomes[k]}:{term}" for k in free for term in terms)
+
+    def encode_offset(self, offset: Any, response: Response) -> Floats | None:
+        """Check the offsets, a column for each outcome, and take the reference's away."""
+        if offset is None:
+            return None
+        shape = (len(response.values), len(response.outcomes))
+        columns = data.read_columns(offset, what="offset")
+        if columns.values.shape != shape:
+            raise DataError(
+                f"offset has shape {columns.values.shape}; softmax needs a column for each of the "
+                f"outcomes {list(response.outcomes)}, shape {shape}."
+            )
+        values = np.asarray(columns.values, float)[:, self._order(response.outcomes)]
+        return np.ascontiguousarray(values[:, 1:] - values[:, :1])
+
+    def unit(self, response: Response) -> float:
+        """Return 1."""
+        return 1.0
+
+    def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
+        """Return the sums of a block; exact for linear predictors of any size."""
+        eta = linear_predictors(params, block)
+        probability, log_total = _softmax(eta)
+        residual, observed = _residual(probability, block)
+        cost = log_total.sum() if block.weights is None else block.weights @ log_total
+        loglik = float(np.vdot(observed, eta)) - float(cost)
+        gradient = (residual @ block.design).ravel()
+        information = None
+        if curvature:
+            information = _information(block.design, probability, block.weights)
+        return Sums(loglik, gradient, information)
+
+    def scores(self, params: Floats, block: Block) -> Floats:
+        """Return the score of each row."""
+        probability, _ = _softmax(linear_predictors(params, block))
+        residual, _ = _residual(probability, block)
+        scores: Floats = residual.T[:, :, None] * block.design[:, None, :]
+        return scores.reshape(len(block.design), -1)
+
+    def conclude(self, value: float, information: Floats, response: Response) -> Conclusion:
+        """Add the multinomial coefficients."""
+        return Conclusion(value + response.constant, information)
+
+    def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats]:
+        """Return η of an observed outcome minus η of every other one, for each row."""
+        outcomes = predictors + 1
+        counts = block.values
+        if counts.ndim == 1:
+            counts = (counts[:, None] == np.arange(outcomes)).astype(float)
+            if block.weights is not None:
+                counts *= block.weights[:, None]
+        seen = counts > 0
+        rows = np.flatnonzero(seen.any(axis=1))
+        first = seen[rows].argmax(axis=1)
+        unit = np.eye(outcomes)
+        beaten = unit[first][:, None, :] - unit[None, :, :]  # (rows, other outcome, predictor)
+        # a second outcome seen in the same row must tie with the first: add the opposite contrast
+        tie_row, tie = np.nonzero(seen[rows])
+        tied = unit[tie] - unit[first[tie_row]]
+        index = np.concatenate([np.repeat(rows, outcomes), rows[tie_row]])
+        contrast = np.concatenate([beaten.reshape(-1, outcomes), tied])
+        keep = np.abs(contrast).sum(axis=1) > 0
+        return index[keep], contrast[keep, 1:]
+
+    def mean(self, predictors: Floats, response: Response) -> Floats:
+        """Return the probability of each outcome, in the order of the outcomes."""
+        probability, log_total = _softmax(predictors.T)
+        inside = np.vstack([np.exp(-log_total), probability])
+        result: Floats = inside[np.argsort(self._order(response.outcomes))].T
+        return result
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        predictors: Floats,
+        response: Response,
+        sigma: float | None,
+        replicates: int,
+    ) -> NDArray[Any]:
+        """Return labels, or counts of each outcome where rows stand for several observations."""
+        probability = self.mean(predictors, response)
+        size = (replicates, len(probability))
+        if response.weights is not None:
+            totals = response.weights.astype(np.int64)
+            return rng.multinomial(totals, probability, size=size)
+        uniform = rng.random(size)
+        codes = np.zeros(size, dtype=np.int64)
+        for limit in probability.cumsum(axis=1)[:, :-1].T:
+            codes += uniform > limit
+        return np.asarray(response.outcomes)[codes]
+
+
+def _softmax(eta: Floats) -> tuple[Floats, Floats]:
+    """Return probabilities (K - 1, n) and log(1 + Σ exp η); nothing overflows."""
+    largest = np.maximum(eta.max(axis=0), 0.0)
+    weight = np.exp(eta - largest)
+    reference = np.exp(-largest)
+    excess = weight.sum(axis=0) + (reference - 1.0)
+    weight /= 1.0 + excess
+    return weight, largest + np.log1p(excess)
+
+
+def _residual(probability: Floats, block: Block) -> tuple[Floats, Floats]:
+    """Return observed minus expected counts and the observed counts, of shape (K - 1, n)."""
+    if block.values.ndim == 2:
+        observed = block.values[:, 1:].T
+        return observed - probability * block.weights, observed
+    observed = (block.values == np.arange(1, len(probability) + 1)[:, None]).astype(float)
+    if block.weights is None:
+        return observed - probability, observed
+    observed *= block.weights
+    return observed - probability * block.weights, observed
+
+
+def _information(design: Floats, probability: Floats, weights: Floats | None) -> Floats:
+    """Return Σ w (diag(p) - p pᵀ) ⊗ x xᵀ, as one symmetric product and K - 1 small ones."""
+    rows, terms = design.shape
+    free = len(probability)
+    root = probability if weights is None else probability * np.sqrt(weights)
+    stacked = (root.T[:, :, None] * design[:, None, :]).reshape(rows, free * terms)
+    information: Floats = -(stacked.T @ stacked)
+    for k in range(free):
+        weight = probability[k] if weights is None else probability[k] * weights
+        scaled = design * np.sqrt(weight)[:, None]
+        part = slice(k * terms, (k + 1) * terms)
+        information[part, part] += scaled.T @ scaled
+    return information
+
+
+def _check_all_seen(seen: Floats, outcomes: Sequence[Any]) -> None:
+    for count, outcome in zip(seen, outcomes, strict=True):
+        if count == 0:
+            raise DataError(
+                f"outcome {outcome!r} is never observed, so its coefficients lie at minus infinity; "
+                f"leave it out."
+            )

@@ -1,0 +1,7 @@
+"""Monte-Carlo studies: what are the bias, variance and coverage of any estimator?"""
+
+from estkit.montecarlo.result import StudyResult
+from estkit.montecarlo.sampling import Sample, vectorized
+from estkit.montecarlo.study import Study, grid
+
+__all__ = ["Sample", "Study", "StudyResult", "grid", "vectorized"]

@@ -1,0 +1,90 @@
+"""How a user's function is called: by the names of its parameters, then by position."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from estkit.errors import StudyError
+
+Offer = Mapping[str, Any]
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_OWN = ("rng", "replicates", "condition")
+
+
+def parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    """Return the parameters of a function, or None when it does not tell (some compiled ones)."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Tell whether a function has a parameter of this name."""
+    return any(parameter.name == name for parameter in parameters(function) or ())
+
+
+def required(function: Callable[..., Any], named: Sequence[str]) -> list[str]:
+    """Return the positional parameters without a default and with no name among `named`."""
+    return [p.name for p in parameters(function) or () if _is_wanting(p, named)]
+
+
+def _is_wanting(parameter: inspect.Parameter, named: Sequence[str]) -> bool:
+    by_position = parameter.kind in _POSITIONAL and parameter.default is parameter.empty
+    only = parameter.kind is parameter.POSITIONAL_ONLY
+    return by_position and (only or parameter.name not in named)
+
+
+def plan(
+    function: Callable[..., Any], what: str, *, named: Sequence[str], positional: Sequence[str]
+) -> Callable[[Offer], Any]:
+    """Return a call that takes everything on offer by name and passes what the function asks for.
+
+    Parameters
+    ----------
+    function : callable
+        The user's function.
+    what : str
+        What to call it in messages.
+    named : sequence of str
+        What is passed to a parameter of the same name.
+    positional : sequence of str
+        What is passed, in this order, to required parameters with other names.
+
+    Raises
+    ------
+    StudyError
+        If a required parameter is left over; the message says what is on offer.
+    """
+    listed = parameters(function)
+    if listed is None:
+        return lambda offer: function(*(offer[name] for name in positional))
+    by_name = [p.name for p in listed if p.kind not in (p.POSITIONAL_ONLY, p.VAR_KEYWORD)
+               and p.name in named]  # fmt: skip
+    free = iter([name for name in positional if name not in by_name])
+    keywords = {name: name for name in by_name}
+    arguments: list[str] = []
+    for parameter in listed:
+        if parameter.kind is parameter.VAR_POSITIONAL and not arguments and len(keywords) == 0:
+            arguments += list(free)
+        elif _is_wanting(parameter, named):
+            offered = next(free, None)
+            if offered is None:
+                names = ", ".join(dict.fromkeys([*positional, *named]))
+                raise StudyError(
+                    f"{what} asks for {parameter.name!r}, which is not on offer; it may take {names}."
+                )
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                arguments.append(offered)
+            else:
+                keywords[parameter.name] = offered
+    if any(p.kind is p.VAR_KEYWORD for p in listed):
+        keywords |= {n: n for n in named if n not in (*_OWN, *keywords.values())}
+
+    def call(offer: Offer) -> Any:
+        given = {name: offer[offered] for name, offered in keywords.items()}
+        return function(*[offer[name] for name in arguments], **given)
+
+    return call

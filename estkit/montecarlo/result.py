@@ -1,0 +1,468 @@
+"""``StudyResult``: every outcome of a study, and what it says about the estimators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from estkit.errors import DataError, EstkitError
+from estkit.estimate import STATUSES, check_level, with_error
+from estkit.montecarlo.measures import (
+    MEASURES,
+    Draws,
+    Floats,
+    mean_interval,
+    rate_interval,
+    standard_error,
+)
+from estkit.montecarlo.outcomes import Outcomes
+from estkit.montecarlo.truth import truth_of
+from estkit.table import Column, Table, Tabular
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from estkit.montecarlo.study import Replay, Study
+
+_SHOWN = ("bias", "empirical_se", "model_se", "rmse", "coverage")
+
+
+class _Cell(NamedTuple):
+    """One parameter of one estimator in one condition, all replicates."""
+
+    condition: Mapping[str, Any]
+    estimator: str
+    parameter: str
+    draws: Draws
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyResult(Tabular):
+    """The outcomes of a Monte-Carlo study.
+
+    `Study.run` makes it. Every summary is computed from the stored outcomes, and says how many
+    replicates it rests on.
+
+    Parameters
+    ----------
+    conditions : dict of int to mapping
+        The conditions by their number in the study.
+    estimators : tuple of str
+        The names of the estimators.
+    seed : dict
+        ``entropy`` and ``spawn_key`` of the random streams; the same seed gives the same bytes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import estkit as ek
+    >>> study = ek.Study(
+    ...     lambda rng, n: rng.normal(size=n),
+    ...     {"mean": np.mean, "median": np.median},
+    ...     truth=0.0,
+    ...     conditions=ek.grid(n=[10, 40]),
+    ... )
+    >>> result = study.run(1000, rng=1)
+    >>> print(result)
+    Monte-Carlo study: 1000 replicates in each of 2 conditions
+    <BLANKLINE>
+     n  estimator              bias   empirical_se           rmse  failed
+    10  mean         0.0139 (0.0099)  0.3142 (0.0070)  0.3144 (0.0070)       0
+    10  median        0.008 (0.012)  0.3759 (0.0084)  0.3758 (0.0083)       0
+    40  mean         0.0003 (0.0050)  0.1585 (0.0035)  0.1584 (0.0035)       0
+    40  median       0.0001 (0.0061)  0.1923 (0.0041)  0.1922 (0.0041)       0
+    <BLANKLINE>
+    In brackets: Monte-Carlo standard errors.
+    """
+
+    conditions: dict[int, dict[str, Any]]
+    estimators: tuple[str, ...]
+    seed: dict[str, Any]
+    _outcomes: dict[tuple[int, str], Outcomes]
+    _truths: dict[tuple[int, str], Floats]
+    _study: Study | None
+
+    @classmethod
+    def of(
+        cls,
+        study: Study,
+        seed: np.random.SeedSequence,
+        joined: Mapping[int, tuple[Mapping[str, Outcomes], list[Any] | None]],
+    ) -> StudyResult:
+        """Put the outcomes of all blocks together with the truth."""
+        outcomes: dict[tuple[int, str], Outcomes] = {}
+        truths: dict[tuple[int, str], Floats] = {}
+        for number, (by_name, own) in joined.items():
+            condition = study.conditions[number]
+            for name, outcome in by_name.items():
+                names = outcome.names or ()
+                outcomes[number, name] = outcome
+                if own is None:
+                    truth = truth_of(study.truth, condition, name, names)
+                    truths[number, name] = np.broadcast_to(truth, (len(outcome), len(names)))
+                else:
+                    each = [truth_of(t, condition, name, names) for t in own]
+                    truths[number, name] = np.array(each).reshape(len(outcome), len(names))
+        result = cls(
+            {number: study.conditions[number] for number in joined},
+            tuple(study.estimators),
+            {"entropy": seed.entropy, "spawn_key": list(seed.spawn_key)},
+            outcomes,
+            truths,
+            study,
+        )
+        result._check_truth(study.truth)
+        return result
+
+    def _check_truth(self, truth: Any) -> None:
+        if not isinstance(truth, Mapping):
+            return
+        known = {name for o in self._outcomes.values() for name in o.names or ()}
+        unknown = [name for name in truth if name not in known and name not in self.estimators]
+        if unknown and known:
+            raise DataError(
+                f"truth names {unknown[0]!r}, which is neither an estimator "
+                f"({', '.join(self.estimators)}) nor a parameter ({', '.join(sorted(known))})."
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_study": None}
+
+    def __repr__(self) -> str:
+        def plural(count: int, word: str) -> str:
+            return f"{count} {word}" + ("" if count == 1 else "s")
+
+        failed = sum(int((o.status != 0).sum()) for o in self._outcomes.values())
+        return (
+            f"StudyResult({plural(len(self.estimators), 'estimator')}, "
+            f"{plural(len(self.conditions), 'condition')}, {self._replicates()} replicates, "
+            f"{failed} failed)"
+        )
+
+    def _replicates(self) -> str:
+        counts = sorted({len(o) for o in self._outcomes.values()})
+        return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+    def _cells(self) -> Iterator[_Cell]:
+        for (number, name), outcome in self._outcomes.items():
+            for j, parameter in enumerate(outcome.names or ()):
+                usable = outcome.status == 0
+                estimate = np.where(usable, outcome.estimate[:, j], np.nan)
+                draws = Draws(
+                    estimate,
+                    self._truths[number, name][:, j],
+                    outcome.std_error[:, j],
+                    outcome.lower[:, j],
+                    outcome.upper[:, j],
+                    (~usable).astype(float),
+                )
+                yield _Cell(self.conditions[number], name, parameter, draws)
+            if not outcome.names:
+                missing = np.full(len(outcome), np.nan)
+                failed = np.ones(len(outcome))
+                draws = Draws(missing, missing, missing, missing, missing, failed)
+                yield _Cell(self.conditions[number], name, "", draws)
+
+    def summary(
+        self, measures: str | Sequence[str] | None = None, *, level: float = 0.95
+    ) -> pd.DataFrame:
+        """Return each performance measure with its Monte-Carlo standard error and interval.
+
+        Parameters
+        ----------
+        measures : str or sequence of str, optional
+            Which ones; by default all that the outcomes allow. They are ``bias``,
+            ``relative_bias``, ``empirical_variance``, ``empirical_se``, ``mse``, ``rmse``,
+            ``model_se``, ``model_se_error``, ``coverage``, ``bias_eliminated_coverage``,
+            ``interval_width``, ``power`` (of rejecting 0) and ``failure_rate``.
+        level : float
+            The confidence level of the Monte-Carlo intervals; those of rates are Wilson's.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The condition, then estimator, parameter, measure, value, mcse, lower, upper, used (the
+            replicates it rests on) and failed (those without a usable estimate).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+        >>> study.run(400, rng=1).summary("mse").round(3)
+          estimator parameter measure  value   mcse  lower  upper  used  failed
+        0      mean     value     mse  0.109  0.007  0.094  0.124   400       0
+        """
+        import pandas as pd
+
+        check_level(level)
+        wanted = _listed(measures)
+        rows = []
+        for cell in self._cells():
+            for name in wanted:
+                row = _measured(cell.draws, name, level)
+                if row["used"] or measures is not None or name == "failure_rate":
+                    who = {"estimator": cell.estimator, "parameter": cell.parameter}
+                    rows.append({**cell.condition, **who, "measure": name, **row})
+        frame = pd.DataFrame(rows)
+        failed = frame.pop("failed")
+        return frame.assign(failed=failed)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the summary of all measures."""
+        return self.summary()
+
+    def contrast(
+        self, a: str, b: str, measure: str = "bias", *, level: float = 0.95
+    ) -> pd.DataFrame:
+        """Return the difference of a measure between two estimators, paired by replicate.
+
+        Both are computed from the replicates in which both have an answer; the influence values are
+        subtracted replicate by replicate, so what the estimators have in common cancels.
+
+        Parameters
+        ----------
+        a, b : str
+            The names of two estimators; the difference is a - b.
+        measure : str
+            The measure, as in `summary`.
+        level : float
+            The confidence level of the interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The condition, then parameter, measure, a, b, value, mcse, lower, upper, used.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> functions = {"mean": np.mean, "median": np.median}
+        >>> study = ek.Study(lambda rng: rng.normal(size=25), functions, truth=0.0)
+        >>> study.run(2000, rng=1).contrast("median", "mean", "mse")[["value", "mcse"]].round(4)
+            value    mcse
+        0  0.0219  0.0014
+        """
+        import pandas as pd
+
+        check_level(level)
+        (name,) = _listed(measure)
+        for estimator in (a, b):
+            if estimator not in self.estimators:
+                known = ", ".join(self.estimators)
+                raise DataError(f"{estimator!r} is not an estimator of this study: {known}.")
+        cells = {(str(c.condition), c.estimator, c.parameter): c for c in self._cells()}
+        rows = []
+        for (condition, estimator, parameter), first in cells.items():
+            second = cells.get((condition, b, parameter))
+            if estimator == a and second is not None:
+                row = _difference(first.draws, second.draws, name, level)
+                who = {"parameter": parameter, "measure": name, "a": a, "b": b}
+                rows.append({**first.condition, **who, **row})
+        if not rows:
+            raise DataError(f"{a!r} and {b!r} have no parameter in common, so nothing to compare.")
+        return pd.DataFrame(rows)
+
+    def failures(self) -> pd.DataFrame:
+        """Return every replicate without a usable estimate: condition, estimator, status, reason.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> def picky(x):
+        ...     if x[0] < 0:
+        ...         raise ValueError("negative")
+        ...     return x[0]
+        >>> study = ek.Study(lambda rng: rng.normal(size=3), {"picky": picky}, truth=0.0)
+        >>> study.run(4, rng=1).failures()
+          estimator  replicate  status                reason
+        0     picky          1  failed  ValueError: negative
+        """
+        return self._events("reasons")
+
+    def warnings(self) -> pd.DataFrame:
+        """Return every replicate in which an estimator gave a warning, and the first of them."""
+        return self._events("warnings").drop(columns="status").rename(columns={"reason": "warning"})
+
+    def _events(self, kind: str) -> pd.DataFrame:
+        import pandas as pd
+
+        rows = [
+            {
+                **self.conditions[number],
+                "estimator": name,
+                "replicate": replicate,
+                "status": STATUSES[outcome.status[replicate]],
+                "reason": reason,
+            }
+            for (number, name), outcome in self._outcomes.items()
+            for replicate, reason in sorted(getattr(outcome, kind).items())
+        ]
+        first = next(iter(self.conditions.values()))
+        columns = [*first, "estimator", "replicate", "status", "reason"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def outcomes(self) -> pd.DataFrame:
+        """Return the outcome of every replicate, a row for each parameter.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+        >>> study.run(2, rng=1).outcomes()[["replicate", "estimate", "status"]].round(3)
+           replicate  estimate status
+        0          0    -0.233     ok
+        1          1    -0.127     ok
+        """
+        import pandas as pd
+
+        frames = []
+        for (number, name), outcome in self._outcomes.items():
+            size = len(outcome.names or ())
+            status = np.array(STATUSES)[outcome.status]
+            columns = {
+                **{key: [value] * (len(outcome) * size)
+                   for key, value in self.conditions[number].items()},
+                "estimator": name,
+                "parameter": list(outcome.names or ()) * len(outcome),
+                "replicate": np.repeat(np.arange(len(outcome)), size),
+                "estimate": outcome.estimate.ravel(),
+                "std_error": outcome.std_error.ravel(),
+                "lower": outcome.lower.ravel(),
+                "upper": outcome.upper.ravel(),
+                "truth": self._truths[number, name].ravel(),
+                "status": np.repeat(status, size),
+            }  # fmt: skip
+            frames.append(pd.DataFrame(columns))
+        return pd.concat(frames, ignore_index=True)
+
+    def replay(self, replicate: int, condition: Any = None) -> Replay:
+        """Draw one replicate again and estimate from it; see `Study.replay`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+        >>> study.run(20, rng=1).replay(1).estimates["mean"]
+        Estimate(-0.127352)
+        """
+        if self._study is None:
+            raise EstkitError(
+                f"A stored result does not hold its functions; use Study.replay with the seed "
+                f"{self.seed['entropy']}."
+            )
+        seed = np.random.SeedSequence(self.seed["entropy"], spawn_key=self.seed["spawn_key"])
+        return self._study.replay(replicate, condition, rng=seed)
+
+    def _table(self) -> Table:
+        cells = list(self._cells())
+        measured = {name: [_measured(cell.draws, name, 0.95) for cell in cells] for name in _SHOWN}
+        names = [name for name in _SHOWN if any(row["used"] for row in measured[name])]
+        first = next(iter(self.conditions.values()))
+        columns = [Column(name, [cell.condition[name] for cell in cells]) for name in first]
+        columns.append(Column("estimator", [cell.estimator for cell in cells]))
+        if any(cell.parameter not in ("value", "") for cell in cells):
+            columns.append(Column("parameter", [cell.parameter for cell in cells]))
+        columns += [Column(name, [_short(row) for row in measured[name]], right=True)
+                    for name in names]  # fmt: skip
+        failed = [int(cell.draws.failed.sum()) for cell in cells]
+        columns.append(Column("failed", failed, style="count"))
+        several = len(self.conditions) > 1
+        each = f" in each of {len(self.conditions)} conditions" if several else ""
+        title = f"Monte-Carlo study: {self._replicates()} replicates{each}"
+        return Table(columns, title, ["In brackets: Monte-Carlo standard errors."])
+
+    def plot(self, measure: str = "bias", *, ax: Axes | None = None) -> Axes:
+        """Draw a measure with its Monte-Carlo intervals; needs the extra ``plot``."""
+        from estkit.plot import plot_study
+
+        return plot_study(self, measure, ax=ax)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold: seed, conditions and the summary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+        >>> study.run(20, rng=1).to_dict()["seed"]
+        {'entropy': 1, 'spawn_key': []}
+        """
+        records = self.summary().to_dict("records")
+        plain = [
+            {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()}
+            for record in records
+        ]
+        return {
+            "format": "estkit.StudyResult",
+            "version": 1,
+            "seed": self.seed,
+            "conditions": list(self.conditions.values()),
+            "estimators": list(self.estimators),
+            "summary": plain,
+        }
+
+
+def _listed(measures: str | Sequence[str] | None) -> list[str]:
+    wanted = list(MEASURES) if measures is None else measures
+    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    unknown = [name for name in wanted if name not in MEASURES]
+    if unknown:
+        raise DataError(f"{unknown[0]!r} is not a measure; they are {', '.join(MEASURES)}.")
+    return wanted
+
+
+def _known(draws: Draws, name: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return which replicates a measure can use."""
+    needs = [getattr(draws, field) for field in MEASURES[name].needs]
+    return ~np.any([np.isnan(values) for values in needs], axis=0)
+
+
+def _measured(draws: Draws, name: str, level: float) -> dict[str, Any]:
+    """Return value, mcse, lower, upper, used and failed of a measure."""
+    known = _known(draws, name)
+    used, failed = int(known.sum()), int(draws.failed.sum())
+    value = error = lower = upper = math.nan
+    if used:
+        value, psi = MEASURES[name].function(Draws(*(field[known] for field in draws)))
+        error = standard_error(psi)
+        interval = rate_interval if MEASURES[name].is_rate else None
+        if interval is not None:
+            lower, upper = interval(value, used, level)
+        else:
+            lower, upper = mean_interval(value, error, used, level)
+    return {"value": value, "mcse": error, "lower": lower, "upper": upper,
+            "used": used, "failed": failed}  # fmt: skip
+
+
+def _difference(first: Draws, second: Draws, name: str, level: float) -> dict[str, Any]:
+    length = min(len(first.estimate), len(second.estimate))
+    first, second = (Draws(*(field[:length] for field in draws)) for draws in (first, second))
+    both = _known(first, name) & _known(second, name)
+    used = int(both.sum())
+    if not used:
+        return {"value": math.nan, "mcse": math.nan, "lower": math.nan, "upper": math.nan,
+                "used": 0}  # fmt: skip
+    own, other = (
+        MEASURES[name].function(Draws(*(field[both] for field in draws)))
+        for draws in (first, second)
+    )
+    value, error = own.value - other.value, standard_error(own.psi - other.psi)
+    lower, upper = mean_interval(value, error, used, level)
+    return {"value": value, "mcse": error, "lower": lower, "upper": upper, "used": used}
+
+
+def _short(row: Mapping[str, Any]) -> str:
+    if not row["used"]:
+        return ""
+    value, error = with_error(row["value"], row["mcse"])
+    return f"{value} ({error})"

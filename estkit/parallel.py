@@ -1,0 +1,89 @@
+"""Work in parallel: joblib processes outside, threads over row blocks inside, and progress.
+
+The back end is never chosen here: ``joblib.parallel_config`` decides, which is how work leaves one
+machine. Inside a task the linear-algebra threads are limited to one, so that workers do not fight for
+cores and every sum is added in the same order wherever it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def cores() -> int:
+    """Return the number of cores this process may use, no more than OMP_NUM_THREADS says."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(available or 1, int(asked)) if asked.isdigit() and int(asked) else available or 1
+
+
+def workers(n_jobs: int | None) -> int:
+    """Return how many joblib workers `n_jobs` means under the user's ``parallel_config``."""
+    if n_jobs == 1 or (n_jobs is None and "joblib" not in sys.modules):
+        return 1
+    import joblib
+
+    return int(joblib.effective_n_jobs(n_jobs))
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit the linear-algebra libraries to one thread inside the block."""
+    import threadpoolctl
+
+    with threadpoolctl.threadpool_limits(limits=1):
+        yield
+
+
+def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | None) -> Iterator[R]:
+    """Yield ``function(task)`` in the order of `tasks`, from joblib workers when there are several.
+
+    Each call runs with one linear-algebra thread. Results come as soon as they and all before them
+    are done, so that a caller can keep what is complete when a later task fails.
+    """
+    if workers(n_jobs) == 1:
+        with one_blas_thread():
+            for task in tasks:
+                yield function(task)
+        return
+    import joblib
+
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    yield from parallel(joblib.delayed(_limited)(function, task) for task in tasks)
+
+
+def _limited(function: Callable[[T], R], task: T) -> R:
+    with one_blas_thread():
+        return function(task)
+
+
+def map_threads(function: Callable[[T], R], items: Iterable[T], *, threads: int) -> Iterator[R]:
+    """Yield ``function(item)`` in order, computed by threads; for numpy work that frees the lock."""
+    if threads == 1:
+        yield from map(function, items)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(function, items)
+
+
+@contextmanager
+def progress_bar(
+    total: int, *, show: bool, unit: str, description: str
+) -> Iterator[Callable[[int], Any]]:
+    """Give a function that moves a progress bar on; silent unless `show`."""
+    if not show:
+        yield lambda steps: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit=unit, desc=description) as bar:
+        yield bar.update
