@@ -51,10 +51,10 @@ def demo(
 ) -> None:
     """Fit real data by maximum likelihood, then study the estimator by Monte Carlo.
 
-    Fits a binomial regression (569 breast tumours) and a softmax regression (178 wines), prints both
-    with their errors, and draws new data from the first to see how the estimator does at several
-    sample sizes: its bias, variance and coverage, each with its Monte-Carlo standard error, and how
-    often there is no estimate at all. Both data sets come with scikit-learn.
+    Fits a binomial regression (569 breast tumours) and a softmax regression (178 wines), prints
+    both with their errors, and draws new data from the first to see how the estimator does at
+    several sample sizes: its bias, variance and coverage, each with its Monte-Carlo standard error,
+    and how often there is no estimate at all. Both data sets come with scikit-learn.
     """
     from estkit import demo as job
 
@@ -90,7 +90,8 @@ def _prepare(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise ek.DataError(
-            f"cannot write to the folder {str(folder)!r}: {error.strerror}; choose another with --out."
+            f"cannot write to the folder {str(folder)!r}: {error.strerror}; choose another one "
+            f"with --out."
         ) from error
 
 

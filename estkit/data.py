@@ -1,8 +1,8 @@
 """The one input seam: array-likes and data frames in, checked arrays and their names out.
 
-Frames of any kind come in through narwhals. Nothing is copied that can be used as it is, and nothing
-that was passed in is ever modified. Each check says the column, the row and the value it met; rows are
-positions counted from 0.
+Frames of any kind come in through narwhals. Nothing is copied that can be used as it is, and
+nothing that was passed in is ever modified. Each check says the column, the row and the value it
+met; rows are positions counted from 0.
 """
 
 from __future__ import annotations
@@ -33,16 +33,8 @@ class Columns:
         return int(self.values.shape[0])
 
 
-@dataclass(frozen=True, eq=False)
-class Labels:
-    """Labels of any kind as codes 0, 1, ... into `outcomes`."""
-
-    codes: NDArray[np.int64]
-    outcomes: tuple[Any, ...]
-
-
 def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Columns:
-    """Return a matrix with named columns from an array-like, a frame, a mapping of columns, or None.
+    """Return a matrix with named columns from an array-like, a frame or a mapping.
 
     Parameters
     ----------
@@ -58,7 +50,7 @@ def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Col
     DataError
         If a value is missing, infinite or not a number, if names repeat, or if there is no row.
     """
-    frame = _as_frame(given)
+    frame = as_frame(given)
     if frame is not None:
         columns = _read_frame(frame, what)
     elif given is None:
@@ -140,41 +132,6 @@ def read_frequencies(given: Any, *, rows: int) -> Floats | None:
     return weights
 
 
-def read_labels(given: Any, *, what: str = "y") -> Labels:
-    """Return codes and outcomes from labels of any one kind: numbers, strings, bools, categories.
-
-    Outcomes are sorted, or in the order of the categories for a categorical; a category that
-    never occurs is left out.
-
-    Raises
-    ------
-    DataError
-        If a label is missing, the labels cannot be ordered, or they look like measurements.
-    """
-    values, categories = _label_values(given, what)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        raise DataError(f"{what} must be one column of labels, got shape {values.shape}.")
-    if values.size == 0:
-        raise DataError(f"{what} has no rows; at least one observation is needed.")
-    _check_labels(values, what)
-    try:
-        outcomes, codes = np.unique(values, return_inverse=True)
-    except TypeError as error:
-        kinds = sorted({type(value).__name__ for value in values.tolist()})
-        raise DataError(
-            f"{what} mixes labels of the kinds {', '.join(kinds)}, which have no common order; "
-            f"make them all of one kind."
-        ) from error
-    seen = tuple(outcomes.tolist())
-    if categories is not None:
-        order = [category for category in categories if category in set(seen)]
-        position = np.array([order.index(outcome) for outcome in seen], dtype=np.int64)
-        return Labels(position[codes.ravel()], tuple(order))
-    return Labels(codes.ravel().astype(np.int64), seen)
-
-
 def check_finite(values: NDArray[Any], what: str, names: Sequence[str]) -> None:
     """Raise at the first value of a matrix that is missing or infinite, quoting where it is."""
     if values.dtype.kind != "f" or values.size == 0:
@@ -187,7 +144,7 @@ def check_finite(values: NDArray[Any], what: str, names: Sequence[str]) -> None:
         wrong = ~np.isfinite(values[start : start + step])
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
-            _refuse_value(values[start + row, column], what, names[column], start + row)
+            refuse_value(values[start + row, column], what, names[column], start + row)
 
 
 def match_columns(columns: Columns, names: Sequence[str]) -> Columns:
@@ -245,11 +202,11 @@ def is_table(given: Any) -> bool:
     """Tell whether `given` has two dimensions and more than one column."""
     if isinstance(given, list | tuple):
         return bool(given) and isinstance(given[0], list | tuple | np.ndarray) and len(given[0]) > 1
-    shape = getattr(given, "shape", ())
+    shape: tuple[int, ...] = getattr(given, "shape", ())
     return len(shape) == 2 and shape[1] > 1
 
 
-def _as_frame(given: Any) -> Any:
+def as_frame(given: Any) -> Any:
     """Return a narwhals frame of what is a frame or a series, else None."""
     if given is None or isinstance(given, np.ndarray | list | tuple) or np.isscalar(given):
         return None
@@ -261,7 +218,7 @@ def _as_frame(given: Any) -> Any:
         given = pd.DataFrame(dict(given))
     frame = nw.from_native(given, eager_only=True, allow_series=True, pass_through=True)
     if isinstance(frame, nw.Series):
-        return frame.alias(str(frame.name if frame.name is not None else "x0")).to_frame()
+        return frame.alias(str(frame.name or "x0")).to_frame()
     return frame if isinstance(frame, nw.DataFrame) else None
 
 
@@ -280,7 +237,7 @@ def _read_series(column: Any, what: str, name: str) -> NDArray[Any]:
     missing = column.is_null().to_numpy()
     if missing.any():
         row = int(np.argmax(missing))
-        _refuse_value(None, what, name, row)
+        refuse_value(None, what, name, row)
     numeric = column.dtype.is_numeric() or str(column.dtype) == "Boolean"
     values = column.to_numpy()
     if numeric and values.dtype.kind in "fiub":
@@ -293,7 +250,7 @@ def _as_array(given: Any, what: str) -> NDArray[Any]:
         raise DataError(f"{what} is a sparse matrix; pass {what}.toarray() for now.")
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
         place = np.argwhere(np.ma.getmaskarray(given))[0]
-        _refuse_value(None, what, f"x{int(place[1]) if len(place) > 1 else 0}", int(place[0]))
+        refuse_value(None, what, f"x{int(place[1]) if len(place) > 1 else 0}", int(place[0]))
     try:
         values = np.asarray(given)
     except ValueError as error:
@@ -315,26 +272,28 @@ def _as_array(given: Any, what: str) -> NDArray[Any]:
 def _numbers_from_objects(elements: NDArray[Any], what: str, name: str) -> Floats:
     numbers = np.empty(len(elements))
     for row, element in enumerate(elements):
-        if _is_missing(element):
-            _refuse_value(element, what, name, row)
+        if is_missing(element):
+            refuse_value(element, what, name, row)
         try:
             if isinstance(element, str | bytes | complex):
                 raise TypeError
             numbers[row] = float(element)
         except (TypeError, ValueError):
-            _refuse_value(element, what, name, row)
+            refuse_value(element, what, name, row)
     return numbers
 
 
-def _is_missing(element: Any) -> bool:
+def is_missing(element: Any) -> bool:
+    """Tell whether an element is None, nan, or what a library puts in the place of a value."""
     if element is None or type(element).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(element, float | np.floating) and bool(np.isnan(element))
 
 
-def _refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
+def refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
+    """Raise for a value that is missing, infinite or not a number, quoting where it is."""
     where = f"{what}: column {name!r}, row {row} (counted from 0)"
-    if _is_missing(value):
+    if is_missing(value):
         shown = "nan" if isinstance(value, float | np.floating) else "null"
         raise DataError(f"{where} is missing ({shown}); drop the row or fill the value in first.")
     if isinstance(value, float | np.floating):
@@ -344,47 +303,3 @@ def _refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
         f"{where} is not a number: {shown} ({type(value).__name__}); convert the column, or code "
         f"its categories as 0/1 columns."
     )
-
-
-def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None]:
-    """Return labels as an array, and the ordered categories where the input has them."""
-    frame = _as_frame(given)
-    if frame is None:
-        values = np.asarray(given)
-        if values.dtype.kind in "US" and not isinstance(given, np.ndarray):
-            mixed = np.asarray(
-                given, dtype=object
-            )  # keep 1 and "a" apart: np.asarray makes both str
-            if not all(isinstance(v, str | bytes) for v in mixed.ravel()):
-                return mixed, None
-        return values, None
-    if len(frame.columns) != 1:
-        raise DataError(f"{what} must be one column of labels, got columns {frame.columns}.")
-    (column,) = frame.iter_columns()
-    missing = column.is_null().to_numpy()
-    if missing.any():
-        _refuse_value(None, what, frame.columns[0], int(np.argmax(missing)))
-    categories = None
-    if str(column.dtype).startswith(("Categorical", "Enum")):
-        categories = column.cat.get_categories().to_list()
-    elements = column.to_list()
-    plain = np.asarray(elements)
-    return (plain if plain.dtype.kind in "fiub" else np.asarray(elements, dtype=object)), categories
-
-
-def _check_labels(values: NDArray[Any], what: str) -> None:
-    if values.dtype.kind == "f":
-        check_finite(values[:, None], what, ["y"])
-        fractional = values != np.floor(values)
-        if fractional.any():
-            row = int(np.argmax(fractional))
-            raise DataError(
-                f"{what}: row {row} (counted from 0) is {values[row]:g}, which is no label; "
-                f"for proportions pass counts, one column for each outcome."
-            )
-    elif values.dtype.kind == "O":
-        missing = [_is_missing(value) for value in values.tolist()]
-        if any(missing):
-            _refuse_value(None, what, "y", missing.index(True))
-    elif values.dtype.kind not in "iubUS":
-        raise DataError(f"{what} holds {values.dtype} values, which are no labels.")

@@ -30,7 +30,7 @@ def normal_quantile(level: float) -> float:
 
 def check_level(level: float) -> None:
     """Raise unless `level` is a probability strictly between 0 and 1."""
-    if not (isinstance(level, Real) and 0 < level < 1):
+    if not 0 < level < 1:
         raise DataError(f"level must lie strictly between 0 and 1, got {level!r}; say 0.95.")
 
 

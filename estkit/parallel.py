@@ -1,8 +1,8 @@
 """Work in parallel: joblib processes outside, threads over row blocks inside, and progress.
 
 The back end is never chosen here: ``joblib.parallel_config`` decides, which is how work leaves one
-machine. Inside a task the linear-algebra threads are limited to one, so that workers do not fight for
-cores and every sum is added in the same order wherever it runs.
+machine. Inside a task the linear-algebra threads are limited to one, so that workers do not fight
+for cores and every sum is added in the same order wherever it runs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _limited(function: Callable[[T], R], task: T) -> R:
 
 
 def map_threads(function: Callable[[T], R], items: Iterable[T], *, threads: int) -> Iterator[R]:
-    """Yield ``function(item)`` in order, computed by threads; for numpy work that frees the lock."""
+    """Yield ``function(item)`` in order, computed by threads; for numpy work."""
     if threads == 1:
         yield from map(function, items)
         return

@@ -115,7 +115,8 @@ def plot_coefficients(fit: LikelihoodFit, *, level: float = 0.95, ax: Axes | Non
     """
     ax = _axes(ax)
     limits = fit.interval(level)
-    kept = [i for i, name in enumerate(fit.names) if name.rsplit(":", 1)[-1] != "intercept"]
+    terms = fit.terms * (len(fit.names) // len(fit.terms))
+    kept = [i for i, term in enumerate(terms) if term != "intercept"]
     position = np.arange(len(kept))[::-1]
     middle = fit.params[kept]
     distance = [middle - limits[kept, 0], limits[kept, 1] - middle]

@@ -1,6 +1,7 @@
 """The one output seam: columns in; frame, aligned text, Markdown, LaTeX and HTML out.
 
-A result builds one `Table`; how numbers are cut and text is escaped is decided here and nowhere else.
+A result builds one `Table`; how numbers are cut and text is escaped is decided here and nowhere
+else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estkit.estimate import with_error
 
@@ -43,8 +45,8 @@ class Column:
     """
 
     name: str
-    values: Sequence[Any]
-    error: Sequence[float] | None = None
+    values: Sequence[Any] | NDArray[Any]
+    error: Sequence[float] | NDArray[Any] | None = None
     style: str = "number"
     right: bool = False
 
@@ -68,7 +70,7 @@ class Column:
         if self.style == "p_value":
             return "<0.001" if value < 0.0005 else f"{value:.3f}"
         if self.style == "error":
-            return with_error(value, value)[1]
+            return with_error(float(value), float(value))[1]
         return with_error(float(value), error)[0]
 
 

@@ -1,4 +1,4 @@
-"""Maximum likelihood: what is θ̂, and how sure is it?"""
+"""Maximum likelihood: what is the estimate, and how sure is it."""
 
 from estkit.likelihood.batch import BatchFit, fit_many
 from estkit.likelihood.binomial import Binomial

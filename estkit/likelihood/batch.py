@@ -1,38 +1,31 @@
-"""Thousands of small fits at once: a leading replicate axis through every step of Newton's method.
+"""Thousands of small fits at once: a leading replicate axis through every step.
 
-The iterates are those of `fit`, so a batch gives the numbers of a loop to rounding. A replicate that the
-batch does not bring to a proved maximum (hard, separated, singular, or with bad data) is fitted alone by
-`fit`, which finds the answer or says why there is none; it never disturbs the others.
+The iterates are those of `fit`, so a batch gives the numbers of a loop to rounding. A replicate
+that the batch does not bring to a proved maximum is fitted alone by `fit`, which finds the answer
+or says why there is none; it never disturbs the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data, parallel
+from estkit import data
 from estkit.errors import DataError, EstkitError
+from estkit.likelihood import binomial_batch
 from estkit.likelihood.binomial import Binomial
-from estkit.likelihood.family import Family, log_factorial
+from estkit.likelihood.family import Family, Floats
 from estkit.likelihood.fitting import fit, fit_gathered
-from estkit.likelihood.newton import PRECISION
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.rows import Rows
 from estkit.table import Column, Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Floats = NDArray[np.float64]
-
-_STEPS = 12
-_NUMBERS_PER_CHUNK = 1 << 17
-_NEARLY_DEPENDENT = 1e-8
-_MOST_PRODUCTS = 1 << 22
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,7 +140,7 @@ def fit_many(
     >>> X = rng.standard_normal((100, 50, 2))
     >>> y = rng.random((100, 50)) < 1 / (1 + np.exp(-X[:, :, 0]))
     >>> fits = ek.fit_many(ek.Binomial(), X, y)
-    >>> fits.params.mean(axis=0).round(1)
+    >>> fits.params.mean(axis=0).round(1) + 0.0
     array([0. , 1.1, 0. ])
     """
     X, y = _shapes(X, y)
@@ -156,11 +149,13 @@ def fit_many(
         own = X[replicate] if X.ndim == 3 else X
         return fit(family, own, y[replicate], intercept=intercept, offset=offset, errors="return")
 
-    solved: list[_Solved] = []
+    solved: list[binomial_batch.Solved] = []
     names = ("intercept",) * intercept + tuple(f"x{j}" for j in range(X.shape[-1]))
     if isinstance(family, Binomial):
         added = None if offset is None else data.read_vector(offset, what="offset", rows=y.shape[1])
-        solved = list(_solve(family, X, y, intercept, added))
+        solved = list(
+            binomial_batch.solve(family, X.astype(float), y, intercept=intercept, offset=added)
+        )
     return _assemble(len(y), names, solved, alone)
 
 
@@ -175,10 +170,17 @@ def fit_rows(family: Family, rows: Rows, y: NDArray[Any]) -> BatchFit:
             raise DataError(f"outcome {absent[0]!r} does not occur, so it cannot be fitted.")
         return fit_gathered(family, replace(rows, response=response), errors="return")
 
-    solved: list[_Solved] = []
+    solved: list[binomial_batch.Solved] = []
     if isinstance(family, Binomial):
-        columns = np.asarray(rows.columns.values, float)
-        solved = list(_solve(family, columns, y, rows.placement.intercept, rows.offset))
+        solved = list(
+            binomial_batch.solve(
+                family,
+                np.asarray(rows.columns.values, float),
+                y,
+                intercept=rows.placement.intercept,
+                offset=rows.offset,
+            )
+        )
     return _assemble(len(y), names, solved, alone)
 
 
@@ -198,265 +200,10 @@ def _shapes(X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     return X, y
 
 
-class _Design(Protocol):
-    """The designs of a chunk of replicates, whether each has its own or all share one."""
-
-    def predictors(self, params: Floats) -> Floats: ...
-    def gradient(self, residual: Floats) -> Floats: ...
-    def information(self, weight: Floats) -> Floats: ...
-    def keep(self, which: NDArray[np.bool_]) -> _Design: ...
-    @property
-    def size(self) -> int: ...
-
-
-class _Own:
-    """A design for each replicate, held as (R, q, n): long contiguous rows."""
-
-    def __init__(self, columns: Floats) -> None:
-        self.columns = columns
-
-    @property
-    def size(self) -> int:
-        return self.columns.shape[1]
-
-    def predictors(self, params: Floats) -> Floats:
-        result: Floats = (params[:, None, :] @ self.columns)[:, 0]
-        return result
-
-    def gradient(self, residual: Floats) -> Floats:
-        result: Floats = (self.columns @ residual[:, :, None])[:, :, 0]
-        return result
-
-    def information(self, weight: Floats) -> Floats:
-        result: Floats = (self.columns * weight[:, None, :]) @ self.columns.transpose(0, 2, 1)
-        return result
-
-    def keep(self, which: NDArray[np.bool_]) -> _Own:
-        return _Own(self.columns[which])
-
-
-class _Shared:
-    """One design (q, n) for all replicates: the information is one product with its pairs."""
-
-    def __init__(self, columns: Floats) -> None:
-        self.columns = columns
-        self.upper = np.triu_indices(len(columns))
-        self.pairs = (columns[self.upper[0]] * columns[self.upper[1]]).T
-
-    @property
-    def size(self) -> int:
-        return len(self.columns)
-
-    def predictors(self, params: Floats) -> Floats:
-        return params @ self.columns
-
-    def gradient(self, residual: Floats) -> Floats:
-        return residual @ self.columns.T
-
-    def information(self, weight: Floats) -> Floats:
-        size = len(self.columns)
-        packed = weight @ self.pairs
-        result = np.empty((len(weight), size, size))
-        result[:, self.upper[0], self.upper[1]] = packed
-        result[:, self.upper[1], self.upper[0]] = packed
-        return result
-
-    def keep(self, which: NDArray[np.bool_]) -> _Shared:
-        return self
-
-
-class _Solved(NamedTuple):
-    """Replicates that the batch has brought to a proved maximum."""
-
-    replicates: NDArray[np.int64]
-    params: Floats
-    std_errors: Floats
-    loglik: Floats
-
-
-def _solve(
-    family: Binomial, X: NDArray[Any], y: NDArray[Any], intercept: bool, offset: Floats | None
-) -> Iterator[_Solved]:
-    """Yield what the binomial kernel solves, chunk by chunk; chunks stay in cache."""
-    successes, trials, constant, clean = _outcomes(family, y)
-    observations = y.shape[1]
-    numbers = observations * (X.shape[-1] + 1)
-    length = max(16, _NUMBERS_PER_CHUNK // numbers)
-    shared = None
-    if X.ndim == 2:
-        placed = _place(X[None].astype(float), intercept)
-        pairs = len(placed.design[0]) ** 2 * observations
-        if not placed.good[0]:
-            return
-        if pairs <= _MOST_PRODUCTS:
-            shared = _Shared(placed.design[0])
-
-    def chunk(first: int) -> _Solved:
-        part = slice(first, first + length)
-        if X.ndim == 2:
-            one = placed._replace(good=np.repeat(placed.good, len(y[part])))
-            design = shared or _Own(np.repeat(placed.design, len(y[part]), axis=0))
-        else:
-            one = _place(X[part].astype(float), intercept)
-            design = _Own(one.design)
-        own_trials = None if trials is None else trials[part]
-        usable = one.good & clean[part]
-        answer = _newton(design.keep(usable), successes[part][usable],
-                         None if own_trials is None else own_trials[usable], offset)  # fmt: skip
-        replicates = np.flatnonzero(usable)[answer.replicates]
-        transform = one.transform if X.ndim == 2 else one.transform[replicates]
-        params = (transform @ answer.params[:, :, None])[:, :, 0]
-        covariance = transform @ answer.covariance @ np.swapaxes(transform, -1, -2)
-        errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-        added = constant[part][replicates] if constant is not None else 0.0
-        return _Solved(replicates + first, params, errors, answer.loglik + added)
-
-    threads = parallel.cores() if numbers * len(y) >= 4_000_000 else 1
-    yield from parallel.map_threads(chunk, range(0, len(y), length), threads=threads)
-
-
-def _outcomes(
-    family: Binomial, y: NDArray[Any]
-) -> tuple[Floats, Floats | None, Floats | None, NDArray[np.bool_]]:
-    """Return successes, trials, constants, and which replicates hold only valid outcomes."""
-    if y.ndim == 3:
-        counts = y.astype(float) if y.dtype.kind in "fiub" else np.full(y.shape, np.nan)
-        valid = (counts >= 0) & (counts == np.floor(counts)) & (counts < np.inf)
-        clean = valid.all(axis=(1, 2)) & (y.shape[2] == 2)
-        counts = np.where(valid, counts, 0.0)
-        trials = counts.sum(axis=2)
-        constant = (log_factorial(trials) - log_factorial(counts).sum(axis=2)).sum(axis=1)
-        return counts[:, :, 0], trials, constant, clean
-    if family.success is None:
-        successes = y.astype(float) if y.dtype.kind in "fiub" else np.full(y.shape, np.nan)
-        clean = ((successes == 0) | (successes == 1)).all(axis=1)
-        return successes, None, None, clean
-    successes = (y == family.success).astype(float)
-    other = y[successes == 0]
-    two_labels = other.size == 0 or bool((other == other.flat[0]).all())
-    return successes, None, None, np.full(len(y), two_labels)
-
-
-class _Placed(NamedTuple):
-    """Designs (R, q, n) with centred and scaled columns, the way back, and which are usable."""
-
-    design: Floats
-    transform: Floats
-    good: NDArray[np.bool_]
-
-
-def _place(X: Floats, intercept: bool) -> _Placed:
-    """Centre and scale each column of each replicate, and see which designs have full rank."""
-    replicates, observations, columns = X.shape
-    start = int(intercept)
-    design = np.empty((replicates, columns + start, observations))
-    inner = design[:, start:]
-    transform = np.zeros((replicates, columns + start, columns + start))
-    with np.errstate(all="ignore"):  # a bad replicate is sorted out below, and fitted alone
-        shift = X.mean(axis=1) if intercept else np.zeros((replicates, columns))
-        np.subtract(X.transpose(0, 2, 1), shift[:, :, None], out=inner)
-        spread = np.sqrt(np.einsum("rjn,rjn->rj", inner, inner) / observations)
-        inner /= spread[:, :, None]
-        diagonal = np.arange(start, columns + start)
-        transform[:, diagonal, diagonal] = 1.0 / spread
-        if intercept:
-            design[:, 0] = 1.0
-            transform[:, 0, 0] = 1.0
-            transform[:, 0, 1:] = -shift / spread
-        gram = (design @ design.transpose(0, 2, 1)) / observations
-    varies = spread > 1e-13 * np.abs(shift)
-    good = np.isfinite(gram).all(axis=(1, 2)) & varies.all(axis=1)
-    gram[~good] = np.eye(columns + start)
-    smallest = np.linalg.eigvalsh(gram)[:, 0]
-    return _Placed(design, transform, good & (smallest > _NEARLY_DEPENDENT))
-
-
-class _Answer(NamedTuple):
-    replicates: NDArray[np.int64]
-    params: Floats
-    covariance: Floats
-    loglik: Floats
-
-
-def _newton(
-    design: _Design, successes: Floats, trials: Floats | None, offset: Floats | None
-) -> _Answer:
-    """Run Newton's method on all replicates, setting aside those that have arrived."""
-    size = design.size
-    observations = successes.shape[1]
-    active = np.arange(len(successes))
-    params = np.zeros((len(successes), size))
-    arrived: list[_Answer] = []
-    for _ in range(_STEPS + 1):
-        if not len(active):
-            break
-        eta = design.predictors(params)
-        if offset is not None:
-            eta += offset
-        residual, weight = _residual_and_weight(eta, successes, trials)
-        gradient = design.gradient(residual)
-        information = design.information(weight)
-        step, regular = _steps(information, gradient)
-        decrement = np.sqrt(np.maximum(np.einsum("rk,rk->r", gradient, step), 0.0))
-        # columns have unit variance, so no entry exceeds the root of n: a bound on how far η moves
-        move = np.abs(step).sum(axis=1) * np.sqrt(observations)
-        done = (decrement <= PRECISION) & (move < 1) & regular
-        if done.any():
-            covariance = np.linalg.inv(information[done])
-            values = _loglik(eta[done], successes[done], None if trials is None else trials[done])
-            arrived.append(_Answer(active[done], params[done], covariance, values))
-        left = ~done & regular
-        params = params + step
-        if not left.all():
-            active, params, successes = active[left], params[left], successes[left]
-            trials = None if trials is None else trials[left]
-            design = design.keep(left)
-    if not arrived:
-        return _Answer(active[:0], params[:0], np.empty((0, size, size)), np.empty(0))
-    parts = [np.concatenate(part) for part in zip(*arrived, strict=True)]
-    return _Answer(*parts)
-
-
-def _residual_and_weight(
-    eta: Floats, successes: Floats, trials: Floats | None
-) -> tuple[Floats, Floats]:
-    small = np.exp(-np.abs(eta))
-    near_one = 1.0 / (1.0 + small)
-    probability = np.where(eta > 0, near_one, small * near_one)
-    weight = small * near_one * near_one
-    if trials is None:
-        return successes - probability, weight
-    return successes - trials * probability, trials * weight
-
-
-def _loglik(eta: Floats, successes: Floats, trials: Floats | None) -> Floats:
-    cost = np.log1p(np.exp(-np.abs(eta))) + np.maximum(eta, 0.0)
-    if trials is not None:
-        cost *= trials
-    result: Floats = (successes * eta - cost).sum(axis=1)
-    return result
-
-
-def _steps(information: Floats, gradient: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return Newton steps, and which replicates have a usable information matrix."""
-    regular = np.isfinite(information).all(axis=(1, 2)) & np.isfinite(gradient).all(axis=1)
-    diagonal = np.diagonal(information, axis1=1, axis2=2)
-    regular &= diagonal.min(axis=1, initial=np.inf) > 0
-    usable = np.where(regular[:, None, None], information, np.eye(gradient.shape[1]))
-    try:
-        step = np.linalg.solve(usable, gradient[:, :, None])[:, :, 0]
-    except np.linalg.LinAlgError:  # one singular matrix fails the whole call: find it
-        definite = np.linalg.eigvalsh(usable)[:, 0] > 0
-        regular &= definite
-        usable = np.where(regular[:, None, None], usable, np.eye(gradient.shape[1]))
-        step = np.linalg.solve(usable, gradient[:, :, None])[:, :, 0]
-    return np.where(regular[:, None], step, 0.0), regular
-
-
 def _assemble(
     replicates: int,
     names: Sequence[str],
-    solved: Sequence[_Solved],
+    solved: Sequence[binomial_batch.Solved],
     alone: Callable[[int], LikelihoodFit],
 ) -> BatchFit:
     """Put the solved replicates in their places, and fit each of the others alone."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.labels import Labels, read_labels
 from estkit.likelihood.family import (
     Block,
     Conclusion,
@@ -51,7 +52,7 @@ class Binomial:
     >>> y = ["no", "no", "yes", "no", "yes", "yes"]
     >>> fit = ek.fit(ek.Binomial(success="yes"), x, y)
     >>> fit.params.round(4)
-    array([-4.0965,  1.1704])
+    array([-4.2491,  1.214 ])
     >>> grouped = ek.fit(ek.Binomial(), [0, 1], [[3, 7], [6, 4]])
     >>> fit.names, float(round(grouped.params[1], 4))
     (('intercept', 'x0'), 1.2528)
@@ -69,7 +70,7 @@ class Binomial:
         repeats = data.read_frequencies(weights, rows=rows)
         if data.is_table(y):
             return self._encode_counts(y, repeats, rows)
-        labels = data.read_labels(y)
+        labels = read_labels(y)
         data.check_rows("y", len(labels.codes), rows)
         outcomes = self._outcomes(labels, y)
         values = np.array([outcome == outcomes[1] for outcome in labels.outcomes], float)
@@ -83,8 +84,8 @@ class Binomial:
         counts, _ = data.read_counts(y, what="y")
         if counts.shape != (rows, 2):
             raise DataError(
-                f"y has shape {counts.shape}; for counts give {rows} rows of (successes, failures), "
-                f"or use Softmax for more than two outcomes."
+                f"y has shape {counts.shape}; for counts give {rows} rows of (successes, "
+                f"failures), or use Softmax for more than two outcomes."
             )
         if self.success is not None:
             raise DataError("success= names a label, but y holds counts; leave success out.")
@@ -99,7 +100,7 @@ class Binomial:
             counts[:, 0] * weight, trials * weight, n_obs, float(constant), outcomes, "counts"
         )
 
-    def _outcomes(self, labels: data.Labels, y: Any) -> tuple[Any, Any]:
+    def _outcomes(self, labels: Labels, y: Any) -> tuple[Any, Any]:
         found = labels.outcomes
         if self.success is not None:
             if self.success not in found:
@@ -186,9 +187,9 @@ class Binomial:
         residual: Floats = block.values - trials * _expit(eta)
         return residual[:, None] * block.design
 
-    def conclude(self, value: float, information: Floats, response: Response) -> Conclusion:
+    def conclude(self, value: float, response: Response) -> Conclusion:
         """Add the binomial coefficients."""
-        return Conclusion(value + response.constant, information)
+        return Conclusion(value + response.constant)
 
     def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats]:
         """Return +x where a success was seen and -x where a failure was."""

@@ -1,36 +1,29 @@
-"""Is there a maximum at all? Rank of the design, and separation of the outcomes.
+"""Is the maximum finite? Complete and quasi-complete separation of the outcomes.
 
-Rank comes first, from one pass over the rows. Separation needs no search when Newton's method has
-converged: with d the Newton step at any point and v a separating direction with margins aᵢ ≥ 0, the
-gradient along v is Σ rᵢaᵢ, rᵢ being the probability that the model gives to what was not observed. It also
-equals the curvature between v and d, which is at most max|xᵢᵀd| · Σ rᵢaᵢ. So a Newton step that moves
-every linear predictor by less than 1 proves that no such v exists. Only where that proof fails are linear
-programs solved, and they name the direction (Albert and Anderson 1984; Konis 2007).
+Nothing needs to be searched for when Newton's method has converged: with d the Newton step at any
+point and v a separating direction with margins aᵢ ≥ 0, the gradient along v is Σ rᵢaᵢ, rᵢ being the
+probability that the model gives to what was not observed. It also equals the curvature between v
+and d, which is at most max|xᵢᵀd| · Σ rᵢaᵢ. So a Newton step that moves every linear predictor by
+less than 1 proves that no such v exists. Only where that proof fails are linear programs solved,
+and they name the direction (Albert and Anderson 1984; Konis 2007).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.likelihood.family import Block, Family, Floats
+from estkit.errors import ConvergenceError
+from estkit.likelihood.family import Family, Floats
+from estkit.likelihood.rank import Scan
 from estkit.likelihood.rows import Rows
 
-_SUSPECT = 1e-8  # squared residual of a column on those before it, relative to its own square
-_DEPENDENT = 1e-10  # the same, not squared, from an orthogonal factorisation
 _FEASIBLE = 1e-9
 _STRICT = 1e-7
-
-
-@dataclass(frozen=True)
-class Dependence:
-    """Columns that are linear combinations of earlier ones, and a sentence that says how."""
-
-    columns: tuple[str, ...]
-    message: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,157 +53,15 @@ class Separation:
         else:
             remedy = "only one outcome was seen, so there is nothing to compare; collect the other"
         return (
-            f"{kind} separation: no finite maximum exists. Moving the coefficients in the direction "
-            f"({', '.join(shown[:8])}{', ...' if len(shown) > 8 else ''}) raises the likelihood for "
-            f"ever; it orders {self.separated} of {self.pairs} comparisons of outcomes without an "
-            f"exception. Remedy: {remedy}."
+            f"{kind} separation: no finite maximum exists. Moving the coefficients in the "
+            f"direction ({', '.join(shown[:8])}{', ...' if len(shown) > 8 else ''}) raises the "
+            f"likelihood for ever; it orders {self.separated} of {self.pairs} comparisons of "
+            f"outcomes without an exception. Remedy: {remedy}."
         )
 
 
 def _is_intercept(name: str) -> bool:
     return name == "intercept" or name.endswith(":intercept")
-
-
-@dataclass(frozen=True, eq=False)
-class Scan:
-    """Second moments of the design over the rows that count, and how many rows those are."""
-
-    rows: int
-    gram: Floats
-
-
-def scan(rows: Rows) -> Scan:
-    """Return the Gram matrix of the design over rows with positive weight."""
-    active, gram = 0, np.zeros((len(rows.terms), len(rows.terms)))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for count, part in rows.each(_block_gram):
-            active += count
-            gram += part
-    return Scan(active, gram)
-
-
-def _block_gram(block: Block) -> tuple[int, Floats]:
-    design = _active(block)
-    return len(design), design.T @ design
-
-
-def _active(block: Block) -> Floats:
-    if block.weights is None or block.weights.all():
-        return block.design
-    return block.design[block.weights > 0]
-
-
-def find_dependence(rows: Rows, moments: Scan) -> Dependence | None:
-    """Return which columns depend linearly on earlier ones, or None at full rank.
-
-    Parameters
-    ----------
-    rows : Rows
-        The data.
-    moments : Scan
-        What `scan` found in them.
-    """
-    names, center, spread = _spread(rows, moments)
-    flat = np.flatnonzero(spread == 0)
-    if len(flat):
-        constant = tuple(names[j] for j in flat)
-        return Dependence(constant, _constant_message(rows, constant))
-    if moments.rows >= len(rows.terms) and not _suspicious(moments, rows, center, spread):
-        return None
-    factor = np.zeros((0, len(names)))
-    for block in rows.blocks():
-        centred = (rows.slopes(_active(block)) - center) / spread
-        factor = np.linalg.qr(np.vstack([factor, centred]), mode="r")
-    size = _size(rows)
-    resolution = np.finfo(float).eps * size * np.sqrt(moments.rows) / spread
-    tolerance = max(_DEPENDENT, 8 * float(resolution.max(initial=0.0)))
-    free, found = _dependent_columns(factor, tolerance)
-    if not found:
-        return None
-    scale = rows.placement.scale
-    unit = spread if scale is None else spread / scale
-    intercept = rows.placement.intercept
-    sentences = [_combination(j, free, factor, unit, names, intercept) for j in found[:5]]
-    columns = tuple(names[j] for j in found)
-    few = ""
-    if moments.rows < len(rows.terms):
-        few = f" ({moments.rows} rows cannot determine {len(rows.terms)} coefficients)"
-    return Dependence(
-        columns,
-        f"The columns of X are linearly dependent: {'; '.join(sentences)}{few}. "
-        f"Drop {', '.join(repr(c) for c in columns[:8])}, or what they depend on.",
-    )
-
-
-def _spread(rows: Rows, moments: Scan) -> tuple[tuple[str, ...], Floats, Floats]:
-    """Return column names, means (with an intercept) and root sums of squares around them."""
-    names = rows.columns.names
-    intercept = rows.placement.intercept
-    n, start = max(1, moments.rows), int(intercept)
-    square = np.diag(moments.gram)[start:].copy()
-    center = moments.gram[0, 1:] / n if intercept else np.zeros(len(names))
-    spread = np.sqrt(np.maximum(square - n * center**2, 0.0))
-    rounding = 8 * np.finfo(float).eps * (_size(rows) + np.sqrt(square / n)) * np.sqrt(n)
-    spread[spread <= (rounding if intercept else 0.0)] = 0.0
-    return names, center, spread
-
-
-def _size(rows: Rows) -> Floats:
-    """Return how far from 0 each column sat before it was moved, in inside units."""
-    shift, scale = rows.placement.shift, rows.placement.scale
-    return np.abs(shift) if scale is None else np.abs(shift) * scale
-
-
-def _suspicious(moments: Scan, rows: Rows, center: Floats, spread: Floats) -> bool:
-    start = int(rows.placement.intercept)
-    centred = moments.gram[start:, start:] - moments.rows * np.outer(center, center)
-    correlation = centred / np.outer(spread, spread)
-    np.fill_diagonal(correlation, 1.0)
-    try:
-        lower = np.linalg.cholesky(correlation)
-    except np.linalg.LinAlgError:
-        return True
-    return bool((np.diag(lower) ** 2).min(initial=1.0) < _SUSPECT)
-
-
-def _dependent_columns(factor: Floats, tolerance: float) -> tuple[list[int], list[int]]:
-    """Split columns, in their order, into independent ones and those that depend on them."""
-    free: list[int] = []
-    dependent: list[int] = []
-    basis = np.zeros((factor.shape[0], 0))
-    for j, column in enumerate(factor.T):
-        rest = column.copy()
-        for _ in range(2):  # twice is enough for orthogonality to rounding
-            rest -= basis @ (basis.T @ rest)
-        length = float(np.linalg.norm(rest))
-        if length <= tolerance * np.linalg.norm(column):
-            dependent.append(j)
-        else:
-            free.append(j)
-            basis = np.column_stack([basis, rest / length])
-    return free, dependent
-
-
-def _combination(
-    j: int, free: Sequence[int], factor: Floats, unit: Floats, names: Sequence[str], intercept: bool
-) -> str:
-    earlier = [k for k in free if k < j]
-    weights = np.linalg.lstsq(factor[:, earlier], factor[:, j], rcond=None)[0]
-    used = [(k, w * unit[j] / unit[k]) for k, w in zip(earlier, weights, strict=True)
-            if abs(w) > 1e-6]  # fmt: skip
-    terms = " ".join(f"{w:+.6g}·{names[k]!r}" for k, w in used[:8])
-    more = " ..." if len(used) > 8 else ""
-    return f"{names[j]!r} = {terms.removeprefix('+')}{more}{' + constant' if intercept else ''}"
-
-
-def _constant_message(rows: Rows, names: Sequence[str]) -> str:
-    named = ", ".join(repr(name) for name in names[:8])
-    if rows.placement.intercept:
-        return (
-            f"The columns of X are linearly dependent: {named} does not vary, and neither does the "
-            f"intercept. Drop it, or pass intercept=False."
-        )
-    return f"The columns of X are linearly dependent: {named} is 0 in every row. Drop it."
 
 
 def largest_move(rows: Rows, moments: Scan, step: Floats) -> float:
@@ -228,8 +79,8 @@ def find_separation(rows: Rows, family: Family, moments: Scan) -> Separation | N
 
     Linear programs with few constraints are solved, and constraints that the answer violates are
     added until none is left. A first one finds which comparisons of outcomes can be separated
-    (repeated on the rest until nothing more can); a second finds the direction that does it with the
-    smallest sum of absolute coefficients, so that few columns are named.
+    (repeated on the rest until nothing more can); a second finds the direction that does it with
+    the smallest sum of absolute coefficients, so that few columns are named.
     """
     unit = np.sqrt(np.diag(moments.gram) / max(1, moments.rows))
     comparisons = _Comparisons(rows, family, np.tile(unit, rows.placement.predictors))
@@ -300,7 +151,7 @@ class _Comparisons:
 
 
 def _widest(comparisons: _Comparisons, left: NDArray[np.bool_]) -> Floats | None:
-    """Return the direction in the unit box with the largest sum of margins, none negative, or None."""
+    """Return the direction in the unit box with the largest sum of margins, none below 0."""
     gain = comparisons.sum(left)
     size = np.abs(gain).sum()
     numbers = np.flatnonzero(left)
@@ -357,16 +208,23 @@ def _linear_program(
     """Minimise cost·v subject to matrix·v ≥ least and bounds on every entry."""
     from scipy.optimize import linprog
 
-    options = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-    answer = linprog(
-        cost,
-        A_ub=-matrix,
-        b_ub=np.broadcast_to(-np.asarray(least, float), len(matrix)),
-        bounds=bounds,
-        method="highs",
-        options=options,
+    limits: Any = bounds
+    answer: Any = None
+    for tolerance in (1e-10, 1e-7):  # the second is the solver's own
+        answer = linprog(
+            cost,
+            A_ub=-matrix,
+            b_ub=np.broadcast_to(-np.asarray(least, float), len(matrix)),
+            bounds=limits,
+            options={
+                "primal_feasibility_tolerance": tolerance,
+                "dual_feasibility_tolerance": tolerance,
+            },
+        )
+        if answer.x is not None:
+            result: Floats = answer.x
+            return result
+    raise ConvergenceError(
+        f"Whether the outcomes are separated could not be decided ({answer.message}); drop or "
+        f"rescale columns with extreme values."
     )
-    if answer.x is None:
-        raise RuntimeError(f"the separation check could not be completed: {answer.message}")
-    result: Floats = answer.x
-    return result

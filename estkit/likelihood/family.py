@@ -1,8 +1,8 @@
 """What a likelihood must provide, so that everything else in this folder works with it.
 
-A likelihood here is a sum over rows of a function of one or several linear predictors. It sees its data a
-`Block` of rows at a time and never the whole; it knows nothing of optimisers, files or tables. To add one,
-copy ``gaussian.py``, export it, and store a reference case.
+A likelihood here is a sum over rows of a function of one or several linear predictors. It sees its
+data a `Block` of rows at a time and never the whole; it knows nothing of optimisers, files or
+tables. To add one, copy ``gaussian.py``, export it, and store a reference case.
 """
 
 from __future__ import annotations
@@ -69,15 +69,14 @@ class Sums(NamedTuple):
 
 
 class Conclusion(NamedTuple):
-    """What the maximised sum over rows says in the end."""
+    """The log-likelihood with its constants, and a standard deviation that was profiled out."""
 
     loglik: float
-    information: Floats
     sigma: float | None = None
 
 
 class Family(Protocol):
-    """A likelihood. Parameters are flat: predictor after predictor, each in the order of the terms."""
+    """A likelihood; its parameters are flat, predictor after predictor, term after term."""
 
     def encode(self, y: Any, weights: Any, rows: int) -> Response:
         """Check y and weights, and return the outcome of every row."""
@@ -107,8 +106,8 @@ class Family(Protocol):
         """Return the gradient of each row of a block, of shape (rows, parameters)."""
         ...
 
-    def conclude(self, value: float, information: Floats, response: Response) -> Conclusion:
-        """Turn the maximised sum and its information into the log-likelihood with constants and its information."""
+    def conclude(self, value: float, response: Response) -> Conclusion:
+        """Turn the maximised sum over rows into the log-likelihood with its constants."""
         ...
 
     def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats] | None:
@@ -131,7 +130,7 @@ class Family(Protocol):
         sigma: float | None,
         replicates: int,
     ) -> NDArray[Any]:
-        """Return outcomes drawn at linear predictors (n, predictors), of shape (replicates, n, ...)."""
+        """Return outcomes of shape (replicates, n, ...) drawn at linear predictors."""
         ...
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from estkit import data
 from estkit.errors import ConvergenceError, DataError, FitError, RankError, SeparationError
-from estkit.likelihood import existence, newton
+from estkit.likelihood import existence, newton, rank
 from estkit.likelihood.family import Family, Floats
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.rows import Rows, place, rescale
@@ -85,9 +84,9 @@ def fit(
     >>> killed = [[6, 53], [13, 47], [18, 44], [28, 28], [52, 11], [53, 6], [61, 1], [60, 0]]
     >>> beetles = ek.fit(ek.Binomial(), {"dose": dose}, killed)
     >>> beetles.params.round(2), beetles.std_errors.round(2)
-    (array([-60.1 ,  33.93]), array([5.15, 2.9 ]))
+    (array([-60.1 ,  33.93]), array([5.16, 2.9 ]))
     >>> beetles.predict({"dose": [1.8]}).round(4)
-    array([0.7259])
+    array([0.7268])
     """
     if errors not in ("raise", "return"):
         raise DataError(f"errors must be 'raise' or 'return', got {errors!r}.")
@@ -102,10 +101,11 @@ def fit_gathered(
     try:
         return _certified(family, rows, start)
     except FitError as error:
-        error.result = LikelihoodFit.without_answer(family, rows, str(error))
-        if errors == "raise":
-            raise
-        return error.result
+        result = LikelihoodFit.without_answer(family, rows, str(error))
+        if errors == "return":
+            return result
+        error.result = result
+        raise
 
 
 def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, offset: Any) -> Rows:
@@ -131,11 +131,11 @@ def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, off
 
 
 def _certified(family: Family, rows: Rows, start: Any) -> LikelihoodFit:
-    moments = existence.scan(rows)
+    moments = rank.scan(rows)
     if not np.isfinite(moments.gram).all():
         rows = replace(rows, placement=rescale(rows.columns, rows.placement))
-        moments = existence.scan(rows)
-    dependence = existence.find_dependence(rows, moments)
+        moments = rank.scan(rows)
+    dependence = rank.find_dependence(rows, moments)
     if dependence is not None:
         raise RankError(dependence.message)
     begin = _begin(family, rows, start)
@@ -143,12 +143,12 @@ def _certified(family: Family, rows: Rows, start: Any) -> LikelihoodFit:
     optimum = newton.maximise(_objective(family, rows), begin, unit=unit, max_iter=_EASY_STEPS)
     if not optimum.converged or existence.largest_move(rows, moments, optimum.step) >= 1:
         optimum = _hard_case(family, rows, moments, optimum)
-    conclusion = family.conclude(optimum.value, optimum.information, rows.response)
+    conclusion = family.conclude(optimum.value, rows.response)
     return LikelihoodFit.certified(family, rows, optimum, conclusion)
 
 
 def _hard_case(
-    family: Family, rows: Rows, moments: existence.Scan, optimum: newton.Optimum
+    family: Family, rows: Rows, moments: rank.Scan, optimum: newton.Optimum
 ) -> newton.Optimum:
     """Ask whether there is a maximum, and if so go on until it is reached."""
     separation = existence.find_separation(rows, family, moments)
@@ -169,7 +169,7 @@ def _hard_case(
     return optimum
 
 
-def _objective(family: Family, rows: Rows) -> Callable[[Floats], tuple[float, Floats, Floats]]:
+def _objective(family: Family, rows: Rows) -> newton.Objective:
     def objective(params: Floats) -> tuple[float, Floats, Floats]:
         loglik, gradient, information = rows.total(family, params)
         assert information is not None

@@ -7,16 +7,19 @@ matrix is brought to a unit diagonal first, and progress is measured by the Newt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Objective = Callable[[Floats], tuple[float, Floats, Floats]]
 
-# In units of standard errors: how far from the maximum the answer may be, and how far it may be when
-# rounding lets it come no closer.
+# In units of standard errors: how far from the maximum the answer may be, and how far it may be
+# when rounding lets it come no closer.
 PRECISION = 1e-11
 _ROUNDING = 1e-6
 _HALVINGS = 40
@@ -61,7 +64,7 @@ class Optimum:
 
 
 def maximise(
-    objective: Callable[[Floats], tuple[float, Floats, Floats]],
+    objective: Objective,
     start: Floats,
     *,
     unit: float = 1.0,
@@ -94,95 +97,101 @@ def maximise(
     previous = np.inf
     iteration = 0
     while True:
-        inverse = _inverse(information)
-        if inverse is None or not np.isfinite(value):
-            found = "not positive definite" if np.isfinite(value) else f"{value} in value"
-            reason = f"the information matrix is {found} after {iteration} steps"
-            return _stop(point, value, gradient, information, None, iteration, False, reason)
-        step = inverse @ gradient
-        decrement = float(np.sqrt(max(0.0, gradient @ step)))
+        here = _Here(point, value, gradient, information, iteration)
+        factor = _factor(information) if np.isfinite(value) else None
+        if factor is None:
+            found = "not positive definite" if np.isfinite(value) else f"at a value of {value}"
+            return here.stop(f"the information matrix is {found} after {iteration} steps")
+        step = factor.solve(gradient)
+        decrement = math.sqrt(max(0.0, float(gradient @ step)))
         if decrement <= PRECISION * unit:
-            reason = "the Newton decrement is at its target"
-            return _stop(point, value, gradient, information, inverse, iteration, True, reason)
-        stalled = decrement >= 0.5 * previous
-        if stalled and decrement <= _ROUNDING * unit:
+            return here.stop("the Newton decrement is at its target", factor, converged=True)
+        if decrement >= 0.5 * previous and decrement <= _ROUNDING * unit:
             reason = "the Newton decrement is at the level of rounding"
-            return _stop(point, value, gradient, information, inverse, iteration, True, reason)
+            return here.stop(reason, factor, converged=True)
         if iteration == max_iter:
-            reason = f"the limit of {max_iter} iterations was reached"
-            return _stop(point, value, gradient, information, inverse, iteration, False, reason)
+            return here.stop(f"the limit of {max_iter} iterations was reached", factor)
         ahead = _ascend(objective, point, value, step, decrement)
         if ahead is None:
-            reason = f"no step from iteration {iteration} raises the value"
-            return _stop(point, value, gradient, information, inverse, iteration, False, reason)
+            return here.stop(f"no step from iteration {iteration} raises the value", factor)
         point, value, gradient, information = ahead
         previous = decrement
         iteration += 1
 
 
 def _ascend(
-    objective: Callable[[Floats], tuple[float, Floats, Floats]],
-    point: Floats,
-    value: float,
-    step: Floats,
-    decrement: float,
+    objective: Objective, point: Floats, value: float, step: Floats, decrement: float
 ) -> tuple[Floats, float, Floats, Floats] | None:
     """Halve the step until the value rises as it should, up to rounding."""
     rounding = 1e-14 * abs(value)
     length = 1.0
-    for _ in range(_HALVINGS):
-        trial = point + length * step
-        with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(_HALVINGS):
+            trial = point + length * step
             answer = objective(trial)
-        if answer[0] >= value + 1e-4 * length * decrement**2 - rounding:
-            return trial, *answer
-        length /= 2
+            if answer[0] >= value + 1e-4 * length * decrement**2 - rounding:
+                return trial, *answer
+            length /= 2
     return None
 
 
-def _inverse(information: Floats) -> Floats | None:
-    """Return the inverse of a positive definite matrix through its unit-diagonal form, or None."""
-    diagonal = np.diag(information)
-    if not (np.isfinite(information).all() and (diagonal > 0).all()):
+class _Factor(NamedTuple):
+    """The Cholesky factor of an information matrix brought to a unit diagonal."""
+
+    lower: Floats
+    scale: Floats
+
+    def solve(self, gradient: Floats) -> Floats:
+        from scipy.linalg.lapack import dpotrs
+
+        solution, _ = dpotrs(self.lower, gradient * self.scale, lower=1)
+        result: Floats = solution * self.scale
+        return result
+
+    def inverse(self) -> Floats:
+        from scipy.linalg.lapack import dpotri
+
+        half, _ = dpotri(self.lower, lower=1)
+        whole = np.tril(half) + np.tril(half, -1).T
+        result: Floats = whole * self.scale * self.scale[:, None]
+        return result
+
+
+def _factor(information: Floats) -> _Factor | None:
+    """Return the factor of a positive definite matrix, or None."""
+    from scipy.linalg.lapack import dpotrf
+
+    diagonal = information.diagonal()
+    if not (diagonal > 0).all() or not np.isfinite(information).all():
         return None
     scale = 1.0 / np.sqrt(diagonal)
-    try:
-        lower = np.linalg.cholesky(information * np.outer(scale, scale))
-    except np.linalg.LinAlgError:
-        return None
-    half = np.linalg.solve(lower, np.diag(scale))
-    inverse: Floats = half.T @ half
-    return inverse
+    lower, trouble = dpotrf(information * scale * scale[:, None], lower=1)
+    return None if trouble else _Factor(lower, scale)
 
 
-def _stop(
-    point: Floats,
-    value: float,
-    gradient: Floats,
-    information: Floats,
-    inverse: Floats | None,
-    iterations: int,
-    converged: bool,
-    reason: str,
-) -> Optimum:
-    missing = np.full_like(information, np.nan)
-    known = missing if inverse is None else inverse
-    step = known @ gradient
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviation = np.sqrt(np.diag(information))
-        relative = float(np.max(np.abs(gradient) / deviation, initial=0.0))
-        scaled = information / np.outer(deviation, deviation)
-    condition = np.inf
-    if inverse is not None:
-        spectrum = np.linalg.eigvalsh(scaled)
-        condition = float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else np.inf
-    certificate = Certificate(
-        relative_gradient=relative,
-        newton_decrement=float(np.sqrt(max(0.0, gradient @ step)))
-        if inverse is not None
-        else np.inf,
-        condition=condition,
-        iterations=iterations,
-        reason=reason,
-    )
-    return Optimum(point, value, information, known, step, converged, certificate)
+class _Here(NamedTuple):
+    """A point of the iteration and what was found there."""
+
+    point: Floats
+    value: float
+    gradient: Floats
+    information: Floats
+    iteration: int
+
+    def stop(
+        self, reason: str, factor: _Factor | None = None, *, converged: bool = False
+    ) -> Optimum:
+        """Return the optimum, with what was measured at it."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            deviation = np.sqrt(self.information.diagonal())
+            relative = float(np.max(np.abs(self.gradient) / deviation, initial=0.0))
+        step = np.full(len(self.point), np.nan)
+        inverse = np.full_like(self.information, np.nan)
+        decrement = condition = math.inf
+        if factor is not None:
+            step, inverse = factor.solve(self.gradient), factor.inverse()
+            decrement = math.sqrt(max(0.0, float(self.gradient @ step)))
+            spectrum = np.linalg.eigvalsh(self.information * factor.scale * factor.scale[:, None])
+            condition = float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
+        measured = Certificate(relative, decrement, condition, self.iteration, reason)
+        return Optimum(self.point, self.value, self.information, inverse, step, converged, measured)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from estkit.likelihood import inference
 from estkit.likelihood.family import Conclusion, Family, Response
 from estkit.likelihood.newton import Certificate, Optimum
 from estkit.likelihood.rows import Placement, Rows
-from estkit.table import Column, Table, Tabular
+from estkit.table import Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from estkit.montecarlo.result import StudyResult
 
 Floats = NDArray[np.float64]
-_FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,16 +64,16 @@ class LikelihoodFit(Tabular):
     >>> import estkit as ek
     >>> fit = ek.fit(ek.Gaussian(), [0.0, 1.0, 2.0, 3.0], [1.0, 2.9, 5.2, 6.9])
     >>> fit
-    LikelihoodFit(Gaussian, 4 observations, 2 parameters, log-likelihood 2.4704, converged)
+    LikelihoodFit(Gaussian, 4 observations, 2 parameters, log-likelihood 2.7237, converged)
     >>> print(fit)
     Gaussian regression, 4 observations
     <BLANKLINE>
     term       estimate  std_error  statistic  p_value  lower  upper
-    intercept      1.01       0.11       9.26   <0.001   0.80   1.22
-    x0            1.990      0.058      34.12   <0.001  1.876  2.104
+    intercept      1.00       0.10       9.76   <0.001   0.80   1.20
+    x0            2.000      0.055      36.51   <0.001  1.893  2.107
     <BLANKLINE>
-    log-likelihood 2.4704, AIC 1.0593, BIC -0.78185; sigma 0.130 ± 0.046
-    Converged in 1 iteration: Newton decrement 0, relative gradient 0, condition 1.
+    log-likelihood 2.7237, AIC 0.55269, BIC -1.2884; sigma 0.122 ± 0.043
+    Converged in 1 iteration: Newton decrement <1e-12, relative gradient <1e-12, condition 1.
     """
 
     family: Family
@@ -105,7 +104,7 @@ class LikelihoodFit(Tabular):
         return cls(
             family=family,
             names=family.names(rows.terms, rows.response),
-            params=_frozen(placement.outside(optimum.point)),
+            params=frozen(placement.outside(optimum.point)),
             loglik=conclusion.loglik,
             n_obs=rows.response.n_obs,
             converged=True,
@@ -113,17 +112,17 @@ class LikelihoodFit(Tabular):
             certificate=optimum.certificate,
             terms=rows.terms,
             outcomes=rows.response.outcomes,
-            sigma=None if sigma is None else _sigma(sigma, rows.response.n_obs),
-            _covariance=_frozen(covariance),
+            sigma=None if sigma is None else sigma_estimate(sigma, rows.response.n_obs),
+            _covariance=frozen(covariance),
             _placement=placement,
-            _inside=_frozen(optimum.point),
+            _inside=frozen(optimum.point),
             _rows=rows,
         )
 
     @classmethod
     def without_answer(cls, family: Family, rows: Rows, reason: str) -> LikelihoodFit:
         """Return a result that says why there is no estimate; its numbers are NaN."""
-        missing = _frozen(np.full(rows.size, np.nan))
+        missing = frozen(np.full(rows.size, np.nan))
         return cls(
             family=family,
             names=family.names(rows.terms, rows.response),
@@ -136,7 +135,7 @@ class LikelihoodFit(Tabular):
             terms=rows.terms,
             outcomes=rows.response.outcomes,
             sigma=None,
-            _covariance=_frozen(np.full((rows.size, rows.size), np.nan)),
+            _covariance=frozen(np.full((rows.size, rows.size), np.nan)),
             _placement=rows.placement,
             _inside=missing,
             _rows=rows,
@@ -175,7 +174,7 @@ class LikelihoodFit(Tabular):
     @property
     def std_errors(self) -> Floats:
         """The standard error of each parameter, from the observed information."""
-        return _frozen(inference.standard_errors(self._covariance))
+        return frozen(inference.standard_errors(self._covariance))
 
     def covariance(self, kind: str = "observed") -> Floats:
         """Return the covariance matrix of the parameters, in the order of ``names``.
@@ -234,7 +233,7 @@ class LikelihoodFit(Tabular):
         >>> x = [1, 2, 3, 4, 5, 6, 7, 8]
         >>> fit = ek.fit(ek.Binomial(), x, [0, 0, 1, 0, 1, 0, 1, 1])
         >>> print(fit.wald_test(["x0"]))
-        Wald test of x0 = 0: chi-squared 2.254 on 1 df, p = 0.133
+        Wald test of x0 = 0: chi-squared 1.889 on 1 df, p = 0.169
         """
         chosen = self._chosen(terms)
         difference = self.params[chosen] - np.broadcast_to(np.asarray(value, float), len(chosen))
@@ -243,22 +242,17 @@ class LikelihoodFit(Tabular):
         return inference.wald_test(difference, self._covariance[np.ix_(chosen, chosen)], named)
 
     def _chosen(self, terms: Sequence[str] | None) -> list[int]:
-        of_term = [name.rsplit(":", 1)[-1] if self._is_softmax else name for name in self.names]
+        of_term = list(self.terms) * self._placement.predictors
         if terms is None:
             return [i for i, term in enumerate(of_term) if term != "intercept"]
         chosen: list[int] = []
         for term in [terms] if isinstance(terms, str) else terms:
-            found = [
-                i for i, pair in enumerate(zip(self.names, of_term, strict=True)) if term in pair
-            ]
+            pairs = zip(self.names, of_term, strict=True)
+            found = [i for i, pair in enumerate(pairs) if term in pair]
             if not found:
                 raise DataError(f"{term!r} is not a parameter; they are {', '.join(self.names)}.")
             chosen += found
         return chosen
-
-    @property
-    def _is_softmax(self) -> bool:
-        return self._placement.predictors > 1 or self.names != self.terms
 
     def predict(self, X: Any = None, *, offset: Any = None) -> Floats:
         """Return the expected outcome: a probability, K probabilities, or a mean.
@@ -370,7 +364,7 @@ class LikelihoodFit(Tabular):
         >>> y = [0, 1, 0, 0, 1, 0, 1, 1, 0, 1] * 4
         >>> study = ek.fit(ek.Binomial(), x, y).bootstrap(200, rng=1)
         >>> study.summary("bias").value.round(2).tolist()
-        [-0.12, 0.07]
+        [-0.04, 0.02]
         """
         from estkit.likelihood.bootstrap import study_of
 
@@ -389,40 +383,9 @@ class LikelihoodFit(Tabular):
         )
 
     def _table(self, level: float = 0.95) -> Table:
-        errors = self.std_errors
-        statistic, p_value = inference.wald_statistics(self.params, errors)
-        limits = inference.wald_interval(self.params, errors, level)
-        columns = [
-            Column("term", list(self.names)),
-            Column("estimate", self.params, errors),
-            Column("std_error", errors, style="error"),
-            Column("statistic", statistic, np.ones(len(errors)) * 0.1),
-            Column("p_value", p_value, style="p_value"),
-            Column("lower", limits[:, 0], errors),
-            Column("upper", limits[:, 1], errors),
-        ]
-        if self._is_softmax:
-            outcomes = [name.rsplit(":", 1)[0] for name in self.names]
-            terms = list(self.terms) * self._placement.predictors
-            columns[:1] = [Column("outcome", outcomes), Column("term", terms)]
-        title = f"{type(self.family).__name__} regression, {self.n_obs} observations"
-        return Table(columns, title, self._notes())
+        from estkit.likelihood.display import table_of
 
-    def _notes(self) -> list[str]:
-        if not self.converged:
-            return [f"Not converged: {self.reason}"]
-        measured = self.certificate
-        sigma = (
-            "" if self.sigma is None else f"; sigma {self.sigma!r}"[:-1].replace("Estimate(", "")
-        )
-        plural = "" if measured.iterations == 1 else "s"
-        return [
-            f"log-likelihood {self.loglik:.5g}, AIC {self.aic:.5g}, BIC {self.bic:.5g}"
-            f"{sigma.split(',')[0]}",
-            f"Converged in {measured.iterations} iteration{plural}: Newton decrement "
-            f"{measured.newton_decrement:.2g}, relative gradient {measured.relative_gradient:.2g}, "
-            f"condition {measured.condition:.3g}.",
-        ]
+        return table_of(self, level)
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """Return a tidy frame: term, estimate, std_error, statistic, p_value, lower, upper.
@@ -455,30 +418,9 @@ class LikelihoodFit(Tabular):
         >>> bool((again.predict([2.5]) == fit.predict([2.5])).all())
         True
         """
-        placement = self._placement
-        return {
-            **_FORMAT,
-            "family": type(self.family).__name__,
-            "options": asdict(self.family),  # type: ignore[call-overload]
-            "names": list(self.names),
-            "params": self.params.tolist(),
-            "covariance": self._covariance.tolist(),
-            "loglik": self.loglik,
-            "n_obs": self.n_obs,
-            "converged": self.converged,
-            "reason": self.reason,
-            "certificate": asdict(self.certificate),
-            "terms": list(self.terms),
-            "outcomes": list(self.outcomes),
-            "sigma": None if self.sigma is None else self.sigma.value,
-            "placement": {
-                "shift": placement.shift.tolist(),
-                "scale": None if placement.scale is None else placement.scale.tolist(),
-                "intercept": placement.intercept,
-                "predictors": placement.predictors,
-            },
-            "inside": self._inside.tolist(),
-        }
+        from estkit.likelihood import storage
+
+        return storage.to_plain(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> LikelihoodFit:
@@ -489,45 +431,18 @@ class LikelihoodFit(Tabular):
         DataError
             If the dict is of another format or version.
         """
-        found = {key: plain.get(key) for key in _FORMAT}
-        if found != _FORMAT:
-            raise DataError(f"Expected a dict of {_FORMAT}, got {found}.")
-        from estkit import likelihood
+        from estkit.likelihood import storage
 
-        place = plain["placement"]
-        scale = place["scale"]
-        placement = Placement(
-            np.array(place["shift"], float),
-            None if scale is None else np.array(scale, float),
-            place["intercept"],
-            place["predictors"],
-        )
-        sigma = plain["sigma"]
-        return cls(
-            family=getattr(likelihood, plain["family"])(**plain["options"]),
-            names=tuple(plain["names"]),
-            params=_frozen(np.array(plain["params"], float)),
-            loglik=plain["loglik"],
-            n_obs=plain["n_obs"],
-            converged=plain["converged"],
-            reason=plain["reason"],
-            certificate=Certificate(**plain["certificate"]),
-            terms=tuple(plain["terms"]),
-            outcomes=tuple(plain["outcomes"]),
-            sigma=None if sigma is None else _sigma(sigma, plain["n_obs"]),
-            _covariance=_frozen(np.array(plain["covariance"], float)),
-            _placement=placement,
-            _inside=_frozen(np.array(plain["inside"], float)),
-            _rows=None,
-        )
+        return storage.from_plain(plain)
 
 
-def _sigma(value: float, n_obs: int) -> Estimate:
+def sigma_estimate(value: float, n_obs: int) -> Estimate:
     """Return σ with its standard error from the observed information, σ / √(2n)."""
     return Estimate(value, names=["sigma"], std_error=value / np.sqrt(2.0 * n_obs))
 
 
-def _frozen(array: Floats) -> Floats:
+def frozen(array: Floats) -> Floats:
+    """Return a copy that cannot be written to."""
     array = np.array(array, dtype=float)
     array.flags.writeable = False
     return array

@@ -1,8 +1,8 @@
 """The sum over rows, block by block: memory bounded by the block, blocks that stay in cache.
 
-Inside, columns are shifted towards zero (when an intercept can take the shift up) and scaled when they
-are extreme, which changes nothing in the answer but keeps its digits when a column sits at 1e8. A column
-is moved by its `Placement`, through which parameters go in and out.
+Inside, columns are shifted towards zero (when an intercept can take the shift up) and scaled when
+they are extreme, which changes nothing in the answer but keeps its digits when a column sits at
+1e8. A column is moved by its `Placement`, through which parameters go in and out.
 """
 
 from __future__ import annotations
@@ -70,12 +70,16 @@ class Placement:
     def transform(self) -> Floats:
         """The matrix that takes inside parameters to outside ones."""
         scale = np.ones(len(self.shift)) if self.scale is None else self.scale
-        if not self.intercept:
-            one = np.diag(scale)
-        else:
-            one = np.diag(np.concatenate([[1.0], scale]))
-            one[0, 1:] = -scale * self.shift
-        return np.kron(np.eye(self.predictors), one)
+        start = int(self.intercept)
+        size = len(scale) + start
+        result = np.zeros((self.predictors * size, self.predictors * size))
+        for first in range(0, len(result), size):
+            slopes = np.arange(first + start, first + size)
+            result[slopes, slopes] = scale
+            if start:
+                result[first, first] = 1.0
+                result[first, slopes] = -scale * self.shift
+        return result
 
     def outside(self, inside: Floats) -> Floats:
         """Return parameters for the columns as they were given."""
@@ -102,11 +106,11 @@ def place(columns: Columns, *, intercept: bool, predictors: int) -> Placement:
 
 
 def rescale(columns: Columns, placement: Placement) -> Placement:
-    """Return the placement that also brings the largest size in each column to between 0.5 and 1."""
-    largest = np.zeros(len(placement.shift))
+    """Return the placement that also brings the largest size in each column near 1."""
+    largest: NDArray[Any] = np.zeros(len(placement.shift))
     for start in range(0, columns.rows, _MOST_ROWS):
         moved = columns.values[start : start + _MOST_ROWS] - placement.shift
-        largest = np.maximum(largest, np.abs(moved).max(axis=0))
+        largest = np.maximum(largest, np.abs(moved).max(axis=0), dtype=float)
     _, exponent = np.frexp(largest)
     return replace(placement, scale=np.ldexp(1.0, -np.clip(exponent, -1020, 1020)))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.labels import read_labels
 from estkit.likelihood.family import (
     Block,
     Conclusion,
@@ -50,17 +51,17 @@ class Softmax:
     >>> fit.names
     ('high:intercept', 'high:x0', 'mid:intercept', 'mid:x0')
     >>> fit.params.round(3)
-    array([-4.646,  1.223, -2.769,  0.866])
+    array([-4.894,  1.434, -2.841,  1.051])
     """
 
     reference: Any = None
 
     def encode(self, y: Any, weights: Any, rows: int) -> Response:
-        """Check y and weights; inside, the reference is outcome 0 and the others keep their order."""
+        """Check y and weights; in the codes, the reference comes first."""
         repeats = data.read_frequencies(weights, rows=rows)
         if data.is_table(y):
             return self._encode_counts(y, repeats, rows)
-        labels = data.read_labels(y)
+        labels = read_labels(y)
         data.check_rows("y", len(labels.codes), rows)
         if len(labels.outcomes) < 2:
             raise DataError(
@@ -141,9 +142,9 @@ class Softmax:
         scores: Floats = residual.T[:, :, None] * block.design[:, None, :]
         return scores.reshape(len(block.design), -1)
 
-    def conclude(self, value: float, information: Floats, response: Response) -> Conclusion:
+    def conclude(self, value: float, response: Response) -> Conclusion:
         """Add the multinomial coefficients."""
-        return Conclusion(value + response.constant, information)
+        return Conclusion(value + response.constant)
 
     def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats]:
         """Return η of an observed outcome minus η of every other one, for each row."""
@@ -208,12 +209,12 @@ def _residual(probability: Floats, block: Block) -> tuple[Floats, Floats]:
     """Return observed minus expected counts and the observed counts, of shape (K - 1, n)."""
     if block.values.ndim == 2:
         observed = block.values[:, 1:].T
-        return observed - probability * block.weights, observed
-    observed = (block.values == np.arange(1, len(probability) + 1)[:, None]).astype(float)
-    if block.weights is None:
-        return observed - probability, observed
-    observed *= block.weights
-    return observed - probability * block.weights, observed
+    else:
+        observed = (block.values == np.arange(1, len(probability) + 1)[:, None]).astype(float)
+        if block.weights is not None:
+            observed *= block.weights
+    expected = probability if block.weights is None else probability * block.weights
+    return observed - expected, observed
 
 
 def _information(design: Floats, probability: Floats, weights: Floats | None) -> Floats:
@@ -231,10 +232,10 @@ def _information(design: Floats, probability: Floats, weights: Floats | None) ->
     return information
 
 
-def _check_all_seen(seen: Floats, outcomes: Sequence[Any]) -> None:
+def _check_all_seen(seen: NDArray[Any], outcomes: Sequence[Any]) -> None:
     for count, outcome in zip(seen, outcomes, strict=True):
         if count == 0:
             raise DataError(
-                f"outcome {outcome!r} is never observed, so its coefficients lie at minus infinity; "
-                f"leave it out."
+                f"outcome {outcome!r} is never observed, so its coefficients lie at minus "
+                f"infinity; leave it out."
             )

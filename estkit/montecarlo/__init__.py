@@ -1,4 +1,4 @@
-"""Monte-Carlo studies: what are the bias, variance and coverage of any estimator?"""
+"""Monte-Carlo studies: the bias, variance and coverage of any estimator."""
 
 from estkit.montecarlo.result import StudyResult
 from estkit.montecarlo.sampling import Sample, vectorized

@@ -74,7 +74,8 @@ def plan(
             if offered is None:
                 names = ", ".join(dict.fromkeys([*positional, *named]))
                 raise StudyError(
-                    f"{what} asks for {parameter.name!r}, which is not on offer; it may take {names}."
+                    f"{what} asks for {parameter.name!r}, which is not on offer; it may take "
+                    f"{names}."
                 )
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 arguments.append(offered)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 import time
 import warnings
@@ -16,6 +15,7 @@ from estkit import parallel
 from estkit.errors import StudyError, StudyInterrupted
 from estkit.estimate import Estimate
 from estkit.montecarlo import calls
+from estkit.montecarlo.estimators import plan_estimator, whole_block_form
 from estkit.montecarlo.outcomes import Failure, Outcomes, collect, from_block, join
 from estkit.montecarlo.sampling import Drawn, Source, Vectorized, describe
 from estkit.montecarlo.streams import Streams, own_purpose
@@ -31,7 +31,7 @@ class Block(NamedTuple):
     """What came out of a block: outcomes by estimator, and the truths that came with the data."""
 
     condition: int
-    count: int
+    size: int
     outcomes: Mapping[str, Outcomes]
     truths: list[Any] | None
 
@@ -64,7 +64,7 @@ class Runner:
     def look(self) -> Runner:
         """Find out, once, which estimators can take a whole block, and check that they do."""
         for name, function in self.study.estimators.items():
-            whole = _whole_block_form(function, self.source)
+            whole = whole_block_form(function, self.source)
             if whole is not None and self._agrees(name, function, whole):
                 self.batched[name] = whole
         return self
@@ -89,7 +89,7 @@ class Runner:
             if whole is not None and stack is not None:
                 try:
                     answer = self._call(name, whole, stack, drawn.first)
-                    given = {drawn.first: str(w.message) for w in caught[:1]}
+                    given = {drawn.first: str(caught[0].message)} if caught else {}
                     return from_block(answer, drawn.count, drawn.first, given)
                 except StudyError as error:
                     raise StudyError(f"estimator {name!r}: {error}") from error
@@ -134,7 +134,7 @@ class Runner:
         parts = len(data) if isinstance(data, tuple) else 0
         key = (name, id(function), parts)
         if key not in plans:
-            plans[key] = _plan_estimator(name, function, data, tuple(self.condition))
+            plans[key] = plan_estimator(name, function, data, tuple(self.condition))
         planned: tuple[Callable[..., Any], bool] = plans[key]
         return planned
 
@@ -170,9 +170,9 @@ class Runner:
         same = np.allclose(both.estimate, alone.estimate, rtol=1e-9, atol=1e-12, equal_nan=True)
         if declared and not same:
             raise StudyError(
-                f"estimator {name!r} is declared vectorized, but gives {both.estimate[0]} for a data "
-                f"set in a block and {alone.estimate[0]} for the same one alone; each replicate must "
-                f"be computed from its own row."
+                f"estimator {name!r} is declared vectorized, but gives {both.estimate[0]} for a "
+                f"data set in a block and {alone.estimate[0]} for the same one alone; each "
+                f"replicate must be computed from its own row."
             )
         return same
 
@@ -181,67 +181,21 @@ def _first(outcomes: Outcomes) -> Estimate:
     """Return the single replicate of outcomes as an `Estimate`."""
     if outcomes.status[0]:
         raise ValueError(outcomes.reasons.get(0, "no answer"))
+    row: Any = 0 if outcomes.names != ("value",) else (0, 0)  # one unnamed parameter: a number
     with_errors = np.isfinite(outcomes.std_error).any()
     with_limits = ~np.isnan(outcomes.lower).all()
     return Estimate(
-        outcomes.estimate[0],
+        outcomes.estimate[row],
         names=outcomes.names,
-        std_error=outcomes.std_error[0] if with_errors else None,
-        lower=outcomes.lower[0] if with_limits else None,
-        upper=outcomes.upper[0] if with_limits else None,
+        std_error=outcomes.std_error[row] if with_errors else None,
+        lower=outcomes.lower[row] if with_limits else None,
+        upper=outcomes.upper[row] if with_limits else None,
     )
-
-
-def _whole_block_form(function: Any, source: Source) -> Callable[..., Any] | None:
-    """Return the form of an estimator that takes a whole block, or None."""
-    if isinstance(function, Vectorized):
-        return function.function
-    bound = isinstance(function, functools.partial)
-    twin = getattr(function.func if bound else function, "vectorized", None)
-    if twin is not None:
-        if not bound:
-            return twin  # type: ignore[no-any-return]
-        known = {p.name for p in calls.parameters(twin) or ()}
-        fits = set(function.keywords) <= known
-        return functools.partial(twin, *function.args, **function.keywords) if fits else None
-    if not source.whole_blocks or not calls.takes(function, "axis"):
-        return None
-    stack = source.probe.stack
-    if isinstance(stack, np.ndarray) and stack.ndim == 2:
-        return functools.partial(function, axis=1)
-    return None
-
-
-def _plan_estimator(
-    name: str, function: Any, data: Any, condition: tuple[str, ...]
-) -> tuple[Callable[..., Any], bool]:
-    what = f"estimator {name!r}"
-    named = ["rng", "condition", *condition, *(data if isinstance(data, dict) else ())]
-    positional = ["data"]
-    if isinstance(data, tuple):
-        wanted = calls.required(function, named)
-        listed = [p.name for p in calls.parameters(function) or ()]
-        if len(wanted) > 1 or (len(listed) > 1 and listed[1] == "y"):
-            if len(wanted) > 1 and len(wanted) != len(data):
-                raise StudyError(
-                    f"{what} takes {len(wanted)} data arguments ({', '.join(wanted)}), but generate "
-                    f"returns {len(data)}."
-                )
-            parts = [f"data[{i}]" for i in range(len(data))]
-            if len(wanted) <= 1:  # like fit(X, y=None): y has a default and still wants its data
-                return _by_order(function, parts), calls.takes(function, "rng")
-            positional = parts
-    call = calls.plan(function, what, named=named, positional=positional)
-    return call, calls.takes(function, "rng")
-
-
-def _by_order(function: Any, parts: list[str]) -> Callable[..., Any]:
-    return lambda offer: function(*[offer[part] for part in parts])
 
 
 def _global_states() -> tuple[Any, ...]:
     legacy = np.random.get_state(legacy=False)  # noqa: NPY002 - looked at, never used
-    inner: Any = legacy["state"] if isinstance(legacy, dict) else legacy
+    inner: Any = legacy["state"]
     return (inner.get("pos"), inner["key"].tobytes() if "key" in inner else None, random.getstate())
 
 
@@ -266,7 +220,7 @@ def run(
         try:
             for done, error in _all_blocks(study, replicates, seed, n_jobs):
                 blocks += done
-                forward(sum(block.count for block in done))
+                forward(sum(block.size for block in done))
                 if error is not None:
                     raise StudyError(f"{error}{_kept(blocks)}", so_far())
         except KeyboardInterrupt as stop:
@@ -275,7 +229,7 @@ def run(
 
 
 def _kept(blocks: list[Block]) -> str:
-    count = sum(block.count for block in blocks)
+    count = sum(block.size for block in blocks)
     return f" The {count} replicates before it are in the attribute partial." if count else ""
 
 

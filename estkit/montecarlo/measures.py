@@ -1,10 +1,10 @@
 """Performance measures, each as a value and its influence values.
 
 A measure is a smooth function of means over replicates; ψᵢ says how much replicate i moves it. The
-Monte-Carlo standard error is sd(ψ) / √R, with no assumption on the law of the estimates, and that of a
-difference of two estimators follows from ψ_a - ψ_b of the same replicates (Boos and Osborne 2015;
-definitions as in Morris, White and Crowther 2019, table 6). To add one: a function and its line in
-`MEASURES`.
+Monte-Carlo standard error is sd(ψ) / √R, with no assumption on the law of the estimates, and that
+of a difference of two estimators follows from ψ_a - ψ_b of the same replicates (Boos and Osborne
+2015; definitions as in Morris, White and Crowther 2019, table 6). To add one: a function and its
+line in `MEASURES`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The outcomes of a study: estimate, standard error, interval, status and reason of every replicate."""
+"""Outcomes: estimate, standard error, interval, status and reason of every replicate."""
 
 from __future__ import annotations
 
@@ -82,8 +82,19 @@ def collect(answers: Sequence[Any], first: int, warnings: dict[int, str]) -> Out
         for part in _FIELDS[1:]:
             if getattr(estimate, part) is not None:
                 table[part][row] = getattr(estimate, part)
-    outcomes = Outcomes(names, **table, status=status, reasons=reasons, warnings=warnings)
-    return _refuse_nan(outcomes, first)
+    columns = [table[part] for part in _FIELDS]
+    return _refuse_nan(_of(names, columns, status, reasons, warnings), first)
+
+
+def _of(
+    names: tuple[str, ...] | None,
+    columns: Sequence[Floats],
+    status: NDArray[np.int8],
+    reasons: dict[int, str],
+    warnings: dict[int, str],
+) -> Outcomes:
+    estimate, std_error, lower, upper = columns
+    return Outcomes(names, estimate, std_error, lower, upper, status, reasons, warnings)
 
 
 def _estimate(answer: Any, replicate: int, reasons: dict[int, str]) -> Estimate | None:
@@ -126,8 +137,8 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
             given = None if estimate is None else getattr(estimate, column)
             table[column].append(np.full(replicates, np.nan) if given is None else given)
     status = np.zeros(replicates, dtype=np.int8)
-    columns = {field: np.stack(parts, axis=1) for field, parts in table.items()}
-    return _refuse_nan(Outcomes(names, **columns, status=status, warnings=warnings), first)
+    columns = [np.stack(table[field], axis=1) for field in _FIELDS]
+    return _refuse_nan(_of(names, columns, status, {}, warnings), first)
 
 
 def _parts_of_array(answer: Any) -> dict[str, Any]:
@@ -198,10 +209,5 @@ def join(parts: Sequence[Outcomes]) -> Outcomes:
             blocks.append(getattr(part, column) if fits else missing)
         status.append(own)
         first += len(part)
-    return Outcomes(
-        names,
-        **{column: np.concatenate(blocks) for column, blocks in columns.items()},
-        status=np.concatenate(status),
-        reasons=reasons,
-        warnings=warnings,
-    )
+    whole = [np.concatenate(columns[column]) for column in _FIELDS]
+    return _of(names, whole, np.concatenate(status), reasons, warnings)

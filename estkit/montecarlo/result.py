@@ -5,21 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from estkit.errors import DataError, EstkitError
-from estkit.estimate import STATUSES, check_level, with_error
-from estkit.montecarlo.measures import (
-    MEASURES,
-    Draws,
-    Floats,
-    mean_interval,
-    rate_interval,
-    standard_error,
-)
+from estkit.estimate import STATUSES, check_level
+from estkit.montecarlo.measures import Draws, Floats
 from estkit.montecarlo.outcomes import Outcomes
+from estkit.montecarlo.summary import Cell, difference, in_brackets, measured, named_measures
 from estkit.montecarlo.truth import truth_of
 from estkit.table import Column, Table, Tabular
 
@@ -30,15 +24,6 @@ if TYPE_CHECKING:
     from estkit.montecarlo.study import Replay, Study
 
 _SHOWN = ("bias", "empirical_se", "model_se", "rmse", "coverage")
-
-
-class _Cell(NamedTuple):
-    """One parameter of one estimator in one condition, all replicates."""
-
-    condition: Mapping[str, Any]
-    estimator: str
-    parameter: str
-    draws: Draws
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,11 +56,11 @@ class StudyResult(Tabular):
     >>> print(result)
     Monte-Carlo study: 1000 replicates in each of 2 conditions
     <BLANKLINE>
-     n  estimator              bias   empirical_se           rmse  failed
-    10  mean         0.0139 (0.0099)  0.3142 (0.0070)  0.3144 (0.0070)       0
-    10  median        0.008 (0.012)  0.3759 (0.0084)  0.3758 (0.0083)       0
-    40  mean         0.0003 (0.0050)  0.1585 (0.0035)  0.1584 (0.0035)       0
-    40  median       0.0001 (0.0061)  0.1923 (0.0041)  0.1922 (0.0041)       0
+     n  estimator             bias     empirical_se             rmse  failed
+    10  mean         0.013 (0.010)  0.3157 (0.0074)  0.3158 (0.0074)       0
+    10  median       0.015 (0.011)  0.3607 (0.0085)  0.3608 (0.0086)       0
+    40  mean       0.0117 (0.0049)  0.1541 (0.0034)  0.1544 (0.0035)       0
+    40  median     0.0171 (0.0061)  0.1940 (0.0043)  0.1946 (0.0043)       0
     <BLANKLINE>
     In brackets: Monte-Carlo standard errors.
     """
@@ -148,7 +133,7 @@ class StudyResult(Tabular):
         counts = sorted({len(o) for o in self._outcomes.values()})
         return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
-    def _cells(self) -> Iterator[_Cell]:
+    def _cells(self) -> Iterator[Cell]:
         for (number, name), outcome in self._outcomes.items():
             for j, parameter in enumerate(outcome.names or ()):
                 usable = outcome.status == 0
@@ -161,12 +146,12 @@ class StudyResult(Tabular):
                     outcome.upper[:, j],
                     (~usable).astype(float),
                 )
-                yield _Cell(self.conditions[number], name, parameter, draws)
+                yield Cell(self.conditions[number], name, parameter, draws)
             if not outcome.names:
                 missing = np.full(len(outcome), np.nan)
                 failed = np.ones(len(outcome))
                 draws = Draws(missing, missing, missing, missing, missing, failed)
-                yield _Cell(self.conditions[number], name, "", draws)
+                yield Cell(self.conditions[number], name, "", draws)
 
     def summary(
         self, measures: str | Sequence[str] | None = None, *, level: float = 0.95
@@ -196,16 +181,16 @@ class StudyResult(Tabular):
         >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
         >>> study.run(400, rng=1).summary("mse").round(3)
           estimator parameter measure  value   mcse  lower  upper  used  failed
-        0      mean     value     mse  0.109  0.007  0.094  0.124   400       0
+        0      mean     value     mse  0.117  0.009  0.099  0.135   400       0
         """
         import pandas as pd
 
         check_level(level)
-        wanted = _listed(measures)
+        wanted = named_measures(measures)
         rows = []
         for cell in self._cells():
             for name in wanted:
-                row = _measured(cell.draws, name, level)
+                row = measured(cell.draws, name, level)
                 if row["used"] or measures is not None or name == "failure_rate":
                     who = {"estimator": cell.estimator, "parameter": cell.parameter}
                     rows.append({**cell.condition, **who, "measure": name, **row})
@@ -247,12 +232,12 @@ class StudyResult(Tabular):
         >>> study = ek.Study(lambda rng: rng.normal(size=25), functions, truth=0.0)
         >>> study.run(2000, rng=1).contrast("median", "mean", "mse")[["value", "mcse"]].round(4)
             value    mcse
-        0  0.0219  0.0014
+        0  0.0247  0.0016
         """
         import pandas as pd
 
         check_level(level)
-        (name,) = _listed(measure)
+        (name,) = named_measures(measure)
         for estimator in (a, b):
             if estimator not in self.estimators:
                 known = ", ".join(self.estimators)
@@ -262,7 +247,7 @@ class StudyResult(Tabular):
         for (condition, estimator, parameter), first in cells.items():
             second = cells.get((condition, b, parameter))
             if estimator == a and second is not None:
-                row = _difference(first.draws, second.draws, name, level)
+                row = difference(first.draws, second.draws, name, level)
                 who = {"parameter": parameter, "measure": name, "a": a, "b": b}
                 rows.append({**first.condition, **who, **row})
         if not rows:
@@ -282,7 +267,7 @@ class StudyResult(Tabular):
         >>> study = ek.Study(lambda rng: rng.normal(size=3), {"picky": picky}, truth=0.0)
         >>> study.run(4, rng=1).failures()
           estimator  replicate  status                reason
-        0     picky          1  failed  ValueError: negative
+        0     picky          3  failed  ValueError: negative
         """
         return self._events("reasons")
 
@@ -318,8 +303,8 @@ class StudyResult(Tabular):
         >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
         >>> study.run(2, rng=1).outcomes()[["replicate", "estimate", "status"]].round(3)
            replicate  estimate status
-        0          0    -0.233     ok
-        1          1    -0.127     ok
+        0          0    -0.049     ok
+        1          1     0.081     ok
         """
         import pandas as pd
 
@@ -352,7 +337,7 @@ class StudyResult(Tabular):
         >>> import estkit as ek
         >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
         >>> study.run(20, rng=1).replay(1).estimates["mean"]
-        Estimate(-0.127352)
+        Estimate(0.0814462)
         """
         if self._study is None:
             raise EstkitError(
@@ -364,14 +349,14 @@ class StudyResult(Tabular):
 
     def _table(self) -> Table:
         cells = list(self._cells())
-        measured = {name: [_measured(cell.draws, name, 0.95) for cell in cells] for name in _SHOWN}
-        names = [name for name in _SHOWN if any(row["used"] for row in measured[name])]
+        rows = {name: [measured(cell.draws, name, 0.95) for cell in cells] for name in _SHOWN}
+        names = [name for name in _SHOWN if any(row["used"] for row in rows[name])]
         first = next(iter(self.conditions.values()))
         columns = [Column(name, [cell.condition[name] for cell in cells]) for name in first]
         columns.append(Column("estimator", [cell.estimator for cell in cells]))
         if any(cell.parameter not in ("value", "") for cell in cells):
             columns.append(Column("parameter", [cell.parameter for cell in cells]))
-        columns += [Column(name, [_short(row) for row in measured[name]], right=True)
+        columns += [Column(name, [in_brackets(row) for row in rows[name]], right=True)
                     for name in names]  # fmt: skip
         failed = [int(cell.draws.failed.sum()) for cell in cells]
         columns.append(Column("failed", failed, style="count"))
@@ -410,59 +395,3 @@ class StudyResult(Tabular):
             "estimators": list(self.estimators),
             "summary": plain,
         }
-
-
-def _listed(measures: str | Sequence[str] | None) -> list[str]:
-    wanted = list(MEASURES) if measures is None else measures
-    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
-    unknown = [name for name in wanted if name not in MEASURES]
-    if unknown:
-        raise DataError(f"{unknown[0]!r} is not a measure; they are {', '.join(MEASURES)}.")
-    return wanted
-
-
-def _known(draws: Draws, name: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return which replicates a measure can use."""
-    needs = [getattr(draws, field) for field in MEASURES[name].needs]
-    return ~np.any([np.isnan(values) for values in needs], axis=0)
-
-
-def _measured(draws: Draws, name: str, level: float) -> dict[str, Any]:
-    """Return value, mcse, lower, upper, used and failed of a measure."""
-    known = _known(draws, name)
-    used, failed = int(known.sum()), int(draws.failed.sum())
-    value = error = lower = upper = math.nan
-    if used:
-        value, psi = MEASURES[name].function(Draws(*(field[known] for field in draws)))
-        error = standard_error(psi)
-        interval = rate_interval if MEASURES[name].is_rate else None
-        if interval is not None:
-            lower, upper = interval(value, used, level)
-        else:
-            lower, upper = mean_interval(value, error, used, level)
-    return {"value": value, "mcse": error, "lower": lower, "upper": upper,
-            "used": used, "failed": failed}  # fmt: skip
-
-
-def _difference(first: Draws, second: Draws, name: str, level: float) -> dict[str, Any]:
-    length = min(len(first.estimate), len(second.estimate))
-    first, second = (Draws(*(field[:length] for field in draws)) for draws in (first, second))
-    both = _known(first, name) & _known(second, name)
-    used = int(both.sum())
-    if not used:
-        return {"value": math.nan, "mcse": math.nan, "lower": math.nan, "upper": math.nan,
-                "used": 0}  # fmt: skip
-    own, other = (
-        MEASURES[name].function(Draws(*(field[both] for field in draws)))
-        for draws in (first, second)
-    )
-    value, error = own.value - other.value, standard_error(own.psi - other.psi)
-    lower, upper = mean_interval(value, error, used, level)
-    return {"value": value, "mcse": error, "lower": lower, "upper": upper, "used": used}
-
-
-def _short(row: Mapping[str, Any]) -> str:
-    if not row["used"]:
-        return ""
-    value, error = with_error(row["value"], row["mcse"])
-    return f"{value} ({error})"

@@ -1,9 +1,9 @@
 """One random stream per replicate, addressed in O(1).
 
-Philox is a counter-based generator: its output is a function of a key and a counter. The key belongs to
-the seed and the condition; the replicate number and the purpose stand in the upper half of the counter, so
-that any stream is reached at once, two streams cannot meet before 2¹²⁸ draws, and replicate r draws the
-same numbers whatever was computed before it (Salmon et al. 2011).
+Philox is a counter-based generator: its output is a function of a key and a counter. The key
+belongs to the seed and the condition; the replicate number and the purpose stand in the upper half
+of the counter, so that any stream is reached at once, two streams cannot meet before 2¹²⁸ draws,
+and replicate r draws the same numbers whatever was computed before it (Salmon et al. 2011).
 """
 
 from __future__ import annotations
@@ -78,12 +78,13 @@ class Streams:
         sequence = np.random.SeedSequence(entropy, spawn_key=(*spawn_key, condition))
         key = sequence.generate_state(2, np.uint64)
         self._key = key
-        self._bits: dict[int, tuple[np.random.Philox, np.random.Generator, dict[str, Any]]] = {}
+        self._bits: dict[int, tuple[np.random.Philox, np.random.Generator, Any]] = {}
 
     def at(self, replicate: int, purpose: int = DATA) -> np.random.Generator:
         """Return the generator at the start of a stream.
 
-        It is one object for each purpose, moved to the stream: a new one would cost ten times as much.
+        It is one object for each purpose, moved to the stream: a new one would cost ten times as
+        much.
         """
         if purpose not in self._bits:
             bits = np.random.Philox(key=self._key)

@@ -49,7 +49,7 @@ class Replay(NamedTuple):
 
 
 class Study:
-    """A Monte-Carlo study of estimators: what are their bias, variance and coverage?
+    """A Monte-Carlo study of estimators: their bias, variance, coverage and the rest.
 
     Parameters
     ----------
@@ -71,8 +71,8 @@ class Study:
     Notes
     -----
     Replicate r of condition c owns a random stream, so results are the same bytes for any number of
-    workers, and 1,000 replicates are a prefix of 10,000. What an estimator raises, warns or fails to
-    converge on is an outcome with its reason; it never changes the other estimators' numbers.
+    workers, and 1,000 replicates are a prefix of 10,000. What an estimator raises, warns or fails
+    to converge on is an outcome with its reason; it never changes the other estimators' numbers.
 
     Examples
     --------
@@ -86,8 +86,8 @@ class Study:
     ... )
     >>> study.run(2000, rng=1).summary("bias")[["estimator", "value", "mcse"]].round(3)
          estimator  value   mcse
-    0    divisor n -0.094  0.010
-    1  divisor n-1  0.007  0.011
+    0    divisor n -0.107  0.010
+    1  divisor n-1 -0.008  0.011
     """
 
     def __init__(
@@ -153,8 +153,7 @@ class Study:
         >>> study.run(100, rng=3)
         StudyResult(1 estimator, 1 condition, 100 replicates, 0 failed)
         """
-        whole = isinstance(replicates, int | np.integer) and not isinstance(replicates, bool)
-        if not whole or replicates < 1:
+        if isinstance(replicates, bool) or replicates != int(replicates) or replicates < 1:
             raise DataError(f"replicates must be a whole number of 1 or more, got {replicates!r}.")
         return execution.run(
             self, int(replicates), seed=seed_sequence(rng), n_jobs=n_jobs, progress=progress
@@ -181,7 +180,7 @@ class Study:
         >>> bool(again.data.mean() == again.estimates["mean"].value)
         True
         """
-        if not isinstance(replicate, int | np.integer) or replicate < 0:
+        if replicate < 0:
             raise DataError(f"replicate must be a whole number of 0 or more, got {replicate!r}.")
         number = self.condition_number(condition)
         return Replay(*execution.replay(self, number, int(replicate), seed_sequence(rng)))
@@ -226,7 +225,7 @@ def _conditions(given: Any) -> list[dict[str, Any]]:
         given = given.to_dict("records")
     if isinstance(given, Mapping) or not hasattr(given, "__iter__"):
         raise DataError(f"conditions must be a list of mappings, see grid; got {given!r:.80}.")
-    conditions = []
+    conditions: list[dict[str, Any]] = []
     for number, condition in enumerate(given):
         if not isinstance(condition, Mapping):
             raise DataError(f"condition {number} is {condition!r:.60}; expected a mapping.")

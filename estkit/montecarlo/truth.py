@@ -1,4 +1,4 @@
-"""What is true: one number, a value for each parameter or estimator, or a function of the condition."""
+"""What is true: a number, a value for each parameter, or a function of the condition."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def truth_of(
         raise StudyError(f"truth must be numbers, got {truth!r:.80} in {describe(condition)}.")
     if value.ndim and len(value) != len(names):
         raise StudyError(
-            f"truth has {len(value)} values, but estimator {estimator!r} has {len(names)} parameters "
-            f"({', '.join(names)}) in {describe(condition)}."
+            f"truth has {len(value)} values, but estimator {estimator!r} has {len(names)} "
+            f"parameters ({', '.join(names)}) in {describe(condition)}."
         )
     return np.broadcast_to(value.astype(float), (len(names),)).copy()

@@ -1,0 +1,97 @@
+"""The input seam for what is not a number: labels of any kind in, codes and outcomes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import data
+from estkit.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Labels of any kind as codes 0, 1, ... into `outcomes`."""
+
+    codes: NDArray[np.int64]
+    outcomes: tuple[Any, ...]
+
+
+def read_labels(given: Any, *, what: str = "y") -> Labels:
+    """Return codes and outcomes from labels of any one kind: numbers, strings, bools, categories.
+
+    Outcomes are sorted, or in the order of the categories for a categorical; a category that
+    never occurs is left out.
+
+    Raises
+    ------
+    DataError
+        If a label is missing, the labels cannot be ordered, or they look like measurements.
+    """
+    values, categories = _label_values(given, what)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(f"{what} must be one column of labels, got shape {values.shape}.")
+    if values.size == 0:
+        raise DataError(f"{what} has no rows; at least one observation is needed.")
+    _check_labels(values, what)
+    try:
+        outcomes, codes = np.unique(values, return_inverse=True)
+    except TypeError as error:
+        kinds = sorted({type(value).__name__ for value in values.tolist()})
+        raise DataError(
+            f"{what} mixes labels of the kinds {', '.join(kinds)}, which have no common order; "
+            f"make them all of one kind."
+        ) from error
+    seen = tuple(outcomes.tolist())
+    if categories is not None:
+        order = [category for category in categories if category in set(seen)]
+        position = np.array([order.index(outcome) for outcome in seen], dtype=np.int64)
+        return Labels(position[codes.ravel()], tuple(order))
+    return Labels(codes.ravel().astype(np.int64), seen)
+
+
+def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None]:
+    """Return labels as an array, and the ordered categories where the input has them."""
+    frame = data.as_frame(given)
+    if frame is None:
+        values = np.asarray(given)
+        if values.dtype.kind in "US" and not isinstance(given, np.ndarray):
+            mixed = np.asarray(given, dtype=object)  # otherwise 1 and "a" are both made text
+            if not all(isinstance(v, str | bytes) for v in mixed.ravel()):
+                return mixed, None
+        return values, None
+    if len(frame.columns) != 1:
+        raise DataError(f"{what} must be one column of labels, got columns {frame.columns}.")
+    (column,) = frame.iter_columns()
+    missing = column.is_null().to_numpy()
+    if missing.any():
+        data.refuse_value(None, what, frame.columns[0], int(np.argmax(missing)))
+    categories = None
+    if str(column.dtype).startswith(("Categorical", "Enum")):
+        categories = column.cat.get_categories().to_list()
+    elements = column.to_list()
+    plain = np.asarray(elements)
+    return (plain if plain.dtype.kind in "fiub" else np.asarray(elements, dtype=object)), categories
+
+
+def _check_labels(values: NDArray[Any], what: str) -> None:
+    if values.dtype.kind == "f":
+        data.check_finite(values[:, None], what, ["y"])
+        fractional = values != np.floor(values)
+        if fractional.any():
+            row = int(np.argmax(fractional))
+            raise DataError(
+                f"{what}: row {row} (counted from 0) is {values[row]:g}, which is no label; "
+                f"for proportions pass counts, one column for each outcome."
+            )
+    elif values.dtype.kind == "O":
+        missing = [data.is_missing(value) for value in values.tolist()]
+        if any(missing):
+            data.refuse_value(None, what, "y", missing.index(True))
+    elif values.dtype.kind not in "iubUS":
+        raise DataError(f"{what} holds {values.dtype} values, which are no labels.")

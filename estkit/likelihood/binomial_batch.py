@@ -1,0 +1,335 @@
+"""Newton's method for binomial regression on many replicates at once.
+
+Every array has the replicates first. A chunk of replicates stays in cache; each is set aside as
+soon as it has arrived at a proved maximum. What is left over (hard, separated, singular, bad data)
+is not this file's business: the caller fits it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import parallel
+from estkit.likelihood.binomial import Binomial
+from estkit.likelihood.family import Floats, log_factorial
+from estkit.likelihood.newton import PRECISION
+
+_STEPS = 12
+_NUMBERS_PER_CHUNK = 1 << 16  # half a megabyte: three such arrays fit the second-level cache
+_NUMBERS_WORTH_THREADS = 4_000_000
+_MOST_PRODUCTS = 1 << 22
+_NEARLY_DEPENDENT = 1e-8  # the smallest eigenvalue of a correlation matrix to work with
+
+
+class Solved(NamedTuple):
+    """Replicates that were brought to a proved maximum, by their numbers."""
+
+    replicates: NDArray[np.int64]
+    params: Floats
+    std_errors: Floats
+    loglik: Floats
+
+
+class _Outcomes(NamedTuple):
+    """Successes and trials (R, n), constants of the log-likelihood (R,), and what is valid (R,)."""
+
+    successes: Floats
+    trials: Floats | None
+    constant: Floats
+    valid: NDArray[np.bool_]
+
+    def take(self, which: slice | NDArray[np.bool_]) -> _Outcomes:
+        trials = None if self.trials is None else self.trials[which]
+        return _Outcomes(self.successes[which], trials, self.constant[which], self.valid[which])
+
+
+def solve(
+    family: Binomial,
+    X: NDArray[np.float64],
+    y: NDArray[np.generic],
+    *,
+    intercept: bool,
+    offset: Floats | None,
+) -> Iterator[Solved]:
+    """Yield the replicates that Newton's method solves, chunk by chunk.
+
+    Parameters
+    ----------
+    family : Binomial
+        Says which label is the success.
+    X : array of shape (R, n, p) or (n, p)
+        The covariates of each replicate, or of all.
+    y : array of shape (R, n), or (R, n, 2)
+        Labels, or successes and failures.
+    intercept : bool
+        Whether to add a column of ones.
+    offset : array of shape (n,), optional
+        A known part of the linear predictor.
+    """
+    outcomes = _outcomes(family, y)
+    replicates, observations = outcomes.successes.shape
+    numbers = observations * (X.shape[-1] + 1)
+    length = max(16, _NUMBERS_PER_CHUNK // numbers)
+    common = _common(X, intercept) if X.ndim == 2 else None
+    if common is not None and not common.good[0]:
+        return
+
+    def chunk(first: int) -> Solved:
+        part = slice(first, first + length)
+        own = outcomes.take(part)
+        placed = _place(X[part], intercept) if common is None else common.repeated(len(own.valid))
+        usable = own.valid & placed.good
+        if not usable.all():
+            placed, own = placed.keep(usable), own.take(usable)
+        numbers = first + np.flatnonzero(usable)
+        return _newton(placed, own, offset, numbers)
+
+    threads = parallel.cores() if numbers * replicates >= _NUMBERS_WORTH_THREADS else 1
+    yield from parallel.map_threads(chunk, range(0, replicates, length), threads=threads)
+
+
+def _outcomes(family: Binomial, y: NDArray[np.generic]) -> _Outcomes:
+    numeric = y.dtype.kind in "fiub"
+    none = np.zeros(len(y))
+    if y.ndim == 3:
+        counts = y.astype(float) if numeric else np.full(y.shape, np.nan)
+        whole = (counts >= 0) & (counts == np.floor(counts)) & (counts < np.inf)
+        valid = whole.all(axis=(1, 2)) & (y.shape[2] == 2) & (family.success is None)
+        counts = np.where(whole, counts, 0.0)
+        trials = counts.sum(axis=2)
+        constant = (log_factorial(trials) - log_factorial(counts).sum(axis=2)).sum(axis=1)
+        return _Outcomes(counts[:, :, 0], trials, constant, valid)
+    if family.success is None:
+        successes = y.astype(float) if numeric else np.full(y.shape, np.nan)
+        valid = ((successes == 0) | (successes == 1)).all(axis=1)
+        return _Outcomes(successes, None, none, valid)
+    successes = np.asarray(y == family.success, dtype=float)
+    other = y[successes == 0]
+    two_labels = other.size == 0 or bool((other == other.flat[0]).all())
+    return _Outcomes(successes, None, none, np.full(len(y), two_labels))
+
+
+class _Design(Protocol):
+    """The designs of some replicates, whether each has its own or all share one."""
+
+    def predictors(self, params: Floats) -> Floats: ...
+    def gradient(self, residual: Floats) -> Floats: ...
+    def information(self, weight: Floats) -> Floats: ...
+    def keep(self, which: NDArray[np.bool_]) -> _Design: ...
+
+
+class _Own:
+    """A design for each replicate, held as (R, q, n): long contiguous rows."""
+
+    def __init__(self, columns: Floats) -> None:
+        self.columns = columns
+
+    def predictors(self, params: Floats) -> Floats:
+        result: Floats = (params[:, None, :] @ self.columns)[:, 0]
+        return result
+
+    def gradient(self, residual: Floats) -> Floats:
+        result: Floats = (self.columns @ residual[:, :, None])[:, :, 0]
+        return result
+
+    def information(self, weight: Floats) -> Floats:
+        result: Floats = (self.columns * weight[:, None, :]) @ self.columns.transpose(0, 2, 1)
+        return result
+
+    def keep(self, which: NDArray[np.bool_]) -> _Own:
+        return _Own(self.columns[which])
+
+
+class _Shared:
+    """One design (q, n) for all replicates: the information is one product with its pairs."""
+
+    def __init__(self, columns: Floats) -> None:
+        self.columns = columns
+        self.upper = np.triu_indices(len(columns))
+        self.pairs = (columns[self.upper[0]] * columns[self.upper[1]]).T
+
+    def predictors(self, params: Floats) -> Floats:
+        return params @ self.columns
+
+    def gradient(self, residual: Floats) -> Floats:
+        return residual @ self.columns.T
+
+    def information(self, weight: Floats) -> Floats:
+        size = len(self.columns)
+        packed = weight @ self.pairs
+        result = np.empty((len(weight), size, size))
+        result[:, self.upper[0], self.upper[1]] = packed
+        result[:, self.upper[1], self.upper[0]] = packed
+        return result
+
+    def keep(self, which: NDArray[np.bool_]) -> _Shared:
+        return self
+
+
+class _Placed(NamedTuple):
+    """Designs with centred columns, and for each replicate how to get back and how it looks.
+
+    `spread` is the root mean square of each column, `gram` the mean of the products of columns in
+    units of their spread, and `good` whether all columns vary and none nearly depends on others.
+    """
+
+    design: _Design
+    shift: Floats
+    spread: Floats
+    gram: Floats
+    good: NDArray[np.bool_]
+
+    def keep(self, which: NDArray[np.bool_]) -> _Placed:
+        return _Placed(
+            self.design.keep(which),
+            self.shift[which],
+            self.spread[which],
+            self.gram[which],
+            self.good[which],
+        )
+
+    def repeated(self, times: int) -> _Placed:
+        """Return the one placement of a shared design for several replicates."""
+        every = np.zeros(times, dtype=np.int64)
+        return _Placed(
+            self.design, self.shift[every], self.spread[every], self.gram[every], self.good[every]
+        )
+
+
+def _place(X: NDArray[np.float64], intercept: bool) -> _Placed:
+    """Centre the columns of each replicate when an intercept can take it up."""
+    replicates, observations, columns = X.shape
+    start = int(intercept)
+    design = np.empty((replicates, columns + start, observations))
+    slopes = design[:, start:]
+    slopes[...] = X.transpose(0, 2, 1)
+    with np.errstate(all="ignore"):  # a bad replicate is seen below, and fitted alone
+        shift = np.zeros((replicates, columns + start))
+        if intercept:
+            design[:, 0] = 1.0
+            shift[:, 1:] = slopes.sum(axis=2) / observations
+            slopes -= shift[:, 1:, None]
+        moments = (design @ design.transpose(0, 2, 1)) / observations
+        spread = np.sqrt(np.diagonal(moments, axis1=1, axis2=2))
+        gram = moments / (spread[:, :, None] * spread[:, None, :])
+        varies = (spread > 1e-13 * np.abs(shift)).all(axis=1)
+    good = varies & np.isfinite(gram).all(axis=(1, 2))
+    safe = np.where(good[:, None, None], gram, np.eye(columns + start))
+    good &= np.linalg.eigvalsh(safe)[:, 0] > _NEARLY_DEPENDENT
+    return _Placed(_Own(design), shift, spread, safe, good)
+
+
+def _common(X: NDArray[np.float64], intercept: bool) -> _Placed:
+    """Return the placement of a design that all replicates share."""
+    placed = _place(X[None], intercept)
+    columns = placed.design.columns[0] if isinstance(placed.design, _Own) else X
+    return placed._replace(design=_Shared(columns))
+
+
+def _newton(
+    placed: _Placed, outcomes: _Outcomes, offset: Floats | None, numbers: NDArray[np.int64]
+) -> Solved:
+    """Run Newton's method, setting aside the replicates that have arrived.
+
+    Inside, parameters are per column of unit spread. The first step from 0 needs no pass over the
+    rows: there every weight is a quarter of the trials.
+    """
+    size = placed.gram.shape[1]
+    observations = outcomes.successes.shape[1]
+    params = np.zeros((len(numbers), size))
+    arrived: list[Solved] = []
+    for iteration in range(_STEPS + 1):
+        if not len(numbers):
+            break
+        if iteration == 0 and offset is None and outcomes.trials is None:
+            eta = np.zeros_like(outcomes.successes)
+            residual = outcomes.successes - 0.5
+            information = placed.gram * (0.25 * observations)
+        else:
+            eta = placed.design.predictors(params / placed.spread)
+            if offset is not None:
+                eta += offset
+            residual, weight = _residual_and_weight(eta, outcomes)
+            information = placed.design.information(weight)
+            information /= placed.spread[:, :, None] * placed.spread[:, None, :]
+        gradient = placed.design.gradient(residual) / placed.spread
+        step, regular = _steps(information, gradient)
+        decrement = np.sqrt(np.maximum((gradient * step).sum(axis=1), 0.0))
+        # no entry of a column of unit spread exceeds the root of n: a bound on how far η moves
+        move = np.abs(step).sum(axis=1) * np.sqrt(observations)
+        done = (decrement <= PRECISION) & (move < 1) & regular
+        if done.any():
+            arrived.append(
+                _finished(
+                    placed.keep(done), params[done], information[done], eta[done],
+                    outcomes.take(done), numbers[done],
+                )
+            )  # fmt: skip
+        left = ~done & regular
+        params += step
+        if not left.all():
+            placed, outcomes = placed.keep(left), outcomes.take(left)
+            params, numbers = params[left], numbers[left]
+    if not arrived:
+        return Solved(numbers[:0], np.empty((0, size)), np.empty((0, size)), np.empty(0))
+    return Solved(*(np.concatenate(part) for part in zip(*arrived, strict=True)))
+
+
+def _residual_and_weight(eta: Floats, outcomes: _Outcomes) -> tuple[Floats, Floats]:
+    """Return successes minus expected ones, and the weights trials · π (1 - π)."""
+    with np.errstate(over="ignore"):  # exp(-η) = inf gives the right π = 0
+        probability = np.exp(-eta)
+    probability += 1.0
+    np.reciprocal(probability, out=probability)
+    if outcomes.trials is None:
+        residual = outcomes.successes - probability
+        weight = np.square(probability)
+        np.subtract(probability, weight, out=weight)
+        return residual, weight
+    expected = outcomes.trials * probability
+    return outcomes.successes - expected, expected * (1.0 - probability)
+
+
+def _steps(information: Floats, gradient: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return Newton steps, and which replicates have a usable information matrix."""
+    diagonal = np.diagonal(information, axis1=1, axis2=2)
+    regular = (diagonal.min(axis=1, initial=np.inf) > 0) & np.isfinite(gradient).all(axis=1)
+    regular &= np.isfinite(diagonal).all(axis=1)
+    if not regular.all():
+        information = np.where(regular[:, None, None], information, np.eye(gradient.shape[1]))
+    try:
+        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:  # one singular matrix fails the whole call: find it
+        regular &= np.linalg.eigvalsh(information)[:, 0] > 0
+        information = np.where(regular[:, None, None], information, np.eye(gradient.shape[1]))
+        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
+    return np.where(regular[:, None], step, 0.0), regular
+
+
+def _finished(
+    placed: _Placed,
+    params: Floats,
+    information: Floats,
+    eta: Floats,
+    outcomes: _Outcomes,
+    numbers: NDArray[np.int64],
+) -> Solved:
+    """Return parameters and standard errors for the columns as they were given."""
+    cost = np.log1p(np.exp(-np.abs(eta))) + np.maximum(eta, 0.0)
+    if outcomes.trials is not None:
+        cost *= outcomes.trials
+    loglik = (outcomes.successes * eta - cost).sum(axis=1) + outcomes.constant
+    slopes = params / placed.spread
+    covariance = np.linalg.inv(information)
+    covariance /= placed.spread[:, :, None] * placed.spread[:, None, :]
+    if (placed.shift != 0).any():
+        slopes[:, 0] -= (placed.shift * slopes).sum(axis=1)
+        back = np.broadcast_to(np.eye(slopes.shape[1]), covariance.shape).copy()
+        back[:, 0, :] -= placed.shift
+        covariance = back @ covariance @ back.transpose(0, 2, 1)
+    errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    return Solved(numbers, slopes, errors, loglik)

@@ -1,0 +1,61 @@
+"""The table of a fit: coefficients with their errors above, the certificate below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from estkit.estimate import with_error
+from estkit.likelihood import inference
+from estkit.table import Column, Table
+
+if TYPE_CHECKING:
+    from estkit.likelihood.result import LikelihoodFit
+
+_ROUNDING = 1e-12
+_STATISTIC_ERROR = 0.1  # a test statistic is shown to two decimals
+
+
+def table_of(fit: LikelihoodFit, level: float) -> Table:
+    """Return the coefficient table with its notes."""
+    errors = fit.std_errors
+    statistic, p_value = inference.wald_statistics(fit.params, errors)
+    limits = inference.wald_interval(fit.params, errors, level)
+    terms = list(fit.terms) * (len(fit.names) // len(fit.terms))
+    columns = [
+        Column("term", terms),
+        Column("estimate", fit.params, errors),
+        Column("std_error", errors, style="error"),
+        Column("statistic", statistic, np.full(len(errors), _STATISTIC_ERROR)),
+        Column("p_value", p_value, style="p_value"),
+        Column("lower", limits[:, 0], errors),
+        Column("upper", limits[:, 1], errors),
+    ]
+    if tuple(terms) != fit.names:
+        named = zip(fit.names, terms, strict=True)
+        outcomes = [name.removesuffix(f":{term}") for name, term in named]
+        columns.insert(0, Column("outcome", outcomes))
+    title = f"{type(fit.family).__name__} regression, {fit.n_obs} observations"
+    return Table(columns, title, _notes(fit))
+
+
+def _notes(fit: LikelihoodFit) -> list[str]:
+    if not fit.converged:
+        return [f"Not converged: {fit.reason}"]
+    measured = fit.certificate
+    totals = f"log-likelihood {fit.loglik:.5g}, AIC {fit.aic:.5g}, BIC {fit.bic:.5g}"
+    if fit.sigma is not None:
+        value, error = with_error(fit.sigma.value, fit.sigma.std_error)
+        totals += f"; sigma {value} ± {error}"
+    steps = "1 iteration" if measured.iterations == 1 else f"{measured.iterations} iterations"
+    return [
+        totals,
+        f"Converged in {steps}: Newton decrement {_small(measured.newton_decrement)}, relative "
+        f"gradient {_small(measured.relative_gradient)}, condition {measured.condition:.3g}.",
+    ]
+
+
+def _small(measured: float) -> str:
+    """Return a quantity that is 0 up to rounding, without the digits that are only rounding."""
+    return f"{measured:.1g}" if measured >= _ROUNDING else f"<{_ROUNDING:.0g}"

@@ -1,0 +1,88 @@
+"""From draws to numbers: a measure, or the difference of one, with its Monte-Carlo error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.errors import DataError
+from estkit.estimate import with_error
+from estkit.montecarlo.measures import (
+    MEASURES,
+    Draws,
+    mean_interval,
+    rate_interval,
+    standard_error,
+)
+
+
+class Cell(NamedTuple):
+    """One parameter of one estimator in one condition, all replicates."""
+
+    condition: Mapping[str, Any]
+    estimator: str
+    parameter: str
+    draws: Draws
+
+
+def named_measures(measures: str | Sequence[str] | None) -> list[str]:
+    """Return the names of measures, all for None, or raise for one that does not exist."""
+    wanted = list(MEASURES) if measures is None else measures
+    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    unknown = [name for name in wanted if name not in MEASURES]
+    if unknown:
+        raise DataError(f"{unknown[0]!r} is not a measure; they are {', '.join(MEASURES)}.")
+    return wanted
+
+
+def _known(draws: Draws, name: str) -> NDArray[np.bool_]:
+    """Return which replicates a measure can use."""
+    needs = [getattr(draws, field) for field in MEASURES[name].needs]
+    missing: NDArray[np.bool_] = np.any([np.isnan(values) for values in needs], axis=0)
+    return ~missing
+
+
+def measured(draws: Draws, name: str, level: float) -> dict[str, Any]:
+    """Return value, mcse, lower, upper, used and failed of a measure."""
+    known = _known(draws, name)
+    used, failed = int(known.sum()), int(draws.failed.sum())
+    value = error = lower = upper = math.nan
+    if used:
+        value, psi = MEASURES[name].function(Draws(*(field[known] for field in draws)))
+        error = standard_error(psi)
+        if MEASURES[name].is_rate:
+            lower, upper = rate_interval(value, used, level)
+        else:
+            lower, upper = mean_interval(value, error, used, level)
+    return {"value": value, "mcse": error, "lower": lower, "upper": upper,
+            "used": used, "failed": failed}  # fmt: skip
+
+
+def difference(first: Draws, second: Draws, name: str, level: float) -> dict[str, Any]:
+    """Return value, mcse, lower, upper and used of a difference, paired by replicate."""
+    length = min(len(first.estimate), len(second.estimate))
+    first, second = (Draws(*(field[:length] for field in draws)) for draws in (first, second))
+    both = _known(first, name) & _known(second, name)
+    used = int(both.sum())
+    if not used:
+        return {"value": math.nan, "mcse": math.nan, "lower": math.nan, "upper": math.nan,
+                "used": 0}  # fmt: skip
+    own, other = (
+        MEASURES[name].function(Draws(*(field[both] for field in draws)))
+        for draws in (first, second)
+    )
+    value, error = own.value - other.value, standard_error(own.psi - other.psi)
+    lower, upper = mean_interval(value, error, used, level)
+    return {"value": value, "mcse": error, "lower": lower, "upper": upper, "used": used}
+
+
+def in_brackets(row: Mapping[str, Any]) -> str:
+    """Return a measure as text, its Monte-Carlo standard error in brackets."""
+    if not row["used"]:
+        return ""
+    value, error = with_error(row["value"], row["mcse"])
+    return f"{value} ({error})"
