@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,11 +47,13 @@ def study_of(fit: ek.LikelihoodFit, X: pd.DataFrame) -> ek.Study:
         drawn = rng.integers(0, len(rows), size=(replicates, n))
         return rows[drawn], rng.random((replicates, n)) < probability[drawn]
 
-    names = ("intercept", *(f"x{j}" for j in range(rows.shape[1])))
+    def estimate(X: Any, y: Any) -> ek.BatchFit:
+        return replace(ek.fit_many(ek.Binomial(), X, y), names=fit.names)
+
     return ek.Study(
         ek.vectorized(generate),
-        {"maximum likelihood": partial(ek.fit, ek.Binomial())},
-        truth=dict(zip(names, fit.params.tolist(), strict=True)),
+        {"maximum likelihood": ek.vectorized(estimate)},
+        truth=dict(zip(fit.names, fit.params.tolist(), strict=True)),
         conditions=ek.grid(n=list(SIZES)),
     )
 

@@ -18,6 +18,7 @@ FLOORS = (
     {"errors"},
     {"estimate"},
     {"data", "table", "parallel"},
+    {"labels"},
     {"gradients", "similarity"},
     {"montecarlo"},
     {"likelihood", "comparison"},

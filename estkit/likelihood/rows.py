@@ -107,10 +107,10 @@ def place(columns: Columns, *, intercept: bool, predictors: int) -> Placement:
 
 def rescale(columns: Columns, placement: Placement) -> Placement:
     """Return the placement that also brings the largest size in each column near 1."""
-    largest: NDArray[Any] = np.zeros(len(placement.shift))
+    largest = np.zeros(len(placement.shift))
     for start in range(0, columns.rows, _MOST_ROWS):
         moved = columns.values[start : start + _MOST_ROWS] - placement.shift
-        largest = np.maximum(largest, np.abs(moved).max(axis=0), dtype=float)
+        largest = np.maximum(largest, np.abs(moved).max(axis=0)).astype(float)
     _, exponent = np.frexp(largest)
     return replace(placement, scale=np.ldexp(1.0, -np.clip(exponent, -1020, 1020)))
 
