@@ -11,7 +11,6 @@ Everywhere: `Estimate`, a value with its own error; the errors, all of them `Est
 `EstkitWarning`.
 """
 
-from typing import Any
 
 from estkit.errors import (
     ConvergenceError,
@@ -57,7 +56,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "__version__":  # read when asked for: the metadata take longer than numpy's import
         from importlib.metadata import version
 

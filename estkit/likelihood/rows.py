@@ -88,8 +88,13 @@ class Placement:
 
     def inside(self, outside: Floats) -> Floats:
         """Return parameters for the shifted and scaled columns."""
-        result: Floats = np.linalg.solve(self.transform, outside)
-        return result
+        start = int(self.intercept)
+        result = outside.reshape(self.predictors, -1).copy()
+        if start:
+            result[:, 0] += result[:, 1:] @ self.shift
+        if self.scale is not None:
+            result[:, start:] /= self.scale
+        return result.ravel()
 
 
 def place(columns: Columns, *, intercept: bool, predictors: int) -> Placement:
@@ -110,7 +115,7 @@ def rescale(columns: Columns, placement: Placement) -> Placement:
     largest = np.zeros(len(placement.shift))
     for start in range(0, columns.rows, _MOST_ROWS):
         moved = columns.values[start : start + _MOST_ROWS] - placement.shift
-        largest = np.maximum(largest, np.abs(moved).max(axis=0)).astype(float)
+        largest = np.maximum(largest, np.abs(moved).max(axis=0))
     _, exponent = np.frexp(largest)
     return replace(placement, scale=np.ldexp(1.0, -np.clip(exponent, -1020, 1020)))
 

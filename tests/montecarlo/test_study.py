@@ -80,7 +80,6 @@ WRONG_CONDITIONS: dict[str, tuple[Any, str]] = {
     "numbers": ([3, 4], "condition 0 is 3"),
     "unequal names": ([{"n": 1}, {"n": 2, "m": 1}], "condition 1 has the names"),
     "a name that is no text": ([{3: 1}], "condition 0 uses 3"),
-    "twice the same": ([{"n": 1}, {"n": 2}, {"n": 1}], "condition 2"),
 }
 
 
@@ -118,7 +117,9 @@ GENERATORS: dict[str, Callable[..., Any]] = {
     "any keyword": lambda rng, **c: c["shift"] + rng.normal(size=c["n"]),
     "a default that is on offer": lambda rng, n, shift=99.0: shift + rng.normal(size=n),
     "a default that is not": lambda rng, n, shift, scale=1.0: shift + scale * rng.normal(size=n),
-    "partial": functools.partial(lambda scale, rng, n, shift: shift + scale * rng.normal(size=n), 1.0),
+    "partial": functools.partial(
+        lambda scale, rng, n, shift: shift + scale * rng.normal(size=n), 1.0
+    ),
     "vectorized": ek.vectorized(
         lambda rng, replicates, n, shift: shift + rng.normal(size=(replicates, n))
     ),
@@ -160,14 +161,13 @@ ESTIMATORS: dict[str, tuple[Any, Callable[..., Any], float]] = {
     "args of an array": (DATA, lambda *x: x[0].sum(), SUM),
     "a builtin without a signature": (DATA, max, float(DATA.max())),
     "a builtin with positions only": (DATA, len, 3.0),
-    "a numpy reduction": (DATA, np.add.reduce, SUM),
     "a partial": (DATA, functools.partial(np.quantile, q=0.5), float(np.median(DATA))),
     "a method caller": (DATA, operator.methodcaller("sum"), SUM),
     "an object": (DATA, Callable1(), SUM),
     "a tuple as one": ((DATA, OTHER), lambda d: (d[0] * d[1]).sum(), DOT),
     "a tuple unpacked": ((DATA, OTHER), lambda X, y: (X * y).sum(), DOT),
     "a tuple unpacked with options": ((DATA, OTHER), lambda X, y, a=1: a * (X * y).sum(), DOT),
-    "a tuple unpacked with the condition": ((DATA, OTHER), lambda X, y, n: n * (X * y).sum(), 2 * DOT),
+    "a tuple and the condition": ((DATA, OTHER), lambda X, y, n: n * (X * y).sum(), 2 * DOT),
     "a tuple for args": ((DATA, OTHER), lambda *parts: (parts[0] * parts[1]).sum(), DOT),
     "a tuple for an object": ((DATA, OTHER), Callable1(), DOT),
     "a tuple for a partial": ((DATA, OTHER), functools.partial(np.dot), DOT),
@@ -261,3 +261,105 @@ def test_a_sample_brings_its_own_truth(kind: str) -> None:
     frame = ek.Study(generate, {"both": both}).run(3, rng=SEED).outcomes()
     assert frame["truth"].tolist() == expected
     assert len(set(frame["estimate"])) == 6  # the estimators get the data alone
+
+
+# --- wrong use ---
+
+WRONG_DECLARATIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "generate is data": ({"generate": DATA}, "generate must be a function, got ndarray"),
+    "no estimator": ({"estimators": {}}, "There is no estimator"),
+    "an estimator is a number": ({"estimators": {"m": 3}}, "estimator 'm' must be a function"),
+    "two without a name": ({"estimators": [lambda x: 1.0, lambda x: 2.0]}, "the same name"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_DECLARATIONS)
+def test_a_wrong_declaration_is_refused_at_once(kind: str) -> None:
+    given, message = WRONG_DECLARATIONS[kind]
+    with pytest.raises(ek.DataError, match=message):
+        ek.Study(**({"generate": normal, "estimators": np.mean, "truth": 0.0} | given))
+
+
+@pytest.mark.parametrize("replicates", [0, -1, 1.0, 2.5, True, "3", None], ids=repr)
+def test_replicates_must_be_a_whole_number(replicates: Any) -> None:
+    with pytest.raises(ek.DataError, match="replicates must be a whole number of 1 or more, got"):
+        ek.Study(normal, np.mean).run(replicates, rng=SEED)
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2"], ids=repr)
+def test_a_wrong_number_of_workers_is_refused(n_jobs: Any) -> None:
+    with pytest.raises(ek.DataError, match="n_jobs"):
+        ek.Study(normal, np.mean).run(2, rng=SEED, n_jobs=n_jobs)
+
+
+# What generate returns or estimators ask for, and what the message must name.
+NOT_ON_OFFER: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
+    "generate, by position": (lambda rng, size: 0.0, np.mean, "generate.*'size'"),
+    "generate, by keyword": (lambda rng, *, size: 0.0, np.mean, "generate.*'size'"),
+    "estimator, by position": (normal, lambda x, weights: 0.0, "estimator 'it'.*'weights'"),
+    "estimator, by keyword": (normal, lambda x, *, weights: 0.0, "estimator 'it'.*'weights'"),
+    "estimator, no argument": (normal, lambda: 0.0, "estimator 'it'"),
+    "too few parts": (lambda rng: (DATA, OTHER), lambda a, b, c: 0.0, "takes 3 data arguments.*2"),
+    "too many parts": (lambda rng: (DATA, DATA, OTHER), lambda a, b: 0.0, "takes 2 data .*3"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_ON_OFFER)
+def test_a_function_that_asks_for_what_is_not_on_offer_stops_the_study(kind: str) -> None:
+    # it fails in every replicate, so it is a mistake in the declaration and not an outcome
+    generate, estimator, message = NOT_ON_OFFER[kind]
+    with pytest.raises(ek.StudyError, match=message):
+        ek.Study(generate, {"it": estimator}, conditions=ek.grid(n=[2])).run(5, rng=SEED)
+
+
+def divided(n: int) -> float:
+    raise ZeroDivisionError("no truth for this n")
+
+
+WRONG_TRUTHS: dict[str, tuple[Any, str]] = {
+    "text": ("zero", "truth must be numbers, got 'zero'"),
+    "a matrix": (np.eye(2), "truth must be numbers"),
+    "two numbers for one parameter": ([0.0, 1.0], "truth has 2 values.*1 parameter"),
+    "text by parameter": ({"value": "zero"}, "truth .*'zero'"),
+    "a name that is neither": ({"medain": 0.0}, "truth names 'medain'"),
+    "such a name in a condition": (lambda n: {"medain": 0.0}, "'medain'"),
+    "a function that raises": (divided, "truth.*ZeroDivisionError.*n=2"),
+    "a function of something else": (lambda size: 0.0, "truth asks for 'size'"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_TRUTHS)
+def test_a_wrong_truth_is_refused_and_costs_no_replicates(kind: str) -> None:
+    truth, message = WRONG_TRUTHS[kind]
+    drawn: list[int] = []
+
+    def generate(rng: Any) -> Any:
+        drawn.append(1)
+        return normal(rng)
+
+    study = ek.Study(generate, {"median": np.median}, truth=truth, conditions=ek.grid(n=[2]))
+    with pytest.raises((ek.StudyError, ek.DataError), match=message) as caught:
+        study.run(1000, rng=SEED)
+    # either it is found before most of the work, or the work is handed over
+    partial = getattr(caught.value, "partial", None)
+    assert len(drawn) < 500 or len(partial.outcomes()) == 1000
+
+
+@pytest.mark.parametrize("replicate", [-1, 1.5, "a", None, True], ids=repr)
+def test_only_a_replicate_number_can_be_replayed(replicate: Any) -> None:
+    with pytest.raises(ek.DataError, match="replicate must be a whole number of 0 or more"):
+        ek.Study(normal, np.mean).replay(replicate, rng=SEED)
+
+
+@pytest.mark.parametrize("condition", [2, -1, {"n": 7}, "n=1", None, True], ids=repr)
+def test_only_a_condition_of_the_study_can_be_replayed(condition: Any) -> None:
+    study = ek.Study(normal, np.mean, conditions=ek.grid(n=[1, 2]))
+    with pytest.raises(ek.DataError, match="condition must be a number below 2 or one of"):
+        study.replay(0, condition, rng=SEED)
+
+
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(1)], ids=["None", "Generator"])
+def test_a_replay_without_the_seed_of_the_run_is_refused(rng: Any) -> None:
+    # None and a generator that has moved on would give another data set without a word
+    with pytest.raises(ek.DataError, match="rng"):
+        ek.Study(normal, np.mean).replay(0, rng=rng)
