@@ -11,7 +11,6 @@ Everywhere: `Estimate`, a value with its own error; the errors, all of them `Est
 `EstkitWarning`.
 """
 
-
 from estkit.errors import (
     ConvergenceError,
     DataError,

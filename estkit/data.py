@@ -50,7 +50,7 @@ def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Col
     DataError
         If a value is missing, infinite or not a number, if names repeat, or if there is no row.
     """
-    frame = as_frame(given)
+    frame = as_frame(given, unnamed="x0" if what == "X" else what)
     if frame is not None:
         columns = _read_frame(frame, what)
     elif given is None:
@@ -63,7 +63,7 @@ def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Col
             raise DataError(
                 f"{what} must have two dimensions (rows, columns), got shape {values.shape}."
             )
-        columns = Columns(values, tuple(f"x{j}" for j in range(values.shape[1])))
+        columns = Columns(values, _unnamed(what, values.shape[1]))
     if columns.rows == 0:
         raise DataError(f"{what} has no rows; at least one observation is needed.")
     if rows is not None and columns.rows != rows:
@@ -206,20 +206,32 @@ def is_table(given: Any) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def as_frame(given: Any) -> Any:
+def as_frame(given: Any, *, unnamed: str = "x0") -> Any:
     """Return a narwhals frame of what is a frame or a series, else None."""
     if given is None or isinstance(given, np.ndarray | list | tuple) or np.isscalar(given):
         return None
-    import narwhals as nw
+    import narwhals.stable.v2 as nw
 
     if isinstance(given, Mapping):
-        import pandas as pd
-
-        given = pd.DataFrame(dict(given))
+        given = _frame_of(given)
+    columns = getattr(given, "columns", None)
+    if columns is not None and hasattr(columns, "is_unique") and not columns.is_unique:
+        repeated = columns[columns.duplicated()][0]
+        raise DataError(f"A frame has more than one column named {repeated!r}; rename one.")
     frame = nw.from_native(given, eager_only=True, allow_series=True, pass_through=True)
     if isinstance(frame, nw.Series):
-        return frame.alias(str(frame.name or "x0")).to_frame()
+        return frame.alias(str(frame.name or unnamed)).to_frame()
     return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def _frame_of(given: Mapping[str, Any]) -> Any:
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(dict(given))
+    except ValueError as error:
+        sizes = {name: len(column) for name, column in given.items() if hasattr(column, "__len__")}
+        raise DataError(f"The columns of a mapping differ in length: {sizes}.") from error
 
 
 def _read_frame(frame: Any, what: str) -> Columns:
@@ -245,12 +257,15 @@ def _read_series(column: Any, what: str, name: str) -> NDArray[Any]:
     return _numbers_from_objects(np.asarray(values, dtype=object), what, name)
 
 
+def _unnamed(what: str, count: int) -> tuple[str, ...]:
+    """Return names for columns without any; a vector such as y goes by its own."""
+    return (what,) if count == 1 and what != "X" else tuple(f"x{j}" for j in range(count))
+
+
 def _as_array(given: Any, what: str) -> NDArray[Any]:
     if hasattr(given, "toarray") and hasattr(given, "nnz"):
         raise DataError(f"{what} is a sparse matrix; pass {what}.toarray() for now.")
-    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        place = np.argwhere(np.ma.getmaskarray(given))[0]
-        refuse_value(None, what, f"x{int(place[1]) if len(place) > 1 else 0}", int(place[0]))
+    refuse_masked(given, what)
     try:
         values = np.asarray(given)
     except ValueError as error:
@@ -265,8 +280,17 @@ def _as_array(given: Any, what: str) -> NDArray[Any]:
     # np.asarray turns a mixed list into strings; look at the elements as they were given
     elements = np.asarray(given, dtype=object)
     table = elements[:, None] if elements.ndim == 1 else elements
-    columns = [_numbers_from_objects(table[:, j], what, f"x{j}") for j in range(table.shape[1])]
+    names = _unnamed(what, table.shape[1])
+    columns = [_numbers_from_objects(table[:, j], what, name) for j, name in enumerate(names)]
     return np.column_stack(columns).reshape(elements.shape)
+
+
+def refuse_masked(given: Any, what: str) -> None:
+    """Raise at the first masked entry, whose value numpy would otherwise let through."""
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        mask = np.ma.getmaskarray(given).reshape(len(given), -1)
+        row, column = (int(i) for i in np.argwhere(mask)[0])
+        refuse_value(None, what, _unnamed(what, mask.shape[1])[column], row)
 
 
 def _numbers_from_objects(elements: NDArray[Any], what: str, name: str) -> Floats:
@@ -278,7 +302,7 @@ def _numbers_from_objects(elements: NDArray[Any], what: str, name: str) -> Float
             if isinstance(element, str | bytes | complex):
                 raise TypeError
             numbers[row] = float(element)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             refuse_value(element, what, name, row)
     return numbers
 
@@ -292,7 +316,8 @@ def is_missing(element: Any) -> bool:
 
 def refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
     """Raise for a value that is missing, infinite or not a number, quoting where it is."""
-    where = f"{what}: column {name!r}, row {row} (counted from 0)"
+    column = "" if name == what else f"column {name!r}, "
+    where = f"{what}: {column}row {row} (counted from 0)"
     if is_missing(value):
         shown = "nan" if isinstance(value, float | np.floating) else "null"
         raise DataError(f"{where} is missing ({shown}); drop the row or fill the value in first.")

@@ -59,6 +59,7 @@ def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None
     """Return labels as an array, and the ordered categories where the input has them."""
     frame = data.as_frame(given)
     if frame is None:
+        data.refuse_masked(given, what)
         values = np.asarray(given)
         if values.dtype.kind in "US" and not isinstance(given, np.ndarray):
             mixed = np.asarray(given, dtype=object)  # otherwise 1 and "a" are both made text
@@ -70,9 +71,11 @@ def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None
     (column,) = frame.iter_columns()
     missing = column.is_null().to_numpy()
     if missing.any():
-        data.refuse_value(None, what, frame.columns[0], int(np.argmax(missing)))
+        data.refuse_value(None, what, what, int(np.argmax(missing)))
     categories = None
-    if str(column.dtype).startswith(("Categorical", "Enum")):
+    kind = str(column.dtype)
+    # polars keeps a Categorical in no order of its own; an Enum and a pandas category have one
+    if kind.startswith("Enum") or (kind == "Categorical" and frame.implementation.is_pandas_like()):
         categories = column.cat.get_categories().to_list()
     elements = column.to_list()
     plain = np.asarray(elements)
@@ -81,7 +84,7 @@ def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None
 
 def _check_labels(values: NDArray[Any], what: str) -> None:
     if values.dtype.kind == "f":
-        data.check_finite(values[:, None], what, ["y"])
+        data.check_finite(values[:, None], what, [what])
         fractional = values != np.floor(values)
         if fractional.any():
             row = int(np.argmax(fractional))
@@ -92,6 +95,6 @@ def _check_labels(values: NDArray[Any], what: str) -> None:
     elif values.dtype.kind == "O":
         missing = [data.is_missing(value) for value in values.tolist()]
         if any(missing):
-            data.refuse_value(None, what, "y", missing.index(True))
+            data.refuse_value(None, what, what, missing.index(True))
     elif values.dtype.kind not in "iubUS":
         raise DataError(f"{what} holds {values.dtype} values, which are no labels.")

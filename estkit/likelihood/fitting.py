@@ -116,6 +116,8 @@ def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, off
     if y is None:
         raise DataError(f"y is missing; {type(family).__name__} needs a response for each row.")
     data.check_same_index(X=X, y=y, weights=weights, offset=offset)
+    if X is None and not np.shape(y):
+        raise DataError(f"y must hold a response for each row, got {y!r:.60}.")
     columns = data.read_columns(X, rows=len(y) if X is None else None)
     if intercept and "intercept" in columns.names:
         raise DataError(
@@ -126,7 +128,7 @@ def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, off
         raise DataError("X has no columns and intercept=False, so there is nothing to estimate.")
     response = family.encode(y, weights, columns.rows)
     predictors = family.predictors(response)
-    placement = place(columns, intercept=intercept, predictors=predictors)
+    placement = place(columns, intercept=intercept, predictors=predictors, active=response.active())
     return Rows(columns, response, placement, family.encode_offset(offset, response))
 
 
@@ -140,22 +142,23 @@ def _certified(family: Family, rows: Rows, start: Any) -> LikelihoodFit:
         raise RankError(dependence.message)
     begin = _begin(family, rows, start)
     unit = family.unit(rows.response)
-    optimum = newton.maximise(_objective(family, rows), begin, unit=unit, max_iter=_EASY_STEPS)
+    objective = _objective(family, rows)
+    optimum = newton.maximise(objective, begin, unit=unit, max_iter=_EASY_STEPS)
+    if not optimum.converged and start is not None:
+        begin = np.zeros(rows.size)
+        optimum = newton.maximise(objective, begin, unit=unit, max_iter=_EASY_STEPS)
     if not optimum.converged or existence.largest_move(rows, moments, optimum.step) >= 1:
-        optimum = _hard_case(family, rows, moments, optimum)
+        optimum = _hard_case(family, rows, moments)
     conclusion = family.conclude(optimum.value, rows.response)
     return LikelihoodFit.certified(family, rows, optimum, conclusion)
 
 
-def _hard_case(
-    family: Family, rows: Rows, moments: rank.Scan, optimum: newton.Optimum
-) -> newton.Optimum:
+def _hard_case(family: Family, rows: Rows, moments: rank.Scan) -> newton.Optimum:
     """Ask whether there is a maximum, and if so go on until it is reached."""
     separation = existence.find_separation(rows, family, moments)
     if separation is not None:
         raise SeparationError(separation.message)
-    usable = np.isfinite(optimum.inverse).all()
-    begin = optimum.point if usable else np.zeros(rows.size)
+    begin = np.zeros(rows.size)
     unit = family.unit(rows.response)
     optimum = newton.maximise(_objective(family, rows), begin, unit=unit, max_iter=_ALL_STEPS)
     if not optimum.converged:

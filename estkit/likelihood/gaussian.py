@@ -14,6 +14,8 @@ from estkit import data
 from estkit.errors import DataError, SeparationError
 from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
 
+_LARGEST = 1e150
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -41,6 +43,11 @@ class Gaussian:
     def encode(self, y: Any, weights: Any, rows: int) -> Response:
         """Check y and weights."""
         values = data.read_vector(y, what="y", rows=rows)
+        size = np.abs(values).max()
+        if size > _LARGEST or 0 < size < 1 / _LARGEST:
+            raise DataError(
+                f"y has values of size {size:.2g}, whose squares are no numbers; rescale."
+            )
         repeats = data.read_frequencies(weights, rows=rows)
         return Response(values, repeats, rows if repeats is None else int(repeats.sum()))
 

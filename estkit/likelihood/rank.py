@@ -159,10 +159,14 @@ def _combination(
 
 
 def _constant_message(rows: Rows, names: Sequence[str]) -> str:
-    named = ", ".join(repr(name) for name in names[:8])
+    named, one = ", ".join(repr(name) for name in names[:8]), len(names) == 1
     if rows.placement.intercept:
         return (
-            f"The columns of X are linearly dependent: {named} does not vary, and neither does the "
-            f"intercept. Drop it, or pass intercept=False."
+            f"The columns of X are linearly dependent: {named} {'does' if one else 'do'} not vary "
+            f"in the {rows.response.n_obs} observations, and neither does the intercept. Drop "
+            f"{'it' if one else 'them'}, or pass intercept=False."
         )
-    return f"The columns of X are linearly dependent: {named} is 0 in every row. Drop it."
+    return (
+        f"The columns of X are linearly dependent: {named} {'is' if one else 'are'} 0 in every "
+        f"row. Drop {'it' if one else 'them'}."
+    )

@@ -42,6 +42,8 @@ class LikelihoodFit(Tabular):
         The names of the parameters; for softmax ``outcome:term``.
     params : array of shape (k,)
         The estimates, in the order of `names`.
+    std_errors : array of shape (k,)
+        Their standard errors, from the observed information.
     loglik : float
         The log-likelihood with its constants.
     n_obs : int
@@ -79,6 +81,7 @@ class LikelihoodFit(Tabular):
     family: Family
     names: tuple[str, ...]
     params: Floats
+    std_errors: Floats
     loglik: float
     n_obs: int
     converged: bool
@@ -99,7 +102,12 @@ class LikelihoodFit(Tabular):
         """Return the result of a fit that converged."""
         placement = rows.placement
         variance = 1.0 if conclusion.sigma is None else conclusion.sigma**2
-        covariance = placement.transform @ (variance * optimum.inverse) @ placement.transform.T
+        # rows are brought to size 1 first: the squares of extreme scales would overflow
+        size = np.abs(placement.transform).max(axis=1)
+        back = placement.transform / size[:, None]
+        relative = back @ (variance * optimum.inverse) @ back.T
+        with np.errstate(over="ignore"):
+            covariance = relative * size * size[:, None]
         sigma = conclusion.sigma
         return cls(
             family=family,
@@ -113,6 +121,7 @@ class LikelihoodFit(Tabular):
             terms=rows.terms,
             outcomes=rows.response.outcomes,
             sigma=None if sigma is None else sigma_estimate(sigma, rows.response.n_obs),
+            std_errors=frozen(size * inference.standard_errors(relative)),
             _covariance=frozen(covariance),
             _placement=placement,
             _inside=frozen(optimum.point),
@@ -127,6 +136,7 @@ class LikelihoodFit(Tabular):
             family=family,
             names=family.names(rows.terms, rows.response),
             params=missing,
+            std_errors=missing,
             loglik=float("nan"),
             n_obs=rows.response.n_obs,
             converged=False,
@@ -170,11 +180,6 @@ class LikelihoodFit(Tabular):
     def bic(self) -> float:
         """The Bayesian information criterion, log(n) · parameters - 2 · log-likelihood."""
         return float(np.log(self.n_obs)) * self.n_params - 2.0 * self.loglik
-
-    @property
-    def std_errors(self) -> Floats:
-        """The standard error of each parameter, from the observed information."""
-        return frozen(inference.standard_errors(self._covariance))
 
     def covariance(self, kind: str = "observed") -> Floats:
         """Return the covariance matrix of the parameters, in the order of ``names``.

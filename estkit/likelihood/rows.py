@@ -97,10 +97,17 @@ class Placement:
         return result.ravel()
 
 
-def place(columns: Columns, *, intercept: bool, predictors: int) -> Placement:
-    """Return a placement that brings every column near 0, from a sample of evenly spaced rows."""
+def place(
+    columns: Columns,
+    *,
+    intercept: bool,
+    predictors: int,
+    active: NDArray[np.bool_] | None = None,
+) -> Placement:
+    """Return a placement that brings every column near 0, from evenly spaced rows that count."""
+    counting = slice(None) if active is None else active
     step = max(1, columns.rows // _SAMPLE)
-    sample = columns.values[::step].astype(float)
+    sample = columns.values[counting][::step].astype(float)
     with np.errstate(over="ignore"):
         shift = sample.mean(axis=0) if intercept else np.zeros(sample.shape[1])
     shift = np.where(np.isfinite(shift), shift, 0.0)

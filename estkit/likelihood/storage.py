@@ -25,6 +25,7 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
         "options": asdict(fit.family),  # type: ignore[call-overload]
         "names": list(fit.names),
         "params": fit.params.tolist(),
+        "std_errors": fit.std_errors.tolist(),
         "covariance": fit.covariance().tolist(),
         "loglik": fit.loglik,
         "n_obs": fit.n_obs,
@@ -65,6 +66,7 @@ def from_plain(plain: Mapping[str, Any]) -> LikelihoodFit:
         family=getattr(likelihood, plain["family"])(**plain["options"]),
         names=tuple(plain["names"]),
         params=frozen(plain["params"]),
+        std_errors=frozen(plain["std_errors"]),
         loglik=plain["loglik"],
         n_obs=plain["n_obs"],
         converged=plain["converged"],

@@ -54,9 +54,9 @@ class Example:
         """Return it with an intercept and without weights and offset."""
         return replace(self, options={})
 
-    def redrawn(self, X: Any) -> Example:
+    def redrawn(self, X: Any, rows: int = 120) -> Example:
         """Return other columns beside responses drawn from these: no effect, a finite maximum."""
-        chosen = np.random.default_rng(20).integers(0, self.rows, size=len(X))
+        chosen = np.random.default_rng(20).integers(0, self.rows, size=rows)
         return Example(self.family, X, rows_of(self.y, chosen))
 
     def design(self) -> Floats:
