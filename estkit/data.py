@@ -147,25 +147,33 @@ def check_finite(values: NDArray[Any], what: str, names: Sequence[str]) -> None:
             refuse_value(values[start + row, column], what, names[column], start + row)
 
 
-def match_columns(columns: Columns, names: Sequence[str]) -> Columns:
-    """Return the columns in the order of `names`; unnamed ones are taken by position.
+def read_matching(given: Any, names: Sequence[str]) -> Columns:
+    """Return the columns of these names in this order; those of an array go by position.
+
+    Columns of a frame that are not asked for are not looked at.
 
     Raises
     ------
     DataError
-        If a named column is missing, or the number of columns differs.
+        If a named column is missing, or an array has another number of columns.
     """
-    unnamed = columns.names == tuple(f"x{j}" for j in range(len(columns.names)))
-    if unnamed and len(columns.names) == len(names):
+    frame = as_frame(given)
+    if frame is None:
+        columns = read_columns(given)
+        if len(columns.names) != len(names):
+            raise DataError(
+                f"X has {len(columns.names)} columns, but the fit used {len(names)}: "
+                f"{', '.join(names)}."
+            )
         return Columns(columns.values, tuple(names))
-    missing = [name for name in names if name not in columns.names]
-    if missing or (unnamed and len(columns.names) != len(names)):
+    found = {str(name): name for name in frame.columns}
+    missing = [name for name in names if name not in found]
+    if missing:
         raise DataError(
-            f"X has the columns {', '.join(columns.names) or '(none)'}, but the fit used "
-            f"{', '.join(names)}; missing: {', '.join(missing) or 'none'}."
+            f"X has the columns {', '.join(found)}, but the fit used {', '.join(names)}; missing: "
+            f"{', '.join(missing)}."
         )
-    order = [columns.names.index(name) for name in names]
-    return Columns(columns.values[:, order], tuple(names))
+    return read_columns(frame.select([found[name] for name in names]).to_native())
 
 
 def check_rows(what: str, found: int, rows: int) -> None:

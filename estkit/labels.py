@@ -57,6 +57,8 @@ def read_labels(given: Any, *, what: str = "y") -> Labels:
 
 def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None]:
     """Return labels as an array, and the ordered categories where the input has them."""
+    if type(given).__name__ == "Categorical":  # of pandas, which has no rows of its own
+        given = _series(given)
     frame = data.as_frame(given)
     if frame is None:
         data.refuse_masked(given, what)
@@ -80,6 +82,12 @@ def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None
     elements = column.to_list()
     plain = np.asarray(elements)
     return (plain if plain.dtype.kind in "fiub" else np.asarray(elements, dtype=object)), categories
+
+
+def _series(given: Any) -> Any:
+    import pandas as pd
+
+    return pd.Series(given)
 
 
 def _check_labels(values: NDArray[Any], what: str) -> None:

@@ -153,35 +153,27 @@ def fit_many(
     names = ("intercept",) * intercept + tuple(f"x{j}" for j in range(X.shape[-1]))
     if isinstance(family, Binomial):
         added = None if offset is None else data.read_vector(offset, what="offset", rows=y.shape[1])
-        solved = list(
-            binomial_batch.solve(family, X.astype(float), y, intercept=intercept, offset=added)
-        )
+        outcomes = binomial_batch.outcomes_of(family, y)
+        values = X.astype(float)
+        solved = binomial_batch.solve(values, outcomes, intercept=intercept, offset=added)
     return _assemble(len(y), names, solved, alone)
 
 
-def fit_rows(family: Family, rows: Rows, y: NDArray[Any]) -> BatchFit:
-    """Fit each response in `y` (replicates first) at the columns and offset of `rows`."""
-    names = family.names(rows.terms, rows.response)
+def fit_rows(family: Family, rows: Rows, values: NDArray[Any]) -> BatchFit:
+    """Fit rows again with other responses, coded as `Family.draw` gives them, replicates first."""
 
     def alone(replicate: int) -> LikelihoodFit:
-        response = family.encode(y[replicate], None, rows.columns.rows)
-        if response.outcomes != rows.response.outcomes:
-            absent = [o for o in rows.response.outcomes if o not in response.outcomes]
-            raise DataError(f"outcome {absent[0]!r} does not occur, so it cannot be fitted.")
+        response = family.renew(values[replicate], rows.response)
         return fit_gathered(family, replace(rows, response=response), errors="return")
 
     solved: list[binomial_batch.Solved] = []
     if isinstance(family, Binomial):
-        solved = list(
-            binomial_batch.solve(
-                family,
-                np.asarray(rows.columns.values, float),
-                y,
-                intercept=rows.placement.intercept,
-                offset=rows.offset,
-            )
-        )
-    return _assemble(len(y), names, solved, alone)
+        outcomes = binomial_batch.redrawn(family, values, rows.response)
+        columns = np.asarray(rows.columns.values, float)
+        intercept = rows.placement.intercept
+        solved = binomial_batch.solve(columns, outcomes, intercept=intercept, offset=rows.offset)
+    names = family.names(rows.terms, rows.response)
+    return _assemble(len(values), names, solved, alone)
 
 
 def _shapes(X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:

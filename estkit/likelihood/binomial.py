@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ class Binomial:
         if self.link not in LINKS:
             raise DataError(f"link must be one of {LINKS}, got {self.link!r}.")
 
-    def encode(self, y: Any, weights: Any, rows: int) -> Response:
+    def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights, and return successes and trials of every row."""
         repeats = data.read_frequencies(weights, rows=rows)
         if data.is_table(y):
@@ -148,43 +148,28 @@ class Binomial:
             return None
         return data.read_vector(offset, what="offset", rows=len(response.values))
 
-    def unit(self, response: Response) -> float:
-        """Return 1."""
-        return 1.0
-
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
         """Return the sums of a block; exact for linear predictors of any size."""
-        design, successes, trials, offset = block
-        eta = design @ params
-        if offset is not None:
-            eta += offset
-        small = np.exp(-np.abs(eta))  # never overflows
-        near_one = 1.0 / (1.0 + small)
-        positive = eta > 0
-        probability = np.where(positive, near_one, small * near_one)
-        cost = np.log1p(small) + np.where(positive, eta, 0.0)
-        if trials is None:
-            loglik = successes @ eta - cost.sum()
-            residual = successes - probability
-        else:
-            loglik = successes @ eta - trials @ cost
-            residual = successes - trials * probability
+        trials = block.weights
+        eta = _linear_predictor(params, block)
+        small, near_one, residual = _pieces(eta, block)
+        failures = (1.0 if trials is None else trials) - block.values
+        against = np.where(eta > 0, failures, block.values)
+        cost = np.log1p(small)
+        total = float(cost.sum() if trials is None else trials @ cost)
+        loglik = -float(against @ np.abs(eta)) - total
         information = None
         if curvature:
             weight = small * near_one * near_one
             if trials is not None:
                 weight *= trials
-            scaled = design * np.sqrt(weight)[:, None]
+            scaled = block.design * np.sqrt(weight)[:, None]
             information = scaled.T @ scaled  # numpy sees the symmetry and does half the work
-        return Sums(float(loglik), residual @ design, information)
+        return Sums(loglik, residual @ block.design, information)
 
     def scores(self, params: Floats, block: Block) -> Floats:
         """Return the score of each row: (successes - trials · probability) times x."""
-        eta = block.design @ params
-        if block.offset is not None:
-            eta = eta + block.offset
-        trials = 1.0 if block.weights is None else block.weights
-        residual: Floats = block.values - trials * _expit(eta)
+        _, _, residual = _pieces(_linear_predictor(params, block), block)
         return residual[:, None] * block.design
 
     def conclude(self, value: float, response: Response) -> Conclusion:
@@ -210,18 +195,53 @@ class Binomial:
         sigma: float | None,
         replicates: int,
     ) -> NDArray[Any]:
-        """Return labels, or (successes, failures) where rows stand for several trials."""
+        """Return the number of successes of each row."""
         probability = _expit(predictors[:, 0])
         size = (replicates, len(probability))
-        if response.kind == "labels" and response.weights is None:
-            failure, success = response.outcomes
-            won = rng.random(size) < probability
-            if _is_zero_or_one(success) and not isinstance(success, bool):
-                return won.astype(np.int64)
-            return won if isinstance(success, bool) else np.where(won, success, failure)
-        trials = np.ones(size[1]) if response.weights is None else response.weights
-        successes = rng.binomial(trials.astype(np.int64), probability, size=size)
-        return np.stack([successes, trials.astype(np.int64) - successes], axis=-1)
+        if response.weights is None:
+            return (rng.random(size) < probability).astype(float)
+        return rng.binomial(response.weights.astype(np.int64), probability, size=size).astype(float)
+
+    def decode(self, values: NDArray[Any], response: Response) -> NDArray[Any]:
+        """Return labels, or (successes, failures) where rows stand for several trials."""
+        if response.weights is not None:
+            successes = values.astype(np.int64)
+            return np.stack([successes, response.weights.astype(np.int64) - successes], axis=-1)
+        failure, success = response.outcomes
+        if response.kind == "counts":
+            return np.stack([values, 1.0 - values], axis=-1).astype(np.int64)
+        if isinstance(success, bool):
+            return values > 0
+        return values.astype(np.int64) if success == 1 else np.where(values > 0, success, failure)
+
+    def renew(self, values: NDArray[Any], response: Response) -> Response:
+        """Return the response with other numbers of successes."""
+        constant = response.constant
+        if response.kind == "counts" and response.weights is not None:
+            trials = response.weights
+            free = log_factorial(values) + log_factorial(trials - values)
+            constant = float((log_factorial(trials) - free).sum())
+        return replace(response, values=values, constant=constant)
+
+
+def _linear_predictor(params: Floats, block: Block) -> Floats:
+    eta: Floats = block.design @ params
+    return eta if block.offset is None else eta + block.offset
+
+
+def _pieces(eta: Floats, block: Block) -> tuple[Floats, Floats, Floats]:
+    """Return exp(-|η|), 1 / (1 + exp(-|η|)), and successes minus expected ones.
+
+    The last is successes · (1 - π) - failures · π, with each factor exact: no difference of large
+    numbers, so a billion trials keep their digits.
+    """
+    small = np.exp(-np.abs(eta))
+    near_one = 1.0 / (1.0 + small)
+    won = block.values
+    lost = (1.0 if block.weights is None else block.weights) - won
+    residual = np.where(eta > 0, small * won - lost, won - small * lost)
+    residual *= near_one
+    return small, near_one, residual
 
 
 def _expit(eta: Floats) -> Floats:

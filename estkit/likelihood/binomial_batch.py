@@ -7,7 +7,6 @@ is not this file's business: the caller fits it alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from estkit import parallel
 from estkit.likelihood.binomial import Binomial
-from estkit.likelihood.family import Floats, log_factorial
+from estkit.likelihood.family import Floats, Response, log_factorial
 from estkit.likelihood.newton import PRECISION
 
 _STEPS = 12
@@ -34,7 +33,7 @@ class Solved(NamedTuple):
     loglik: Floats
 
 
-class _Outcomes(NamedTuple):
+class Outcomes(NamedTuple):
     """Successes and trials (R, n), constants of the log-likelihood (R,), and what is valid (R,)."""
 
     successes: Floats
@@ -42,41 +41,31 @@ class _Outcomes(NamedTuple):
     constant: Floats
     valid: NDArray[np.bool_]
 
-    def take(self, which: slice | NDArray[np.bool_]) -> _Outcomes:
+    def take(self, which: slice | NDArray[np.bool_]) -> Outcomes:
         trials = None if self.trials is None else self.trials[which]
-        return _Outcomes(self.successes[which], trials, self.constant[which], self.valid[which])
+        return Outcomes(self.successes[which], trials, self.constant[which], self.valid[which])
 
 
-def solve(
-    family: Binomial,
-    X: NDArray[np.float64],
-    y: NDArray[np.generic],
-    *,
-    intercept: bool,
-    offset: Floats | None,
-) -> Iterator[Solved]:
-    """Yield the replicates that Newton's method solves, chunk by chunk.
+def solve(X: Floats, outcomes: Outcomes, *, intercept: bool, offset: Floats | None) -> list[Solved]:
+    """Return the replicates that Newton's method solves, chunk by chunk.
 
     Parameters
     ----------
-    family : Binomial
-        Says which label is the success.
     X : array of shape (R, n, p) or (n, p)
         The covariates of each replicate, or of all.
-    y : array of shape (R, n), or (R, n, 2)
-        Labels, or successes and failures.
+    outcomes : Outcomes
+        What `outcomes_of` or `redrawn` made of the responses.
     intercept : bool
         Whether to add a column of ones.
     offset : array of shape (n,), optional
         A known part of the linear predictor.
     """
-    outcomes = _outcomes(family, y)
     replicates, observations = outcomes.successes.shape
     numbers = observations * (X.shape[-1] + 1)
     length = max(16, _NUMBERS_PER_CHUNK // numbers)
     common = _common(X, intercept) if X.ndim == 2 else None
     if common is not None and not common.good[0]:
-        return
+        return []
 
     def chunk(first: int) -> Solved:
         part = slice(first, first + length)
@@ -89,10 +78,20 @@ def solve(
         return _newton(placed, own, offset, numbers)
 
     threads = parallel.cores() if numbers * replicates >= _NUMBERS_WORTH_THREADS else 1
-    yield from parallel.map_threads(chunk, range(0, replicates, length), threads=threads)
+    return list(parallel.map_threads(chunk, range(0, replicates, length), threads=threads))
 
 
-def _outcomes(family: Binomial, y: NDArray[np.generic]) -> _Outcomes:
+def redrawn(family: Binomial, values: Floats, response: Response) -> Outcomes:
+    """Return outcomes from drawn numbers of successes (R, n) and the trials of a response."""
+    constant = np.array([family.renew(each, response).constant for each in values])
+    valid = np.ones(len(values), dtype=bool)
+    if response.weights is None:
+        return Outcomes(values, None, constant, valid)
+    return Outcomes(values, np.broadcast_to(response.weights, values.shape), constant, valid)
+
+
+def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Outcomes:
+    """Return outcomes from responses of shape (R, n) or (R, n, 2), valid or not."""
     numeric = y.dtype.kind in "fiub"
     none = np.zeros(len(y))
     if y.ndim == 3:
@@ -102,15 +101,15 @@ def _outcomes(family: Binomial, y: NDArray[np.generic]) -> _Outcomes:
         counts = np.where(whole, counts, 0.0)
         trials = counts.sum(axis=2)
         constant = (log_factorial(trials) - log_factorial(counts).sum(axis=2)).sum(axis=1)
-        return _Outcomes(counts[:, :, 0], trials, constant, valid)
+        return Outcomes(counts[:, :, 0], trials, constant, valid)
     if family.success is None:
         successes = y.astype(float) if numeric else np.full(y.shape, np.nan)
         valid = ((successes == 0) | (successes == 1)).all(axis=1)
-        return _Outcomes(successes, None, none, valid)
+        return Outcomes(successes, None, none, valid)
     successes = np.asarray(y == family.success, dtype=float)
     other = y[successes == 0]
     two_labels = other.size == 0 or bool((other == other.flat[0]).all())
-    return _Outcomes(successes, None, none, np.full(len(y), two_labels))
+    return Outcomes(successes, None, none, np.full(len(y), two_labels))
 
 
 class _Design(Protocol):
@@ -231,7 +230,7 @@ def _common(X: NDArray[np.float64], intercept: bool) -> _Placed:
 
 
 def _newton(
-    placed: _Placed, outcomes: _Outcomes, offset: Floats | None, numbers: NDArray[np.int64]
+    placed: _Placed, outcomes: Outcomes, offset: Floats | None, numbers: NDArray[np.int64]
 ) -> Solved:
     """Run Newton's method, setting aside the replicates that have arrived.
 
@@ -279,7 +278,7 @@ def _newton(
     return Solved(*(np.concatenate(part) for part in zip(*arrived, strict=True)))
 
 
-def _residual_and_weight(eta: Floats, outcomes: _Outcomes) -> tuple[Floats, Floats]:
+def _residual_and_weight(eta: Floats, outcomes: Outcomes) -> tuple[Floats, Floats]:
     """Return successes minus expected ones, and the weights trials · π (1 - π)."""
     with np.errstate(over="ignore"):  # exp(-η) = inf gives the right π = 0
         probability = np.exp(-eta)
@@ -290,8 +289,10 @@ def _residual_and_weight(eta: Floats, outcomes: _Outcomes) -> tuple[Floats, Floa
         weight = np.square(probability)
         np.subtract(probability, weight, out=weight)
         return residual, weight
-    expected = outcomes.trials * probability
-    return outcomes.successes - expected, expected * (1.0 - probability)
+    other = 1.0 / (1.0 + np.exp(eta))
+    failures = outcomes.trials - outcomes.successes
+    residual = outcomes.successes * other - failures * probability
+    return residual, outcomes.trials * probability * other
 
 
 def _steps(information: Floats, gradient: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -315,7 +316,7 @@ def _finished(
     params: Floats,
     information: Floats,
     eta: Floats,
-    outcomes: _Outcomes,
+    outcomes: Outcomes,
     numbers: NDArray[np.int64],
 ) -> Solved:
     """Return parameters and standard errors for the columns as they were given."""

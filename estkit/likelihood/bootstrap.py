@@ -19,11 +19,14 @@ def study_of(fit: LikelihoodFit) -> Study:
     rows = fit._training("bootstrap")
     family = fit.family
 
-    def simulate(rng: np.random.Generator, replicates: int) -> Any:
-        return fit.simulate(rng=rng, replicates=replicates)
+    predictors = fit._predictors(rows)
+    sigma = None if fit.sigma is None else fit.sigma.value
 
-    def refit(y: Any) -> BatchFit:
-        return fit_rows(family, rows, y)
+    def simulate(rng: np.random.Generator, replicates: int) -> Any:
+        return family.draw(rng, predictors, rows.response, sigma, replicates)
+
+    def refit(values: Any) -> BatchFit:
+        return fit_rows(family, rows, values)
 
     truth = dict(zip(fit.names, fit.params.tolist(), strict=True))
     name = type(family).__name__.lower()

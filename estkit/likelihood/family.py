@@ -34,7 +34,9 @@ class Response:
     outcomes : tuple
         The labels of the outcomes, in the order of their codes; empty for numbers.
     kind : {"labels", "counts", "numbers"}
-        The form in which y was given, and in which it is simulated.
+        The form in which y was given.
+    origin, unit : float
+        Numbers are held as (y - origin) / unit.
     """
 
     values: NDArray[Any]
@@ -43,6 +45,8 @@ class Response:
     constant: float = 0.0
     outcomes: tuple[Any, ...] = ()
     kind: str = "numbers"
+    origin: float = 0.0
+    unit: float = 1.0
 
     def active(self) -> NDArray[np.bool_] | None:
         """Return which rows carry any observation, or None when all do."""
@@ -78,7 +82,7 @@ class Conclusion(NamedTuple):
 class Family(Protocol):
     """A likelihood; its parameters are flat, predictor after predictor, term after term."""
 
-    def encode(self, y: Any, weights: Any, rows: int) -> Response:
+    def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights, and return the outcome of every row."""
         ...
 
@@ -92,10 +96,6 @@ class Family(Protocol):
 
     def encode_offset(self, offset: Any, response: Response) -> Floats | None:
         """Check the offset and return what is added to the linear predictors of each row."""
-        ...
-
-    def unit(self, response: Response) -> float:
-        """Return the Newton decrement of `evaluate` that counts as one standard error."""
         ...
 
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
@@ -130,7 +130,15 @@ class Family(Protocol):
         sigma: float | None,
         replicates: int,
     ) -> NDArray[Any]:
-        """Return outcomes of shape (replicates, n, ...) drawn at linear predictors."""
+        """Return values of responses (replicates, n, ...) drawn at linear predictors."""
+        ...
+
+    def decode(self, values: NDArray[Any], response: Response) -> NDArray[Any]:
+        """Return drawn values in the form of y: labels, counts or numbers."""
+        ...
+
+    def renew(self, values: NDArray[Any], response: Response) -> Response:
+        """Return the response with other values, as `draw` made them for one replicate."""
         ...
 
 

@@ -126,7 +126,7 @@ def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, off
         )
     if not intercept and not columns.names:
         raise DataError("X has no columns and intercept=False, so there is nothing to estimate.")
-    response = family.encode(y, weights, columns.rows)
+    response = family.encode(y, weights, columns.rows, intercept=intercept)
     predictors = family.predictors(response)
     placement = place(columns, intercept=intercept, predictors=predictors, active=response.active())
     return Rows(columns, response, placement, family.encode_offset(offset, response))
@@ -141,12 +141,10 @@ def _certified(family: Family, rows: Rows, start: Any) -> LikelihoodFit:
     if dependence is not None:
         raise RankError(dependence.message)
     begin = _begin(family, rows, start)
-    unit = family.unit(rows.response)
     objective = _objective(family, rows)
-    optimum = newton.maximise(objective, begin, unit=unit, max_iter=_EASY_STEPS)
+    optimum = newton.maximise(objective, begin, max_iter=_EASY_STEPS)
     if not optimum.converged and start is not None:
-        begin = np.zeros(rows.size)
-        optimum = newton.maximise(objective, begin, unit=unit, max_iter=_EASY_STEPS)
+        optimum = newton.maximise(objective, _origin(rows), max_iter=_EASY_STEPS)
     if not optimum.converged or existence.largest_move(rows, moments, optimum.step) >= 1:
         optimum = _hard_case(family, rows, moments)
     conclusion = family.conclude(optimum.value, rows.response)
@@ -158,9 +156,7 @@ def _hard_case(family: Family, rows: Rows, moments: rank.Scan) -> newton.Optimum
     separation = existence.find_separation(rows, family, moments)
     if separation is not None:
         raise SeparationError(separation.message)
-    begin = np.zeros(rows.size)
-    unit = family.unit(rows.response)
-    optimum = newton.maximise(_objective(family, rows), begin, unit=unit, max_iter=_ALL_STEPS)
+    optimum = newton.maximise(_objective(family, rows), _origin(rows), max_iter=_ALL_STEPS)
     if not optimum.converged:
         measured = optimum.certificate
         raise ConvergenceError(
@@ -181,18 +177,29 @@ def _objective(family: Family, rows: Rows) -> newton.Objective:
     return objective
 
 
+def _origin(rows: Rows) -> Floats:
+    """Return the parameters at which the linear predictors are 0 on average."""
+    origin = np.zeros(rows.size)
+    if rows.offset is not None and rows.placement.intercept:
+        origin[:: len(rows.terms)] = -rows.offset.mean(axis=0)
+    return origin
+
+
 def _begin(family: Family, rows: Rows, start: Any) -> Floats:
     """Return where to begin: as told, at the answer for some of the rows, or at 0."""
-    origin = np.zeros(rows.size)
     if start is not None:
         given = data.read_vector(start, what="start")
         if len(given) != rows.size:
             raise DataError(f"start has {len(given)} values, the model has {rows.size} parameters.")
-        return rows.placement.inside(given)
+        response = rows.response
+        if rows.placement.intercept:
+            given[:: len(rows.terms)] -= response.origin
+        return rows.placement.inside(given / response.unit)
     few = max(2_000, 20 * rows.size, rows.columns.rows // 50)
     if rows.columns.rows < max(_LARGE, 4 * few):
-        return origin
+        return _origin(rows)
     some = rows.thinned(few)
-    unit = family.unit(rows.response) * _NEAR / newton.PRECISION
-    near = newton.maximise(_objective(family, some), origin, unit=unit, max_iter=_EASY_STEPS)
-    return near.point if near.converged else origin
+    near = newton.maximise(
+        _objective(family, some), _origin(some), precision=_NEAR, max_iter=_EASY_STEPS
+    )
+    return near.point if near.converged else _origin(rows)

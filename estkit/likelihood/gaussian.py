@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from estkit import data
 from estkit.errors import DataError, SeparationError
 from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
 
-_LARGEST = 1e150
+_NO_VARIANCE = 1e-28  # what rounding leaves of a plane through all responses of size 1
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class Gaussian:
     Estimate(0.122 ± 0.043, 95% interval 0.038 to 0.207)
     """
 
-    def encode(self, y: Any, weights: Any, rows: int) -> Response:
-        """Check y and weights."""
+    def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
+        """Check y and weights; inside, y is near 0 (if an intercept takes that up) and near 1."""
         values = data.read_vector(y, what="y", rows=rows)
-        size = np.abs(values).max()
-        if size > _LARGEST or 0 < size < 1 / _LARGEST:
-            raise DataError(
-                f"y has values of size {size:.2g}, whose squares are no numbers; rescale."
-            )
         repeats = data.read_frequencies(weights, rows=rows)
-        return Response(values, repeats, rows if repeats is None else int(repeats.sum()))
+        n_obs = rows if repeats is None else int(repeats.sum())
+        half = 0.5 * values  # the sum of two large numbers may not be a number
+        origin = float(half.min() + half.max()) if intercept else 0.0
+        size = float(np.abs(values - origin).max())
+        unit = 2.0 ** math.frexp(size)[1] if size > 0 else 1.0
+        return Response((values - origin) / unit, repeats, n_obs, origin=origin, unit=unit)
 
     def predictors(self, response: Response) -> int:
         """Return 1."""
@@ -63,11 +63,7 @@ class Gaussian:
         """Check the offset: one number for each row."""
         if offset is None:
             return None
-        return data.read_vector(offset, what="offset", rows=len(response.values))
-
-    def unit(self, response: Response) -> float:
-        """Return the spread of y, since `evaluate` takes σ = 1."""
-        return float(np.std(response.values)) or 1.0
+        return data.read_vector(offset, what="offset", rows=len(response.values)) / response.unit
 
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
         """Return the sums of a block at σ = 1; `conclude` brings σ in."""
@@ -94,16 +90,15 @@ class Gaussian:
     def conclude(self, value: float, response: Response) -> Conclusion:
         """Profile out σ² = RSS / n."""
         n = response.n_obs
-        variance = -2.0 * value / n
-        spread = np.std(response.values)
-        if not variance > (1e-13 * (spread + 1e-2 * np.abs(response.values).max())) ** 2:
+        variance = -2.0 * value / n  # of y inside, whose size is about 1
+        if not variance > _NO_VARIANCE:
             raise SeparationError(
-                f"Perfect fit: all {n} responses lie on the fitted plane (σ = "
-                f"{math.sqrt(max(variance, 0.0)):.2g}), so the likelihood has no maximum; use "
-                f"fewer columns or more rows."
+                f"Perfect fit: all {n} responses lie on the fitted plane, so the likelihood has no "
+                f"maximum; use fewer columns or more rows."
             )
-        loglik = -0.5 * n * (math.log(2 * math.pi * variance) + 1.0)
-        return Conclusion(loglik, math.sqrt(variance))
+        deviation = math.log(variance) / 2 + math.log(response.unit)
+        loglik = -0.5 * n * (math.log(2 * math.pi) + 2 * deviation + 1.0)
+        return Conclusion(loglik, math.sqrt(variance) * response.unit)
 
     def contrasts(self, block: Block, predictors: int) -> None:
         """Return None: with full rank the maximum is finite."""
@@ -121,7 +116,7 @@ class Gaussian:
         sigma: float | None,
         replicates: int,
     ) -> NDArray[Any]:
-        """Return numbers drawn around the mean."""
+        """Return numbers drawn around the mean, inside."""
         if response.weights is not None and not np.all(response.weights == 1):
             raise DataError(
                 "A Gaussian fit with frequency weights cannot be simulated: a row would need "
@@ -129,4 +124,14 @@ class Gaussian:
             )
         assert sigma is not None
         noise = rng.standard_normal((replicates, len(predictors)))
-        return predictors[:, 0] + sigma * noise
+        drawn = predictors[:, 0] + sigma * noise
+        result: Floats = (drawn - response.origin) / response.unit
+        return result
+
+    def decode(self, values: NDArray[Any], response: Response) -> NDArray[Any]:
+        """Return numbers as they were given."""
+        return values * response.unit + response.origin
+
+    def renew(self, values: NDArray[Any], response: Response) -> Response:
+        """Return the response with other numbers."""
+        return replace(response, values=values)

@@ -22,6 +22,7 @@ Objective = Callable[[Floats], tuple[float, Floats, Floats]]
 # when rounding lets it come no closer.
 PRECISION = 1e-11
 _ROUNDING = 1e-6
+_NEAR = 1e-2
 _HALVINGS = 40
 
 
@@ -67,7 +68,7 @@ def maximise(
     objective: Objective,
     start: Floats,
     *,
-    unit: float = 1.0,
+    precision: float = PRECISION,
     max_iter: int = 100,
 ) -> Optimum:
     """Maximise a concave function from its value, gradient and negative Hessian.
@@ -78,8 +79,8 @@ def maximise(
         Takes a point; returns the value, the gradient and the negative Hessian there.
     start : array of shape (k,)
         Where to begin.
-    unit : float
-        The Newton decrement that counts as one standard error; 1 for a log-likelihood.
+    precision : float
+        The Newton decrement to reach: the distance to the maximum in standard errors.
     max_iter : int
         The number of steps after which to give up, with ``converged=False`` and a reason.
 
@@ -104,14 +105,16 @@ def maximise(
             return here.stop(f"the information matrix is {found} after {iteration} steps")
         step = factor.solve(gradient)
         decrement = math.sqrt(max(0.0, float(gradient @ step)))
-        if decrement <= PRECISION * unit:
+        if decrement <= precision:
             return here.stop("the Newton decrement is at its target", factor, converged=True)
-        if decrement >= 0.5 * previous and decrement <= _ROUNDING * unit:
+        if decrement >= 0.5 * previous and decrement <= _ROUNDING:
             reason = "the Newton decrement is at the level of rounding"
             return here.stop(reason, factor, converged=True)
         if iteration == max_iter:
             return here.stop(f"the limit of {max_iter} iterations was reached", factor)
-        ahead = _ascend(objective, point, value, step, decrement)
+        # a hundredth of a standard error away, the value says less than its own rounding does
+        near = decrement <= _NEAR
+        ahead = _ascend(objective, point, value, step, -math.inf if near else decrement**2)
         if ahead is None:
             return here.stop(f"no step from iteration {iteration} raises the value", factor)
         point, value, gradient, information = ahead
@@ -120,7 +123,7 @@ def maximise(
 
 
 def _ascend(
-    objective: Objective, point: Floats, value: float, step: Floats, decrement: float
+    objective: Objective, point: Floats, value: float, step: Floats, gain: float
 ) -> tuple[Floats, float, Floats, Floats] | None:
     """Halve the step until the value rises as it should, up to rounding."""
     rounding = 1e-14 * abs(value)
@@ -129,7 +132,7 @@ def _ascend(
         for _ in range(_HALVINGS):
             trial = point + length * step
             answer = objective(trial)
-            if answer[0] >= value + 1e-4 * length * decrement**2 - rounding:
+            if answer[0] >= value + 1e-4 * length * gain - rounding:
                 return trial, *answer
             length /= 2
     return None

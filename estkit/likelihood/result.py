@@ -101,18 +101,23 @@ class LikelihoodFit(Tabular):
     ) -> LikelihoodFit:
         """Return the result of a fit that converged."""
         placement = rows.placement
-        variance = 1.0 if conclusion.sigma is None else conclusion.sigma**2
+        spread = 1.0 if conclusion.sigma is None else conclusion.sigma / rows.response.unit
         # rows are brought to size 1 first: the squares of extreme scales would overflow
+        response = rows.response
         size = np.abs(placement.transform).max(axis=1)
         back = placement.transform / size[:, None]
-        relative = back @ (variance * optimum.inverse) @ back.T
+        relative = back @ (spread**2 * optimum.inverse) @ back.T
+        size = size * response.unit
         with np.errstate(over="ignore"):
             covariance = relative * size * size[:, None]
         sigma = conclusion.sigma
+        inside = optimum.point * response.unit
+        if placement.intercept:
+            inside[:: len(rows.terms)] += response.origin
         return cls(
             family=family,
             names=family.names(rows.terms, rows.response),
-            params=frozen(placement.outside(optimum.point)),
+            params=frozen(placement.outside(inside)),
             loglik=conclusion.loglik,
             n_obs=rows.response.n_obs,
             converged=True,
@@ -124,7 +129,7 @@ class LikelihoodFit(Tabular):
             std_errors=frozen(size * inference.standard_errors(relative)),
             _covariance=frozen(covariance),
             _placement=placement,
-            _inside=frozen(optimum.point),
+            _inside=frozen(inside),
             _rows=rows,
         )
 
@@ -285,12 +290,12 @@ class LikelihoodFit(Tabular):
             if offset is not None:
                 raise DataError("offset= belongs to new rows; pass X with it.")
             rows = self._training("predict")
-            return self.family.mean(rows.linear_predictors(self._inside), rows.response)
+            return self.family.mean(self._predictors(rows), rows.response)
         if X is None:
             rows_wanted = 1 if offset is None else len(offset)
             columns = data.Columns(np.empty((rows_wanted, 0)), ())
         else:
-            columns = data.match_columns(data.read_columns(X), self._columns)
+            columns = data.read_matching(X, self._columns)
         response = Response(np.zeros(columns.rows), None, columns.rows, 0.0, self.outcomes)
         checked = self.family.encode_offset(offset, response)
         eta = self._placement.linear_predictors(columns.values, self._inside, checked)
@@ -339,12 +344,18 @@ class LikelihoodFit(Tabular):
         generator = np.random.default_rng(rng)
         drawn = self.family.draw(
             generator,
-            rows.linear_predictors(self._inside),
+            self._predictors(rows),
             rows.response,
             None if self.sigma is None else self.sigma.value,
             1 if replicates is None else replicates,
         )
+        drawn = self.family.decode(drawn, rows.response)
         return drawn[0] if replicates is None else drawn
+
+    def _predictors(self, rows: Rows) -> Floats:
+        """Return the linear predictors of the training rows, in the unit of y."""
+        offset = None if rows.offset is None else rows.offset * rows.response.unit
+        return self._placement.linear_predictors(rows.columns.values, self._inside, offset)
 
     def bootstrap(
         self,

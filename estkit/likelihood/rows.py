@@ -231,18 +231,6 @@ class Rows:
         offset = None if self.offset is None else self.offset[index]
         return replace(self, columns=columns, response=response, offset=offset)
 
-    def linear_predictors(self, inside: Floats) -> Floats:
-        """Return the linear predictors of all rows, of shape (n, predictors)."""
-        whole = [
-            self.placement.linear_predictors(
-                self.columns.values[part],
-                inside,
-                None if self.offset is None else self.offset[part],
-            )
-            for part in self._parts
-        ]
-        return np.concatenate(whole)
-
 
 def _add_up(parts: Iterator[Sums]) -> Sums:
     first = next(parts)

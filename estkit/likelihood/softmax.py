@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class Softmax:
 
     reference: Any = None
 
-    def encode(self, y: Any, weights: Any, rows: int) -> Response:
+    def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights; in the codes, the reference comes first."""
         repeats = data.read_frequencies(weights, rows=rows)
         if data.is_table(y):
@@ -118,27 +118,28 @@ class Softmax:
         values = np.asarray(columns.values, float)[:, self._order(response.outcomes)]
         return np.ascontiguousarray(values[:, 1:] - values[:, :1])
 
-    def unit(self, response: Response) -> float:
-        """Return 1."""
-        return 1.0
-
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
         """Return the sums of a block; exact for linear predictors of any size."""
         eta = linear_predictors(params, block)
-        probability, log_total = _softmax(eta)
-        residual, observed = _residual(probability, block)
-        cost = log_total.sum() if block.weights is None else block.weights @ log_total
-        loglik = float(np.vdot(observed, eta)) - float(cost)
-        gradient = (residual @ block.design).ravel()
+        shares = _shares(eta)
+        observed = _observed(block, len(eta))
+        totals = 1.0 if block.weights is None else block.weights
+        reference = totals - observed.sum(axis=0)
+        log_scale = np.log1p(shares.excess)
+        # every term is a log-probability: no difference of large numbers
+        loglik = float(np.vdot(observed, eta - shares.largest) - reference @ shares.largest)
+        loglik -= float(log_scale.sum() if block.weights is None else block.weights @ log_scale)
+        gradient = (_residual(shares, observed, totals) @ block.design).ravel()
         information = None
         if curvature:
-            information = _information(block.design, probability, block.weights)
+            information = _information(block.design, shares.probability(), block.weights)
         return Sums(loglik, gradient, information)
 
     def scores(self, params: Floats, block: Block) -> Floats:
         """Return the score of each row."""
-        probability, _ = _softmax(linear_predictors(params, block))
-        residual, _ = _residual(probability, block)
+        eta = linear_predictors(params, block)
+        totals = 1.0 if block.weights is None else block.weights
+        residual = _residual(_shares(eta), _observed(block, len(eta)), totals)
         scores: Floats = residual.T[:, :, None] * block.design[:, None, :]
         return scores.reshape(len(block.design), -1)
 
@@ -169,8 +170,8 @@ class Softmax:
 
     def mean(self, predictors: Floats, response: Response) -> Floats:
         """Return the probability of each outcome, in the order of the outcomes."""
-        probability, log_total = _softmax(predictors.T)
-        inside = np.vstack([np.exp(-log_total), probability])
+        shares = _shares(predictors.T)
+        inside = np.vstack([shares.reference / (1.0 + shares.excess), shares.probability()])
         result: Floats = inside[np.argsort(self._order(response.outcomes))].T
         return result
 
@@ -182,39 +183,92 @@ class Softmax:
         sigma: float | None,
         replicates: int,
     ) -> NDArray[Any]:
-        """Return labels, or counts of each outcome where rows stand for several observations."""
-        probability = self.mean(predictors, response)
+        """Return codes, or counts of each outcome where rows stand for several observations."""
+        order = self._order(response.outcomes)
+        probability = self.mean(predictors, response)[:, order]
         size = (replicates, len(probability))
-        if response.weights is not None:
-            totals = response.weights.astype(np.int64)
-            return rng.multinomial(totals, probability, size=size)
+        if response.weights is not None or response.kind == "counts":
+            totals = 1 if response.weights is None else response.weights.astype(np.int64)
+            return rng.multinomial(totals, probability, size=size).astype(float)
         uniform = rng.random(size)
         codes = np.zeros(size, dtype=np.int64)
         for limit in probability.cumsum(axis=1)[:, :-1].T:
             codes += uniform > limit
-        return np.asarray(response.outcomes)[codes]
+        return codes
+
+    def decode(self, values: NDArray[Any], response: Response) -> NDArray[Any]:
+        """Return labels, or counts in the order of the outcomes."""
+        order = self._order(response.outcomes)
+        if response.weights is not None or response.kind == "counts":
+            return values[..., np.argsort(order)].astype(np.int64)
+        return np.asarray(response.outcomes)[np.asarray(order)[values]]
+
+    def renew(self, values: NDArray[Any], response: Response) -> Response:
+        """Return the response with other codes or counts.
+
+        Raises
+        ------
+        DataError
+            If an outcome does not occur in them.
+        """
+        outcomes = [response.outcomes[k] for k in self._order(response.outcomes)]
+        if values.ndim == 1:
+            _check_all_seen(np.bincount(values, minlength=len(outcomes)), outcomes)
+            return replace(response, values=values)
+        _check_all_seen(values.sum(axis=0), outcomes)
+        constant = response.constant
+        if response.kind == "counts":
+            totals = values.sum(axis=1)
+            constant = float(log_factorial(totals).sum() - log_factorial(values).sum())
+        return replace(response, values=values, constant=constant)
 
 
-def _softmax(eta: Floats) -> tuple[Floats, Floats]:
-    """Return probabilities (K - 1, n) and log(1 + Σ exp η); nothing overflows."""
+class _Shares(NamedTuple):
+    """Probabilities of the outcomes in parts: weight / (1 + excess), and the reference's weight."""
+
+    weight: Floats
+    reference: Floats
+    largest: Floats
+    excess: Floats
+
+    def probability(self) -> Floats:
+        """Return the probabilities of all outcomes but the reference, of shape (K - 1, n)."""
+        return self.weight / (1.0 + self.excess)
+
+
+def _shares(eta: Floats) -> _Shares:
+    """Return the shares of the outcomes; nothing overflows."""
     largest = np.maximum(eta.max(axis=0), 0.0)
     weight = np.exp(eta - largest)
     reference = np.exp(-largest)
-    excess = weight.sum(axis=0) + (reference - 1.0)
-    weight /= 1.0 + excess
-    return weight, largest + np.log1p(excess)
+    return _Shares(weight, reference, largest, weight.sum(axis=0) + (reference - 1.0))
 
 
-def _residual(probability: Floats, block: Block) -> tuple[Floats, Floats]:
-    """Return observed minus expected counts and the observed counts, of shape (K - 1, n)."""
+def _observed(block: Block, free: int) -> Floats:
+    """Return how often each outcome but the reference was seen, of shape (K - 1, n)."""
     if block.values.ndim == 2:
-        observed = block.values[:, 1:].T
-    else:
-        observed = (block.values == np.arange(1, len(probability) + 1)[:, None]).astype(float)
-        if block.weights is not None:
-            observed *= block.weights
-    expected = probability if block.weights is None else probability * block.weights
-    return observed - expected, observed
+        counts: Floats = block.values[:, 1:].T
+        return counts
+    observed = (block.values == np.arange(1, free + 1)[:, None]).astype(float)
+    if block.weights is not None:
+        observed *= block.weights
+    return observed
+
+
+def _residual(shares: _Shares, observed: Floats, totals: Floats | float) -> Floats:
+    """Return observed minus expected counts, as seen · P(others) - others seen · P.
+
+    For single observations the plain difference is exact; for large totals only this form is.
+    """
+    if isinstance(totals, float):
+        return observed - shares.probability()
+    others = shares.weight.sum(axis=0) - shares.weight + shares.reference
+    cancels = shares.weight > 0.5  # there the sum of the others must be taken without it
+    if cancels.any():
+        free = len(shares.weight)
+        apart = (np.ones((free, free)) - np.eye(free)) @ shares.weight + shares.reference
+        others = np.where(cancels, apart, others)
+    return (observed * others - (totals - observed) * shares.weight) / (1.0 + shares.excess)
 
 
 def _information(design: Floats, probability: Floats, weights: Floats | None) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -22,18 +23,18 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
     return {
         **_FORMAT,
         "family": type(fit.family).__name__,
-        "options": asdict(fit.family),  # type: ignore[call-overload]
+        "options": _plain(asdict(fit.family)),  # type: ignore[call-overload]
         "names": list(fit.names),
-        "params": fit.params.tolist(),
-        "std_errors": fit.std_errors.tolist(),
-        "covariance": fit.covariance().tolist(),
-        "loglik": fit.loglik,
+        "params": _plain(fit.params),
+        "std_errors": _plain(fit.std_errors),
+        "covariance": _plain(fit.covariance()),
+        "loglik": _plain(fit.loglik),
         "n_obs": fit.n_obs,
         "converged": fit.converged,
         "reason": fit.reason,
-        "certificate": asdict(fit.certificate),
+        "certificate": _plain(asdict(fit.certificate)),
         "terms": list(fit.terms),
-        "outcomes": list(fit.outcomes),
+        "outcomes": _plain(list(fit.outcomes)),
         "sigma": None if fit.sigma is None else fit.sigma.value,
         "placement": {
             "shift": placement.shift.tolist(),
@@ -41,8 +42,23 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
             "intercept": placement.intercept,
             "predictors": placement.predictors,
         },
-        "inside": fit._inside.tolist(),
+        "inside": _plain(fit._inside),
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: Python's own numbers, and None for nan and infinity."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _number(value: Any) -> Any:
+    return math.nan if value is None else value
 
 
 def from_plain(plain: Mapping[str, Any]) -> LikelihoodFit:
@@ -67,11 +83,11 @@ def from_plain(plain: Mapping[str, Any]) -> LikelihoodFit:
         names=tuple(plain["names"]),
         params=frozen(plain["params"]),
         std_errors=frozen(plain["std_errors"]),
-        loglik=plain["loglik"],
+        loglik=_number(plain["loglik"]),
         n_obs=plain["n_obs"],
         converged=plain["converged"],
         reason=plain["reason"],
-        certificate=Certificate(**plain["certificate"]),
+        certificate=Certificate(**{k: _number(v) for k, v in plain["certificate"].items()}),
         terms=tuple(plain["terms"]),
         outcomes=tuple(plain["outcomes"]),
         sigma=None if sigma is None else sigma_estimate(sigma, plain["n_obs"]),

@@ -45,6 +45,8 @@ def plan_estimator(
     A tuple of data is passed as several arguments when the estimator asks for several.
     """
     what = f"estimator {name!r}"
+    if "axis" in calls.required(function, condition):
+        function = functools.partial(function, axis=-1)
     named = ["rng", "condition", *condition, *(data if isinstance(data, dict) else ())]
     positional = ["data"]
     if isinstance(data, tuple):

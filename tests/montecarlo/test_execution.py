@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -19,6 +20,9 @@ import estkit as ek
 from estkit import parallel
 
 SEED = 2026
+# A replay runs an estimator alone, a study perhaps for a block: twelve digits are promised.
+BATCH = 1e-12
+FIELDS = ("estimate", "std_error", "lower", "upper")
 
 Functions = dict[str, Callable[..., Any]]
 
@@ -231,3 +235,64 @@ def test_trouble_in_a_later_condition_keeps_the_earlier_ones(n_jobs: int) -> Non
         three.run(400, rng=SEED, n_jobs=n_jobs)
     expected = study("looped", {"mean": np.mean}, n=[5]).run(400, rng=SEED)
     assert part(caught.value.partial) == part(expected)
+
+
+def test_work_that_cannot_be_sent_to_workers_is_refused_in_words() -> None:
+    lock = threading.Lock()
+    locked = ek.Study(lambda rng: rng.normal(size=3) if lock else None, {"mean": np.mean})
+    assert len(locked.run(200, rng=SEED).outcomes()) == 200
+    with pytest.raises(ek.EstkitError, match="n_jobs"):
+        locked.run(200, rng=SEED, n_jobs=2)
+
+
+# --- replay ---
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", list(estimators()))
+def test_a_replay_gives_the_stored_outcome(kind: str, name: str) -> None:
+    result = run(kind, 1000)
+    rows = result.outcomes()
+    failures = result.failures().set_index(["estimator", "replicate"])["reason"]
+    for replicate in (0, 1, 99, 100, 516, 998, *failures[name:name].index.get_level_values(1)[:2]):
+        stored = rows[(rows["estimator"] == name) & (rows["replicate"] == replicate)]
+        again = result.replay(replicate, {"n": 5}).estimates[name]
+        assert again.status == stored["status"].iloc[0]
+        assert again.reason == failures.get((name, replicate), "")
+        assert list(again.names) == stored["parameter"].tolist()
+        assert again.to_frame()[list(FIELDS)].to_numpy() == pytest.approx(
+            stored[list(FIELDS)].to_numpy(), rel=BATCH, abs=BATCH, nan_ok=True
+        )
+
+
+def test_a_replay_gives_the_data_that_the_estimators_got() -> None:
+    for kind in KINDS:
+        seen = study(kind, {"first": lambda x: x[0], "last": lambda x: x[-1]}, n=[5, 8])
+        frame = seen.run(600, rng=SEED).outcomes()
+        for replicate, condition in [(0, 0), (1, 1), (511, {"n": 5}), (599, {"n": 8})]:
+            replay = seen.replay(replicate, condition, rng=SEED)
+            own = frame[(frame["replicate"] == replicate) & (frame["n"] == replay.condition["n"])]
+            assert replay.data[[0, -1]].tolist() == own["estimate"].tolist()
+            assert (replay.replicate, dict(replay.truth)) == (replicate, {"first": 0, "last": 0})
+
+
+def test_a_replay_needs_no_other_replicate() -> None:
+    drawn: list[int] = []
+    one = ek.Study(lambda rng: drawn.append(1) or rng.normal(size=3), {"it": lambda x: x.mean()})
+    one.replay(10**15, rng=SEED)
+    assert len(drawn) == 1
+
+
+# --- progress ---
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_progress_counts_the_replicates_of_all_conditions(
+    n_jobs: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study("looped", {"mean": np.mean}).run(250, rng=SEED, n_jobs=n_jobs)
+    assert capsys.readouterr() == ("", "")
+    shown = study("looped", {"mean": np.mean}).run(250, rng=SEED, n_jobs=n_jobs, progress=True)
+    out, err = capsys.readouterr()
+    assert out == "" and "500/500" in err and "100%" in err
+    assert everything(shown) == everything(study("looped", {"mean": np.mean}).run(250, rng=SEED))
