@@ -25,7 +25,7 @@ def normal_quantile(level: float) -> float:
     from statistics import NormalDist
 
     check_level(level)
-    return NormalDist().inv_cdf(0.5 + level / 2)
+    return -NormalDist().inv_cdf((1.0 - level) / 2)
 
 
 def check_level(level: float) -> None:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -42,6 +43,22 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
+@lru_cache(maxsize=1)
+def _own_libraries() -> Any:
+    import scipy.linalg.lapack  # noqa: F401 - loads the second library, next to that of numpy
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
+
+
+def serial_algebra() -> Any:
+    """Limit numpy's and scipy's own libraries to one thread, at little cost.
+
+    What a sum of products gives depends on how threads share it; one thread gives one answer.
+    """
+    return _own_libraries().limit(limits=1, user_api="blas")
+
+
 def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | None) -> Iterator[R]:
     """Yield ``function(task)`` in the order of `tasks`, from joblib workers when there are several.
 
@@ -71,7 +88,7 @@ def map_threads(function: Callable[[T], R], items: Iterable[T], *, threads: int)
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+    with serial_algebra(), ThreadPoolExecutor(threads) as pool:
         yield from pool.map(function, items)
 
 

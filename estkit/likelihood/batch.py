@@ -19,13 +19,16 @@ from estkit.errors import DataError, EstkitError
 from estkit.likelihood import binomial_batch
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.family import Family, Floats
-from estkit.likelihood.fitting import fit, fit_gathered
+from estkit.likelihood.fitting import check_family, fit, fit_gathered
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.rows import Rows
 from estkit.table import Column, Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_SHOWN = 20  # rows of a table that is printed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,7 +74,7 @@ class BatchFit(Tabular):
         return f"BatchFit({replicates} replicates, {size} parameters, {good} ok)"
 
     def _table(self) -> Table:
-        frame = self.to_frame()
+        frame = self.to_frame().head(_SHOWN)
         errors = frame["std_error"].to_numpy()
         columns = [
             Column("replicate", frame["replicate"].to_numpy(), style="count"),
@@ -80,7 +83,8 @@ class BatchFit(Tabular):
             Column("std_error", errors, style="error"),
             Column("status", frame["status"].tolist()),
         ]
-        return Table(columns, repr(self))
+        hidden = self.params.size - len(frame)
+        return Table(columns, repr(self), [f"... and {hidden} rows more"] if hidden else [])
 
     def to_frame(self) -> pd.DataFrame:
         """Return a tidy frame: replicate, term, estimate, std_error, status, reason."""
@@ -143,15 +147,19 @@ def fit_many(
     >>> fits.params.mean(axis=0).round(1) + 0.0
     array([0. , 1.1, 0. ])
     """
+    check_family(family)
     X, y = _shapes(X, y)
+    if not (intercept or X.shape[-1]):
+        raise DataError("X has no columns and intercept=False, so there is nothing to estimate.")
 
     def alone(replicate: int) -> LikelihoodFit:
         own = X[replicate] if X.ndim == 3 else X
         return fit(family, own, y[replicate], intercept=intercept, offset=offset, errors="return")
 
     solved: list[binomial_batch.Solved] = []
-    names = ("intercept",) * intercept + tuple(f"x{j}" for j in range(X.shape[-1]))
+    names = None
     if isinstance(family, Binomial):
+        names = ("intercept",) * intercept + tuple(f"x{j}" for j in range(X.shape[-1]))
         added = None if offset is None else data.read_vector(offset, what="offset", rows=y.shape[1])
         outcomes = binomial_batch.outcomes_of(family, y)
         values = X.astype(float)
@@ -189,35 +197,47 @@ def _shapes(X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
             f"X has shape {X.shape} and y {y.shape}; expected X of shape (R, n, p) or (n, p) with "
             f"R = {y.shape[0]}, n = {y.shape[1]}."
         )
+    if y.shape[1] == 0:
+        raise DataError("X and y have no rows; at least one observation is needed.")
     return X, y
 
 
 def _assemble(
     replicates: int,
-    names: Sequence[str],
+    names: Sequence[str] | None,
     solved: Sequence[binomial_batch.Solved],
     alone: Callable[[int], LikelihoodFit],
 ) -> BatchFit:
     """Put the solved replicates in their places, and fit each of the others alone."""
-    size = len(names)
-    params = np.full((replicates, size), np.nan)
-    errors, loglik = params.copy(), np.full(replicates, np.nan)
-    status = np.full(replicates, "failed", dtype="<U13")
-    reason = np.full(replicates, "", dtype=object)
+    done = np.zeros(replicates, dtype=bool)
     for part in solved:
-        params[part.replicates], errors[part.replicates] = part.params, part.std_errors
-        loglik[part.replicates], status[part.replicates] = part.loglik, "ok"
-    for r in np.flatnonzero(status == "failed"):
+        done[part.replicates] = True
+    reason = np.full(replicates, "", dtype=object)
+    singles: dict[int, LikelihoodFit] = {}
+    for r in np.flatnonzero(~done).tolist():
         try:
-            single = alone(int(r))
+            single = alone(r)
         except EstkitError as error:
             reason[r] = str(error)
             continue
-        reason[r] = "" if single.converged else single.reason
-        if single.converged:
-            params[r], errors[r], loglik[r] = single.params, single.std_errors, single.loglik
-            status[r] = "ok"
-    return BatchFit(tuple(names), params, errors, loglik, status, reason)
+        names = single.names if names is None else names
+        if not single.converged:
+            reason[r] = single.reason
+        elif single.names != tuple(names):
+            reason[r] = f"its parameters are ({', '.join(single.names)}), not those of the others."
+        else:
+            singles[r] = single
+    size = len(names or ())
+    params = np.full((replicates, size), np.nan)
+    errors, loglik = params.copy(), np.full(replicates, np.nan)
+    for part in solved:
+        params[part.replicates], errors[part.replicates] = part.params, part.std_errors
+        loglik[part.replicates] = part.loglik
+    for r, single in singles.items():
+        params[r], errors[r], loglik[r] = single.params, single.std_errors, single.loglik
+        done[r] = True
+    status = np.where(done, "ok", "failed").astype("<U13")
+    return BatchFit(tuple(names or ()), params, errors, loglik, status, reason)
 
 
 # a study whose estimator is `fit` takes this whole block at a time

@@ -42,6 +42,7 @@ class Outcomes(NamedTuple):
     valid: NDArray[np.bool_]
 
     def take(self, which: slice | NDArray[np.bool_]) -> Outcomes:
+        """Return some of the replicates."""
         trials = None if self.trials is None else self.trials[which]
         return Outcomes(self.successes[which], trials, self.constant[which], self.valid[which])
 
@@ -75,7 +76,7 @@ def solve(X: Floats, outcomes: Outcomes, *, intercept: bool, offset: Floats | No
         if not usable.all():
             placed, own = placed.keep(usable), own.take(usable)
         numbers = first + np.flatnonzero(usable)
-        return _newton(placed, own, offset, numbers)
+        return _newton(placed, own, offset, numbers, centred=intercept)
 
     threads = parallel.cores() if numbers * replicates >= _NUMBERS_WORTH_THREADS else 1
     return list(parallel.map_threads(chunk, range(0, replicates, length), threads=threads))
@@ -107,9 +108,9 @@ def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Outcomes:
         valid = ((successes == 0) | (successes == 1)).all(axis=1)
         return Outcomes(successes, None, none, valid)
     successes = np.asarray(y == family.success, dtype=float)
-    other = y[successes == 0]
-    two_labels = other.size == 0 or bool((other == other.flat[0]).all())
-    return Outcomes(successes, None, none, np.full(len(y), two_labels))
+    lost = successes == 0
+    other = np.take_along_axis(y, lost.argmax(axis=1)[:, None], axis=1)
+    return Outcomes(successes, None, none, (~lost | (y == other)).all(axis=1))
 
 
 class _Design(Protocol):
@@ -230,7 +231,12 @@ def _common(X: NDArray[np.float64], intercept: bool) -> _Placed:
 
 
 def _newton(
-    placed: _Placed, outcomes: Outcomes, offset: Floats | None, numbers: NDArray[np.int64]
+    placed: _Placed,
+    outcomes: Outcomes,
+    offset: Floats | None,
+    numbers: NDArray[np.int64],
+    *,
+    centred: bool,
 ) -> Solved:
     """Run Newton's method, setting aside the replicates that have arrived.
 
@@ -240,6 +246,8 @@ def _newton(
     size = placed.gram.shape[1]
     observations = outcomes.successes.shape[1]
     params = np.zeros((len(numbers), size))
+    if offset is not None and centred:
+        params[:, 0] = -offset.mean()  # as `fit` does: where the predictors are 0 on average
     arrived: list[Solved] = []
     for iteration in range(_STEPS + 1):
         if not len(numbers):
@@ -305,7 +313,8 @@ def _steps(information: Floats, gradient: Floats) -> tuple[Floats, NDArray[np.bo
     try:
         step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:  # one singular matrix fails the whole call: find it
-        regular &= np.linalg.eigvalsh(information)[:, 0] > 0
+        spectrum = np.linalg.eigvalsh(information)
+        regular &= spectrum[:, 0] > 1e-13 * spectrum[:, -1]
         information = np.where(regular[:, None, None], information, np.eye(gradient.shape[1]))
         step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
     return np.where(regular[:, None], step, 0.0), regular

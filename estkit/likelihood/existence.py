@@ -11,7 +11,7 @@ and they name the direction (Albert and Anderson 1984; Konis 2007).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from estkit.likelihood.rows import Rows
 
 _FEASIBLE = 1e-9
 _STRICT = 1e-7
+_SAMPLE = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +40,17 @@ class Separation:
     @property
     def message(self) -> str:
         """What was found, and what to do."""
-        moving = np.abs(self.direction) > 1e-6 * np.abs(self.direction).max()
-        shown = [f"{n} {v:+.3g}" for n, v in zip(self.names, self.direction, strict=True)
-                 if abs(v) > 1e-6 * np.abs(self.direction).max()]  # fmt: skip
+        slope = np.array([not _is_intercept(name) for name in self.names])
+        largest = np.abs(self.direction[slope]).max(initial=0.0)
+        moving = np.abs(self.direction) > 1e-6 * (largest or 1.0)
+        named = zip(self.names, self.direction, moving, strict=True)
+        shown = [f"{name} {value:+.3g}" for name, value, moves in named if moves]
         kind = "Complete" if self.complete else "Quasi-complete"
         slopes = [n for n, m in zip(self.names, moving, strict=True) if m and not _is_intercept(n)]
         if slopes:
-            named = ", ".join(repr(name) for name in slopes[:8])
+            columns = ", ".join(repr(name) for name in slopes[:8])
             remedy = (
-                f"drop or merge {named}, collect rows in which the outcomes overlap there, or fit "
+                f"drop or merge {columns}, collect rows in which the outcomes overlap there, or fit "
                 f"with a penalty"
             )
         else:
@@ -74,7 +77,7 @@ def largest_move(rows: Rows, moments: Scan, step: Floats) -> float:
     return factor * float(moves.max(initial=0.0))
 
 
-def find_separation(rows: Rows, family: Family, moments: Scan) -> Separation | None:
+def find_separation(rows: Rows, family: Family) -> Separation | None:
     """Return a direction in which the likelihood rises for ever, or None when there is none.
 
     Linear programs with few constraints are solved, and constraints that the answer violates are
@@ -82,11 +85,16 @@ def find_separation(rows: Rows, family: Family, moments: Scan) -> Separation | N
     (repeated on the rest until nothing more can); a second finds the direction that does it with
     the smallest sum of absolute coefficients, so that few columns are named.
     """
-    unit = np.sqrt(np.diag(moments.gram) / max(1, moments.rows))
+    rows = replace(rows, placement=replace(rows.placement, mix=None))  # to name few columns
+    unit = _typical_sizes(rows)
     comparisons = _Comparisons(rows, family, np.tile(unit, rows.placement.predictors))
     separated = np.zeros(comparisons.total(), dtype=bool)
     if not len(separated):
         return None
+    alone = _intercepts(comparisons)
+    if alone is not None:
+        names = family.names(rows.terms, rows.response)
+        return Separation(True, alone, names, len(separated), len(separated))
     while not separated.all():
         direction = _widest(comparisons, ~separated)
         if direction is None:
@@ -107,9 +115,33 @@ def find_separation(rows: Rows, family: Family, moments: Scan) -> Separation | N
     )
 
 
+def _intercepts(comparisons: _Comparisons) -> Floats | None:
+    """Return the direction of the intercepts if they alone separate: one outcome was seen."""
+    if not comparisons.rows.placement.intercept:
+        return None
+    terms = len(comparisons.rows.terms)
+    direction = np.zeros(comparisons.unit.size)
+    everything = np.ones(comparisons.total(), dtype=bool)
+    direction[::terms] = np.sign(comparisons.sum(everything)[::terms])
+    return direction if (comparisons.margins(direction) > 0).all() else None
+
+
+def _typical_sizes(rows: Rows) -> Floats:
+    """Return a size of each column of the design that no single value far away decides."""
+    values = rows.columns.values
+    sizes = np.abs(rows.placement.design(values[:: max(1, len(values) // _SAMPLE)]))
+    sizes = np.sort(np.where(sizes > 0, sizes, np.inf), axis=0)
+    half = np.isfinite(sizes).sum(axis=0) // 2
+    typical: Floats = sizes[np.minimum(half, len(sizes) - 1), np.arange(sizes.shape[1])]
+    return np.where(np.isfinite(typical), typical, 1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class _Comparisons:
-    """The rows of the matrix A of all comparisons, cᵀ ⊗ x, without ever holding it."""
+    """The rows of the matrix A of all comparisons, cᵀ ⊗ x, without ever holding it.
+
+    Each x is brought to a largest entry of 1, so that one tolerance suits them all.
+    """
 
     rows: Rows
     family: Family
@@ -119,7 +151,9 @@ class _Comparisons:
         for block in self.rows.blocks():
             pairs = self.family.contrasts(block, self.rows.placement.predictors)
             if pairs is not None:
-                yield block.design / self.unit[: block.design.shape[1]], *pairs
+                design = block.design / self.unit[: block.design.shape[1]]
+                largest = np.abs(design).max(axis=1, keepdims=True)
+                yield design / np.where(largest > 0, largest, 1.0), *pairs
 
     def total(self) -> int:
         return sum(len(index) for _, index, _ in self._each())
@@ -136,7 +170,7 @@ class _Comparisons:
             low, high = np.searchsorted(chosen, [first, first + len(index)])
             local = chosen[low:high] - first
             rows = contrast[local][:, :, None] * x[index[local]][:, None, :]
-            taken.append(rows.reshape(len(local), -1))
+            taken.append(rows.reshape(len(local), self.unit.size))
             first += len(index)
         return np.concatenate(taken)
 

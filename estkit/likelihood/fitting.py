@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from estkit import data
-from estkit.errors import ConvergenceError, DataError, FitError, RankError, SeparationError
+from estkit import data, parallel
+from estkit.errors import ConvergenceError, DataError, FitError, SeparationError
 from estkit.likelihood import existence, newton, rank
 from estkit.likelihood.family import Family, Floats
 from estkit.likelihood.result import LikelihoodFit
-from estkit.likelihood.rows import Rows, place, rescale
+from estkit.likelihood.rows import Rows, place
 
 _EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at all
 _ALL_STEPS = 200
 _LARGE = 20_000
+_SERIAL_ANYWAY = 4_000  # numbers that no linear-algebra library spreads over threads
 _NEAR = 1e-2  # standard errors: how closely a fit to some of the rows is worth solving
 
 
@@ -98,8 +99,10 @@ def fit_gathered(
     family: Family, rows: Rows, *, start: Any = None, errors: str = "raise"
 ) -> LikelihoodFit:
     """Fit rows that were checked before."""
+    large = rows.columns.values.size > _SERIAL_ANYWAY
     try:
-        return _certified(family, rows, start)
+        with parallel.serial_algebra() if large else nullcontext():
+            return _certified(family, rows, start)
     except FitError as error:
         result = LikelihoodFit.without_answer(family, rows, str(error))
         if errors == "return":
@@ -108,11 +111,16 @@ def fit_gathered(
         raise
 
 
-def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, offset: Any) -> Rows:
-    """Check everything that was passed in, and return the rows to sum over."""
+def check_family(family: Any) -> None:
+    """Raise unless `family` is an instance of a likelihood, not its class or its name."""
     if isinstance(family, type) or not hasattr(family, "evaluate"):
         shown = f"{family.__name__}()" if isinstance(family, type) else "Binomial()"
         raise DataError(f"family must be an instance such as {shown}, got {family!r:.60}.")
+
+
+def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, offset: Any) -> Rows:
+    """Check everything that was passed in, and return the rows to sum over."""
+    check_family(family)
     if y is None:
         raise DataError(f"y is missing; {type(family).__name__} needs a response for each row.")
     data.check_same_index(X=X, y=y, weights=weights, offset=offset)
@@ -133,27 +141,21 @@ def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, off
 
 
 def _certified(family: Family, rows: Rows, start: Any) -> LikelihoodFit:
-    moments = rank.scan(rows)
-    if not np.isfinite(moments.gram).all():
-        rows = replace(rows, placement=rescale(rows.columns, rows.placement))
-        moments = rank.scan(rows)
-    dependence = rank.find_dependence(rows, moments)
-    if dependence is not None:
-        raise RankError(dependence.message)
+    rows, moments = rank.examine(rows)
     begin = _begin(family, rows, start)
     objective = _objective(family, rows)
     optimum = newton.maximise(objective, begin, max_iter=_EASY_STEPS)
     if not optimum.converged and start is not None:
         optimum = newton.maximise(objective, _origin(rows), max_iter=_EASY_STEPS)
     if not optimum.converged or existence.largest_move(rows, moments, optimum.step) >= 1:
-        optimum = _hard_case(family, rows, moments)
+        optimum = _hard_case(family, rows)
     conclusion = family.conclude(optimum.value, rows.response)
     return LikelihoodFit.certified(family, rows, optimum, conclusion)
 
 
-def _hard_case(family: Family, rows: Rows, moments: rank.Scan) -> newton.Optimum:
+def _hard_case(family: Family, rows: Rows) -> newton.Optimum:
     """Ask whether there is a maximum, and if so go on until it is reached."""
-    separation = existence.find_separation(rows, family, moments)
+    separation = existence.find_separation(rows, family)
     if separation is not None:
         raise SeparationError(separation.message)
     optimum = newton.maximise(_objective(family, rows), _origin(rows), max_iter=_ALL_STEPS)

@@ -7,23 +7,16 @@ factorisation block by block decides, since squaring has lost half of the digits
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from estkit.errors import RankError
 from estkit.likelihood.family import Block, Floats
-from estkit.likelihood.rows import Rows
+from estkit.likelihood.rows import Rows, rescale
 
-_SUSPECT = 1e-8  # squared residual of a column on those before it, relative to its own square
-_DEPENDENT = 1e-10  # the same, not squared, from an orthogonal factorisation
-
-
-@dataclass(frozen=True)
-class Dependence:
-    """Columns that are linear combinations of earlier ones, and a sentence that says how."""
-
-    columns: tuple[str, ...]
-    message: str
+_SUSPECT = 1e-6  # squared residual of a column on those before it, relative to its own square
+_DEPENDENT = 1e-9  # the same, not squared, from an orthogonal factorisation
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +27,48 @@ class Scan:
     gram: Floats
 
 
-def scan(rows: Rows) -> Scan:
+def examine(rows: Rows) -> tuple[Rows, Scan]:
+    """Return the rows placed so that their second moments keep their digits, and these moments.
+
+    Columns of extreme size are brought near 1; columns that are nearly dependent are replaced by an
+    orthogonal basis of what they span.
+
+    Raises
+    ------
+    RankError
+        If columns depend linearly on earlier ones; the message says on which and how.
+    """
+    moments = _scan(rows)
+    if not np.isfinite(moments.gram).all():
+        rows = replace(rows, placement=rescale(rows.columns, rows.placement))
+        moments = _scan(rows)
+    names, center, spread = _spread(rows, moments)
+    flat = np.flatnonzero(spread == 0)
+    if len(flat):
+        raise RankError(_constant_message(rows, tuple(names[j] for j in flat)))
+    if moments.rows >= len(rows.terms) and not _suspicious(moments, rows, center, spread):
+        return rows, moments
+    factor = _triangle(rows, center, spread)
+    resolution = np.finfo(float).eps * _size(rows) * np.sqrt(moments.rows) / spread
+    tolerance = max(_DEPENDENT, 8 * float(resolution.max(initial=0.0)))
+    free, dependent = _dependent_columns(factor, tolerance)
+    if dependent:
+        raise RankError(_dependence_message(rows, moments, spread, factor, free, dependent))
+    placement = rows.placement
+    scale = np.ones(len(spread)) if placement.scale is None else placement.scale
+    rows = replace(
+        rows,
+        placement=replace(
+            placement,
+            shift=placement.shift + center / scale,
+            scale=scale / spread * np.sqrt(moments.rows),
+            mix=np.asarray(np.linalg.inv(factor), dtype=float),
+        ),
+    )
+    return rows, _scan(rows)
+
+
+def _scan(rows: Rows) -> Scan:
     """Return the Gram matrix of the design over rows with positive weight."""
     active, gram = 0, np.zeros((len(rows.terms), len(rows.terms)))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -55,45 +89,34 @@ def _active(block: Block) -> Floats:
     return block.design[block.weights > 0]
 
 
-def find_dependence(rows: Rows, moments: Scan) -> Dependence | None:
-    """Return which columns depend linearly on earlier ones, or None at full rank.
-
-    Parameters
-    ----------
-    rows : Rows
-        The data.
-    moments : Scan
-        What `scan` found in them.
-    """
-    names, center, spread = _spread(rows, moments)
-    flat = np.flatnonzero(spread == 0)
-    if len(flat):
-        constant = tuple(names[j] for j in flat)
-        return Dependence(constant, _constant_message(rows, constant))
-    if moments.rows >= len(rows.terms) and not _suspicious(moments, rows, center, spread):
-        return None
-    factor = np.zeros((0, len(names)))
+def _triangle(rows: Rows, center: Floats, spread: Floats) -> Floats:
+    """Return the triangular factor of the centred columns, block by block."""
+    factor = np.zeros((0, len(spread)))
     for block in rows.blocks():
         centred = (rows.slopes(_active(block)) - center) / spread
         factor = np.asarray(np.linalg.qr(np.vstack([factor, centred]), mode="r"))
-    size = _size(rows)
-    resolution = np.finfo(float).eps * size * np.sqrt(moments.rows) / spread
-    tolerance = max(_DEPENDENT, 8 * float(resolution.max(initial=0.0)))
-    free, found = _dependent_columns(factor, tolerance)
-    if not found:
-        return None
-    scale = rows.placement.scale
+    return factor
+
+
+def _dependence_message(
+    rows: Rows,
+    moments: Scan,
+    spread: Floats,
+    factor: Floats,
+    free: Sequence[int],
+    dependent: Sequence[int],
+) -> str:
+    scale, intercept = rows.placement.scale, rows.placement.intercept
     unit = spread if scale is None else spread / scale
-    intercept = rows.placement.intercept
-    sentences = [_combination(j, free, factor, unit, names, intercept) for j in found[:5]]
-    columns = tuple(names[j] for j in found)
+    names = rows.columns.names
+    sentences = [_combination(j, free, factor, unit, names, intercept) for j in dependent[:5]]
     few = ""
     if moments.rows < len(rows.terms):
         few = f" ({moments.rows} rows cannot determine {len(rows.terms)} coefficients)"
-    return Dependence(
-        columns,
-        f"The columns of X are linearly dependent: {'; '.join(sentences)}{few}. "
-        f"Drop {', '.join(repr(c) for c in columns[:8])}, or what they depend on.",
+    dropped = ", ".join(repr(names[j]) for j in dependent[:8])
+    return (
+        f"The columns of X are linearly dependent: {'; '.join(sentences)}{few}. Drop {dropped}, or "
+        f"what they depend on."
     )
 
 

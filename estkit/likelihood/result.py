@@ -246,7 +246,10 @@ class LikelihoodFit(Tabular):
         Wald test of x0 = 0: chi-squared 1.889 on 1 df, p = 0.169
         """
         chosen = self._chosen(terms)
-        difference = self.params[chosen] - np.broadcast_to(np.asarray(value, float), len(chosen))
+        given = data.read_vector(np.atleast_1d(value), what="value")
+        if len(given) not in (1, len(chosen)):
+            raise DataError(f"value has {len(given)} entries for {len(chosen)} parameters.")
+        difference = self.params[chosen] - given
         shown = ", ".join(self.names[i] for i in chosen) or "no parameter"
         named = f"{shown} = {np.asarray(value).tolist():g}" if np.ndim(value) == 0 else shown
         return inference.wald_test(difference, self._covariance[np.ix_(chosen, chosen)], named)
@@ -254,7 +257,7 @@ class LikelihoodFit(Tabular):
     def _chosen(self, terms: Sequence[str] | None) -> list[int]:
         of_term = list(self.terms) * self._placement.predictors
         if terms is None:
-            return [i for i, term in enumerate(of_term) if term != "intercept"]
+            terms = [term for term in self.terms if term != "intercept"]
         chosen: list[int] = []
         for term in [terms] if isinstance(terms, str) else terms:
             pairs = zip(self.names, of_term, strict=True)
@@ -262,6 +265,8 @@ class LikelihoodFit(Tabular):
             if not found:
                 raise DataError(f"{term!r} is not a parameter; they are {', '.join(self.names)}.")
             chosen += found
+        if not chosen or len(set(chosen)) < len(chosen):
+            raise DataError(f"terms must name parameters, each once; got {terms!r}.")
         return chosen
 
     def predict(self, X: Any = None, *, offset: Any = None) -> Floats:

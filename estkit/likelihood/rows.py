@@ -37,6 +37,8 @@ class Placement:
     ----------
     shift, scale : array of shape (p,)
         A column x is held as (x - shift) · scale; no scale stands for 1.
+    mix : array of shape (p, p), optional
+        What the columns are multiplied with after that, when they are nearly dependent.
     intercept : bool
         Whether the design starts with a column of ones; without one the shift is 0.
     predictors : int
@@ -47,6 +49,7 @@ class Placement:
     scale: Floats | None
     intercept: bool
     predictors: int
+    mix: Floats | None = None
 
     def design(self, values: NDArray[Any]) -> Floats:
         """Return the design of some rows, in float64."""
@@ -57,6 +60,8 @@ class Placement:
         np.subtract(values, self.shift, out=design[:, start:])
         if self.scale is not None:
             design[:, start:] *= self.scale
+        if self.mix is not None:
+            design[:, start:] = design[:, start:] @ self.mix
         return design
 
     def linear_predictors(
@@ -69,17 +74,23 @@ class Placement:
     @cached_property
     def transform(self) -> Floats:
         """The matrix that takes inside parameters to outside ones."""
-        scale = np.ones(len(self.shift)) if self.scale is None else self.scale
+        own = self._slopes
         start = int(self.intercept)
-        size = len(scale) + start
+        size = len(own) + start
         result = np.zeros((self.predictors * size, self.predictors * size))
         for first in range(0, len(result), size):
-            slopes = np.arange(first + start, first + size)
-            result[slopes, slopes] = scale
+            slopes = slice(first + start, first + size)
+            result[slopes, slopes] = own
             if start:
                 result[first, first] = 1.0
-                result[first, slopes] = -scale * self.shift
+                result[first, slopes] = -self.shift @ own
         return result
+
+    @cached_property
+    def _slopes(self) -> Floats:
+        """The matrix that takes inside slopes to outside ones."""
+        scale = np.ones(len(self.shift)) if self.scale is None else self.scale
+        return np.diag(scale) if self.mix is None else scale[:, None] * self.mix
 
     def outside(self, inside: Floats) -> Floats:
         """Return parameters for the columns as they were given."""
@@ -92,8 +103,7 @@ class Placement:
         result = outside.reshape(self.predictors, -1).copy()
         if start:
             result[:, 0] += result[:, 1:] @ self.shift
-        if self.scale is not None:
-            result[:, start:] /= self.scale
+        result[:, start:] = np.linalg.solve(self._slopes, result[:, start:].T).T
         return result.ravel()
 
 
@@ -108,9 +118,10 @@ def place(
     counting = slice(None) if active is None else active
     step = max(1, columns.rows // _SAMPLE)
     sample = columns.values[counting][::step].astype(float)
-    with np.errstate(over="ignore"):
-        shift = sample.mean(axis=0) if intercept else np.zeros(sample.shape[1])
-    shift = np.where(np.isfinite(shift), shift, 0.0)
+    middle = len(sample) // 2  # a mean would follow a single value far away
+    shift = np.zeros(sample.shape[1])
+    if intercept:
+        shift = np.partition(sample, middle, axis=0)[middle]
     placement = Placement(shift, None, intercept, predictors)
     size = np.abs(sample - shift).max(axis=0, initial=0.0)
     extreme = (size > _EXTREME) | ((size < 1 / _EXTREME) & (size > 0))

@@ -201,7 +201,8 @@ class Softmax:
         order = self._order(response.outcomes)
         if response.weights is not None or response.kind == "counts":
             return values[..., np.argsort(order)].astype(np.int64)
-        return np.asarray(response.outcomes)[np.asarray(order)[values]]
+        labels: NDArray[Any] = np.asarray(response.outcomes)[np.asarray(order)[values]]
+        return labels
 
     def renew(self, values: NDArray[Any], response: Response) -> Response:
         """Return the response with other codes or counts.
@@ -233,7 +234,8 @@ class _Shares(NamedTuple):
 
     def probability(self) -> Floats:
         """Return the probabilities of all outcomes but the reference, of shape (K - 1, n)."""
-        return self.weight / (1.0 + self.excess)
+        probability: Floats = self.weight / (1.0 + self.excess)
+        return probability
 
 
 def _shares(eta: Floats) -> _Shares:
@@ -268,7 +270,9 @@ def _residual(shares: _Shares, observed: Floats, totals: Floats | float) -> Floa
         free = len(shares.weight)
         apart = (np.ones((free, free)) - np.eye(free)) @ shares.weight + shares.reference
         others = np.where(cancels, apart, others)
-    return (observed * others - (totals - observed) * shares.weight) / (1.0 + shares.excess)
+    net: Floats = observed * others - (totals - observed) * shares.weight
+    net /= 1.0 + shares.excess
+    return net
 
 
 def _information(design: Floats, probability: Floats, weights: Floats | None) -> Floats:

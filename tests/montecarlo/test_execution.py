@@ -54,10 +54,10 @@ def part(result: ek.StudyResult, estimator: str | None = None, replicates: int =
 
 # The functions below are made inside of functions, so that workers get them by value.
 def generators() -> Functions:
-    return {
-        "looped": lambda rng, n: rng.normal(size=n),
-        "vectorized": ek.vectorized(lambda rng, replicates, n: rng.normal(size=(replicates, n))),
-    }
+    def whole(rng: Any, replicates: int, n: int) -> Any:  # two draws: whole blocks or other numbers
+        return rng.normal(size=(replicates, n)) * rng.choice([0.5, 1.0], size=(replicates, n))
+
+    return {"looped": lambda rng, n: rng.normal(size=n), "vectorized": ek.vectorized(whole)}
 
 
 def estimators() -> Functions:
