@@ -50,8 +50,8 @@ class Separation:
         if slopes:
             columns = ", ".join(repr(name) for name in slopes[:8])
             remedy = (
-                f"drop or merge {columns}, collect rows in which the outcomes overlap there, or fit "
-                f"with a penalty"
+                f"drop or merge {columns}, collect rows in which the outcomes overlap there, or "
+                f"fit with a penalty"
             )
         else:
             remedy = "only one outcome was seen, so there is nothing to compare; collect the other"

@@ -75,7 +75,7 @@ class LikelihoodFit(Tabular):
     x0            2.000      0.055      36.51   <0.001  1.893  2.107
     <BLANKLINE>
     log-likelihood 2.7237, AIC 0.55269, BIC -1.2884; sigma 0.122 ± 0.043
-    Converged in 1 iteration: Newton decrement <1e-12, relative gradient <1e-12, condition 1.
+    Converged in 1 iteration: Newton decrement <1e-12, relative gradient <1e-12, condition 2.38.
     """
 
     family: Family
