@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -73,7 +74,13 @@ def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | N
     import joblib
 
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    yield from parallel(joblib.delayed(_limited)(function, task) for task in tasks)
+    results = parallel(joblib.delayed(_limited)(function, task) for task in tasks)
+    try:
+        yield from results
+    finally:
+        with warnings.catch_warnings():  # of tasks that are no longer wanted
+            warnings.simplefilter("ignore")
+            results.close()
 
 
 def _limited(function: Callable[[T], R], task: T) -> R:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,20 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
 }  # fmt: skip
+_MARKDOWN = str.maketrans({"|": "&#124;", "\\": "&#92;", "\n": " "})
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON can hold: Python's own values, None for nan, text for what else there is."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else repr(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +78,7 @@ class Column:
         if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
             return ""
         if not isinstance(value, int | float | np.number) or isinstance(value, bool):
-            return str(value)
+            return " ".join(str(value).splitlines())
         if self.style == "count":
             return f"{int(value)}"
         if self.style == "p_value":
@@ -115,7 +129,7 @@ class Table:
         """Return a Markdown pipe table."""
         rule = ["---" if column.is_left else "---:" for column in self.columns]
         rows = [[column.name for column in self.columns], rule, *self._rows()]
-        escaped = [[cell.replace("|", r"\|").replace("\n", " ") for cell in row] for row in rows]
+        escaped = [[cell.translate(_MARKDOWN) for cell in row] for row in rows]
         lines = ["| " + " | ".join(row) + " |" for row in escaped]
         head = [f"**{self.title}**", ""] if self.title else []
         tail = ["", *(note + "  " for note in self.notes)] if self.notes else []

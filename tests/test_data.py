@@ -13,8 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import sparse
 
 import estkit as ek
 from estkit import data
@@ -141,7 +141,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "names equal as text": (lambda: FRAME.set_axis([1, "1"], axis=1), r"more than one .*'1'"),
     "no rows": (lambda: FRAME.iloc[:0], "no rows"),
     "an empty mapping": (dict, "no rows"),
-    "a sparse matrix": (lambda: __import__("scipy.sparse").sparse.eye(3), r"sparse.*toarray"),
+    "a sparse matrix": (lambda: sparse.eye(3), r"sparse.*toarray"),
 }
 
 
@@ -169,7 +169,9 @@ def test_long_values_are_cut_in_messages() -> None:
 # --- vectors, counts, frequencies ---
 
 
-@pytest.mark.parametrize("form", [[1, 2, 3], np.array([[1], [2], [3]]), pd.DataFrame({"w": [1, 2, 3]})])  # fmt: skip
+@pytest.mark.parametrize(
+    "form", [[1, 2, 3], np.array([[1], [2], [3]]), pd.DataFrame({"w": [1, 2, 3]})]
+)
 def test_a_vector_is_float64(form: Any) -> None:
     vector = data.read_vector(form, what="weights", rows=3)
     assert vector.dtype == np.float64

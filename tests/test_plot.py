@@ -87,7 +87,7 @@ def test_a_column_whose_name_ends_like_an_intercept_is_drawn() -> None:
 
 
 def test_a_fit_without_slopes_or_answer_cannot_be_drawn() -> None:
-    with pytest.raises(ek.EstkitError, match="draw|intercept"):
+    with pytest.raises(ek.EstkitError, match=r"draw|intercept"):
         ek.fit(ek.Binomial(), None, [0, 1, 1]).plot()
     failed = ek.fit(ek.Binomial(), [1, 2, 3, 4], [0, 0, 1, 1], errors="return")
     with pytest.raises(ek.EstkitError, match="separation"):

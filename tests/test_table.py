@@ -146,7 +146,7 @@ def test_text_stands_left_and_numbers_right() -> None:
 
 
 def test_columns_must_be_of_one_length() -> None:
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         Table([Column("a", [1.0]), Column("b", [1.0, 2.0])]).to_text()
 
 

@@ -251,7 +251,7 @@ def _observed(block: Block, free: int) -> Floats:
     if block.values.ndim == 2:
         counts: Floats = block.values[:, 1:].T
         return counts
-    observed = (block.values == np.arange(1, free + 1)[:, None]).astype(float)
+    observed: Floats = (block.values == np.arange(1, free + 1)[:, None]).astype(float)
     if block.weights is not None:
         observed *= block.weights
     return observed

@@ -13,6 +13,7 @@ from estkit.errors import DataError
 from estkit.likelihood.newton import Certificate
 from estkit.likelihood.result import LikelihoodFit, frozen, sigma_estimate
 from estkit.likelihood.rows import Placement
+from estkit.table import plain
 
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 
@@ -23,18 +24,18 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
     return {
         **_FORMAT,
         "family": type(fit.family).__name__,
-        "options": _plain(asdict(fit.family)),  # type: ignore[call-overload]
+        "options": plain(asdict(fit.family)),  # type: ignore[call-overload]
         "names": list(fit.names),
-        "params": _plain(fit.params),
-        "std_errors": _plain(fit.std_errors),
-        "covariance": _plain(fit.covariance()),
-        "loglik": _plain(fit.loglik),
+        "params": plain(fit.params),
+        "std_errors": plain(fit.std_errors),
+        "covariance": plain(fit.covariance()),
+        "loglik": plain(fit.loglik),
         "n_obs": fit.n_obs,
         "converged": fit.converged,
         "reason": fit.reason,
-        "certificate": _plain(asdict(fit.certificate)),
+        "certificate": plain(asdict(fit.certificate)),
         "terms": list(fit.terms),
-        "outcomes": _plain(list(fit.outcomes)),
+        "outcomes": plain(list(fit.outcomes)),
         "sigma": None if fit.sigma is None else fit.sigma.value,
         "placement": {
             "shift": placement.shift.tolist(),
@@ -42,26 +43,15 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
             "intercept": placement.intercept,
             "predictors": placement.predictors,
         },
-        "inside": _plain(fit._inside),
+        "inside": plain(fit._inside),
     }
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold: Python's own numbers, and None for nan and infinity."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(part) for part in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _number(value: Any) -> Any:
     return math.nan if value is None else value
 
 
-def from_plain(plain: Mapping[str, Any]) -> LikelihoodFit:
+def from_plain(stored: Mapping[str, Any]) -> LikelihoodFit:
     """Return the fit that `to_plain` wrote.
 
     Raises
@@ -69,30 +59,30 @@ def from_plain(plain: Mapping[str, Any]) -> LikelihoodFit:
     DataError
         If the values are of another format or version.
     """
-    found = {key: plain.get(key) for key in _FORMAT}
+    found = {key: stored.get(key) for key in _FORMAT}
     if found != _FORMAT:
         raise DataError(f"Expected a dict of {_FORMAT}, got {found}.")
     from estkit import likelihood
 
-    place = dict(plain["placement"])
+    place = dict(stored["placement"])
     place["shift"] = np.array(place["shift"], float)
     place["scale"] = None if place["scale"] is None else np.array(place["scale"], float)
-    sigma = plain["sigma"]
+    sigma = stored["sigma"]
     return LikelihoodFit(
-        family=getattr(likelihood, plain["family"])(**plain["options"]),
-        names=tuple(plain["names"]),
-        params=frozen(plain["params"]),
-        std_errors=frozen(plain["std_errors"]),
-        loglik=_number(plain["loglik"]),
-        n_obs=plain["n_obs"],
-        converged=plain["converged"],
-        reason=plain["reason"],
-        certificate=Certificate(**{k: _number(v) for k, v in plain["certificate"].items()}),
-        terms=tuple(plain["terms"]),
-        outcomes=tuple(plain["outcomes"]),
-        sigma=None if sigma is None else sigma_estimate(sigma, plain["n_obs"]),
-        _covariance=frozen(plain["covariance"]),
+        family=getattr(likelihood, stored["family"])(**stored["options"]),
+        names=tuple(stored["names"]),
+        params=frozen(stored["params"]),
+        std_errors=frozen(stored["std_errors"]),
+        loglik=_number(stored["loglik"]),
+        n_obs=stored["n_obs"],
+        converged=stored["converged"],
+        reason=stored["reason"],
+        certificate=Certificate(**{k: _number(v) for k, v in stored["certificate"].items()}),
+        terms=tuple(stored["terms"]),
+        outcomes=tuple(stored["outcomes"]),
+        sigma=None if sigma is None else sigma_estimate(sigma, stored["n_obs"]),
+        _covariance=frozen(stored["covariance"]),
         _placement=Placement(**place),
-        _inside=frozen(plain["inside"]),
+        _inside=frozen(stored["inside"]),
         _rows=None,
     )

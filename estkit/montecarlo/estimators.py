@@ -3,68 +3,193 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from estkit.errors import StudyError
 from estkit.montecarlo import calls
-from estkit.montecarlo.sampling import Source, Vectorized
+from estkit.montecarlo.outcomes import Failure, Outcomes, collect, from_block, single_estimate
+from estkit.montecarlo.sampling import Source, Vectorized, each_array, unshared
+from estkit.montecarlo.streams import Streams, own_purpose
+
+_FIELDS = ("estimate", "std_error", "lower", "upper")
 
 
-def whole_block_form(function: Any, source: Source) -> Callable[..., Any] | None:
-    """Return the form of an estimator that takes a whole block, or None.
+class Estimator:
+    """One estimator in one condition.
 
-    Such a form is declared by `vectorized`, hangs on the function as its attribute ``vectorized``
-    (as `fit_many` does on `fit`), or is tried where the function has an axis.
+    Parameters
+    ----------
+    name : str
+        Its name in the study, on which its own random stream depends.
+    function : callable
+        The user's function, possibly `Vectorized`.
+    condition : mapping
+        The condition; its values are passed to required parameters of the same name.
+    streams : Streams
+        The random streams of the condition.
     """
-    if isinstance(function, Vectorized):
-        return function.function
-    bound = isinstance(function, functools.partial)
-    twin = getattr(function.func if bound else function, "vectorized", None)
-    if twin is not None:
-        if not bound:
-            return twin  # type: ignore[no-any-return]
-        known = {p.name for p in calls.parameters(twin) or ()}
-        fits = set(function.keywords) <= known
-        return functools.partial(twin, *function.args, **function.keywords) if fits else None
-    if not source.whole_blocks or not calls.takes(function, "axis"):
-        return None
-    stack = source.probe.stack
-    if isinstance(stack, np.ndarray) and stack.ndim == 2:
-        return functools.partial(function, axis=1)
-    return None
+
+    def __init__(
+        self, name: str, function: Any, condition: Mapping[str, Any], streams: Streams
+    ) -> None:
+        self.name = name
+        self.declared = isinstance(function, Vectorized)
+        self._function: Callable[..., Any] = (
+            function.function if isinstance(function, Vectorized) else function
+        )
+        self._condition = condition
+        self._streams = streams
+        self._plans: dict[Any, Callable[[calls.Offer], Any]] = {}
+        self._wants_rng = calls.takes(self._function, "rng")
+        if "axis" in calls.required(self._function, list(condition)):
+            self._function = functools.partial(self._function, axis=-1)
+        self.whole: Callable[..., Any] | None = None  # its form for blocks, once it is trusted
+
+    def answer(self, data: Any, replicate: int) -> Any:
+        """Return the answer to one data set, or the `Failure` with which it ended."""
+        if self.declared:
+            data = each_array(data, lambda array: array[None])
+        call = self._planned(self._function, data)
+        try:
+            answer = call(self._offer(unshared(data), replicate))
+            return single_estimate(from_block(answer, 1, 0, {})) if self.declared else answer
+        except Exception as error:
+            hint = ""
+            if "read-only" in str(error):
+                hint = " (all estimators share the data: copy them before changing them)"
+            return Failure(f"{type(error).__name__}: {error}{hint}")
+
+    def block(self, stack: Any, first: int, length: int) -> Outcomes:
+        """Return the outcomes of a whole block; raises what the function raises."""
+        assert self.whole is not None
+        answer = self._planned(self.whole, stack)(self._offer(stack, first))
+        try:
+            return from_block(answer, length, first, {})
+        except StudyError as error:
+            raise StudyError(f"estimator {self.name!r}: {error}") from error
+
+    def _offer(self, data: Any, replicate: int) -> dict[str, Any]:
+        offer = {**self._condition, "condition": dict(self._condition), "data": data}
+        if isinstance(data, dict):
+            offer |= data
+        elif type(data) is tuple:
+            offer |= {f"data[{i}]": part for i, part in enumerate(data)}
+        if self._wants_rng:
+            offer["rng"] = self._streams.at(replicate, own_purpose(self.name))
+        return offer
+
+    def _planned(self, function: Any, data: Any) -> Callable[[calls.Offer], Any]:
+        form: Any = len(data) if type(data) is tuple else None
+        form = tuple(data) if isinstance(data, dict) else form
+        key = (function is self._function, form)
+        if key not in self._plans:
+            self._plans[key] = _plan(self.name, function, data, tuple(self._condition))
+        return self._plans[key]
+
+    def try_blocks(self, source: Source) -> None:
+        """Find out whether whole blocks may be given to it, and check a claim that they may."""
+        whole = self._block_form(source)
+        if whole is None:
+            return
+        probe = source.probe()
+        stack = probe.stack()
+        if stack is None:
+            return
+        self.whole = whole
+        if self._wants_rng:  # the block has a stream of its own, so the numbers differ rightly
+            self.whole = whole if self.declared else None
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                together = self.block(stack, 0, 2)
+            except StudyError:
+                self._distrust(None)
+                return
+            except Exception:  # a data set without an answer: there is nothing to compare
+                self.whole = whole if self.declared or self._twin() is not None else None
+                return
+            alone = collect([self.answer(probe.data(row)[0], row) for row in range(2)], 0, {})
+        if self._twin() is None and not _same(together, alone):
+            self._distrust((together, alone))
+
+    def _distrust(self, found: tuple[Outcomes, Outcomes] | None) -> None:
+        """Take no blocks; that is an error when blocks were declared to be right."""
+        whole, self.whole = self.whole, None
+        if not self.declared:
+            return
+        if found is None:
+            self.whole = whole  # the first block will say what is wrong with its answer
+            return
+        together, alone = found
+        raise StudyError(
+            f"estimator {self.name!r} is declared vectorized, but gives {together.estimate[0]} for "
+            f"a data set in a block and {alone.estimate[0]} for the same one alone (or other "
+            f"errors and limits); each replicate must be computed from its own row."
+        )
+
+    def _twin(self) -> Any:
+        function = self._function
+        inner = function.func if isinstance(function, functools.partial) else function
+        return getattr(inner, "vectorized", None)
+
+    def _block_form(self, source: Source) -> Callable[..., Any] | None:
+        """Return the form for blocks: the function itself, a twin as of `fit`, or by its axis."""
+        if self.declared:
+            return self._function
+        twin = self._twin()
+        if twin is not None:
+            bound = self._function if isinstance(self._function, functools.partial) else None
+            if bound is None:
+                return twin  # type: ignore[no-any-return]
+            known = {p.name for p in calls.parameters(twin) or ()}
+            fits = set(bound.keywords) <= known
+            return functools.partial(twin, *bound.args, **bound.keywords) if fits else None
+        if not source.whole_blocks or not calls.takes(self._function, "axis"):
+            return None
+        stack = source.probe().stack()
+        flat = isinstance(stack, np.ndarray) and stack.ndim == 2
+        return functools.partial(self._function, axis=1) if flat else None
 
 
-def plan_estimator(
+def _same(first: Outcomes, second: Outcomes) -> bool:
+    if first.names != second.names or not np.array_equal(first.status, second.status):
+        return False
+    pairs = [(getattr(first, field), getattr(second, field)) for field in _FIELDS]
+    return all(np.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True) for a, b in pairs)
+
+
+def _plan(
     name: str, function: Any, data: Any, condition: tuple[str, ...]
-) -> tuple[Callable[..., Any], bool]:
-    """Return how an estimator is called on such data, and whether it wants its own stream.
+) -> Callable[[calls.Offer], Any]:
+    """Return how an estimator is called on such data.
 
-    A tuple of data is passed as several arguments when the estimator asks for several.
+    A tuple of data is passed as several arguments when the estimator asks for several. A condition
+    is passed to a required parameter only: the options of a library function stay as they are.
     """
     what = f"estimator {name!r}"
-    if "axis" in calls.required(function, condition):
-        function = functools.partial(function, axis=-1)
-    named = ["rng", "condition", *condition, *(data if isinstance(data, dict) else ())]
-    positional = ["data"]
-    if isinstance(data, tuple):
-        wanted = calls.required(function, named)
-        listed = [p.name for p in calls.parameters(function) or ()]
-        if len(wanted) > 1 or (len(listed) > 1 and listed[1] == "y"):
-            if len(wanted) > 1 and len(wanted) != len(data):
-                raise StudyError(
-                    f"{what} takes {len(wanted)} data arguments ({', '.join(wanted)}), but "
-                    f"generate returns {len(data)}."
-                )
-            parts = [f"data[{i}]" for i in range(len(data))]
-            if len(wanted) <= 1:  # like fit(X, y=None): y has a default and still wants its data
-                return _by_order(function, parts), calls.takes(function, "rng")
-            positional = parts
-    call = calls.plan(function, what, named=named, positional=positional)
-    return call, calls.takes(function, "rng")
-
-
-def _by_order(function: Any, parts: list[str]) -> Callable[..., Any]:
-    return lambda offer: function(*[offer[part] for part in parts])
+    asked = set(calls.required(function, ()))
+    listed = calls.parameters(function) or []
+    asked |= {p.name for p in listed if p.kind is p.KEYWORD_ONLY and p.default is p.empty}
+    inside = tuple(data) if isinstance(data, dict) else ()
+    named = ["rng", *(n for n in ("condition", *condition, *inside) if n in asked)]
+    if type(data) is not tuple:
+        return calls.plan(function, what, named=named, positional=["data"])
+    parts = [f"data[{i}]" for i in range(len(data))]
+    wanted = calls.required(function, named)
+    second = [p.name for p in listed[1:2]]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in listed)
+    if len(wanted) > 1 and len(wanted) != len(data) and not takes_any:
+        raise StudyError(
+            f"{what} takes {len(wanted)} data arguments ({', '.join(wanted)}), but generate "
+            f"returns {len(data)}."
+        )
+    if len(wanted) > 1 or (takes_any and not wanted):
+        return calls.plan(function, what, named=named, positional=parts)
+    if second == ["y"]:  # like fit(X, y=None): y has a default and still wants its data
+        return lambda offer: function(*[offer[part] for part in parts])
+    return calls.plan(function, what, named=named, positional=["data"])

@@ -5,22 +5,22 @@ from __future__ import annotations
 import random
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from estkit import parallel
-from estkit.errors import StudyError, StudyInterrupted
-from estkit.estimate import Estimate
-from estkit.montecarlo import calls
-from estkit.montecarlo.estimators import plan_estimator, whole_block_form
-from estkit.montecarlo.outcomes import Failure, Outcomes, collect, from_block, join
-from estkit.montecarlo.sampling import Drawn, Source, Vectorized, describe
-from estkit.montecarlo.streams import Streams, own_purpose
+from estkit.errors import EstkitError, StudyError, StudyInterrupted
+from estkit.montecarlo.estimators import Estimator
+from estkit.montecarlo.outcomes import Outcomes, collect, join, single_estimate
+from estkit.montecarlo.sampling import Drawn, Source, describe
+from estkit.montecarlo.streams import Streams
+from estkit.montecarlo.truth import truth_of
 
 if TYPE_CHECKING:
+    from estkit.estimate import Estimate
     from estkit.montecarlo.result import StudyResult
     from estkit.montecarlo.study import Study
 
@@ -33,10 +33,9 @@ class Block(NamedTuple):
     condition: int
     size: int
     outcomes: Mapping[str, Outcomes]
-    truths: list[Any] | None
+    truths: list[Any]
 
 
-@dataclass
 class Runner:
     """Draws the blocks of one condition and puts them through every estimator.
 
@@ -46,151 +45,104 @@ class Runner:
         What is drawn and estimated.
     number : int
         The number of the condition.
-    entropy, spawn_key : int or sequence of int
+    seed : SeedSequence
         The seed of the study.
     """
 
-    study: Study
-    number: int
-    entropy: Any
-    spawn_key: tuple[int, ...]
-    batched: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    def __init__(self, study: Study, number: int, seed: np.random.SeedSequence) -> None:
+        self._start = _global_states()
+        self.number = number
+        self.condition = study.conditions[number]
+        streams = Streams(seed.entropy, seed.spawn_key, number)
+        self.source = Source(study.generate, self.condition, streams)
+        self.estimators = [
+            Estimator(name, function, self.condition, streams)
+            for name, function in study.estimators.items()
+        ]
+        for estimator in self.estimators:
+            estimator.try_blocks(self.source)
 
-    def __post_init__(self) -> None:
-        self.condition = self.study.conditions[self.number]
-        self.streams = Streams(self.entropy, self.spawn_key, self.number)
-        self.source = Source(self.study.generate, self.condition, self.streams)
+    def run(self, number: int, most: int) -> tuple[Block, BaseException | None]:
+        """Return the first `most` replicates of a block, and what stopped it before, if anything.
 
-    def look(self) -> Runner:
-        """Find out, once, which estimators can take a whole block, and check that they do."""
-        for name, function in self.study.estimators.items():
-            whole = whole_block_form(function, self.source)
-            if whole is not None and self._agrees(name, function, whole):
-                self.batched[name] = whole
-        return self
-
-    def run(self, block: int, most: int) -> Block:
-        """Draw a block and estimate from it."""
-        before = _global_states() if block == 0 else None
-        drawn = self.source.block(block, most)
-        if before is not None and before != _global_states():
-            raise StudyError(
-                f"generate used the global random state in {describe(self.condition)}, so its data "
-                f"cannot be reproduced; draw everything from its argument rng."
-            )
-        outcomes = {name: self._estimate(name, drawn) for name in self.study.estimators}
-        return Block(self.number, drawn.count, outcomes, drawn.truths)
-
-    def _estimate(self, name: str, drawn: Drawn) -> Outcomes:
+        What works on whole blocks always gets the whole block, so that fewer replicates give the
+        same bytes as the beginning of more.
+        """
+        need = min(self.source.block_length, most)
+        drawn = self.source.block(number)
+        looped = [estimator for estimator in self.estimators if estimator.whole is None]
+        whole = [estimator for estimator in self.estimators if estimator.whole is not None]
+        answers: dict[str, list[Any]] = {estimator.name: [] for estimator in looped}
+        noted: dict[str, dict[int, str]] = {name: {} for name in answers}
+        truths: list[Any] = []
+        stop: BaseException | None = None
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            whole = self.batched.get(name)
-            stack = drawn.stacked() if whole is not None else None
-            if whole is not None and stack is not None:
-                try:
-                    answer = self._call(name, whole, stack, drawn.first)
-                    given = {drawn.first: str(caught[0].message)} if caught else {}
-                    return from_block(answer, drawn.count, drawn.first, given)
-                except StudyError as error:
-                    raise StudyError(f"estimator {name!r}: {error}") from error
-                except Exception:
-                    # one bad replicate fails the whole call: find it by going through them alone
-                    caught.clear()
-            answers, given = [], {}
-            for row in range(drawn.count):
-                seen = len(caught)
-                answers.append(self._answer(name, drawn, row))
-                if len(caught) > seen:
-                    given[drawn.first + row] = str(caught[seen].message)
-            return collect(answers, drawn.first, given)
-
-    def _answer(self, name: str, drawn: Drawn, row: int) -> Any:
-        function = self.study.estimators[name]
-        replicate = drawn.first + row
-        try:
-            if isinstance(function, Vectorized):
-                answer = self._call(name, function.function, drawn.part(row), replicate)
-                return _first(from_block(answer, 1, 0, {}))
-            return self._call(name, function, drawn.single(row), replicate)
-        except Exception as error:
-            hint = ""
-            if "read-only" in str(error):
-                hint = " (all estimators share the data: copy them before changing them)"
-            return Failure(f"{type(error).__name__}: {error}{hint}")
-
-    def _call(self, name: str, function: Callable[..., Any], data: Any, replicate: int) -> Any:
-        call, wants_rng = self._planned(name, function, data)
-        offer = {**self.condition, "condition": self.condition, "data": data}
-        if isinstance(data, dict):
-            offer |= data
-        elif isinstance(data, tuple):
-            offer |= {f"data[{i}]": part for i, part in enumerate(data)}
-        if wants_rng:
-            offer["rng"] = self.streams.at(replicate, own_purpose(name))
-        return call(offer)
-
-    def _planned(self, name: str, function: Any, data: Any) -> tuple[Callable[..., Any], bool]:
-        plans: dict[Any, Any] = self.__dict__.setdefault("_plans", {})
-        parts = len(data) if isinstance(data, tuple) else 0
-        key = (name, id(function), parts)
-        if key not in plans:
-            plans[key] = plan_estimator(name, function, data, tuple(self.condition))
-        planned: tuple[Callable[..., Any], bool] = plans[key]
-        return planned
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_plans", "streams", "source")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= state
-        self.__post_init__()
-
-    def _agrees(self, name: str, function: Any, whole: Callable[..., Any]) -> bool:
-        """Tell whether a block gives what its data sets give alone; needed before it is trusted."""
-        probe = self.source.probe
-        stack = probe.stacked()
-        if stack is None:
-            return False
-        declared = isinstance(function, Vectorized)
-        if calls.takes(whole, "rng"):
-            return declared  # the block has a stream of its own, so the numbers differ rightly
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
             try:
-                both = from_block(self._call(name, whole, stack, 0), 2, 0, {})
-                alone = collect([self._answer(name, probe, row) for row in range(2)], 0, {})
-            except StudyError as error:
-                if declared:
-                    raise StudyError(f"estimator {name!r}: {error}") from error
-                return False
-            except Exception:
-                return declared
-        if both.names != alone.names and (declared or "value" in (alone.names or ())):
-            return declared and alone.names is None
-        same = np.allclose(both.estimate, alone.estimate, rtol=1e-9, atol=1e-12, equal_nan=True)
-        if declared and not same:
-            raise StudyError(
-                f"estimator {name!r} is declared vectorized, but gives {both.estimate[0]} for a "
-                f"data set in a block and {alone.estimate[0]} for the same one alone; each "
-                f"replicate must be computed from its own row."
-            )
-        return same
+                for row in range(need):
+                    data, truth = drawn.data(row, keep=bool(whole))
+                    self._check_global_state(number, row, "generate")
+                    for estimator in looped:
+                        caught.clear()
+                        answers[estimator.name].append(estimator.answer(data, drawn.first + row))
+                        if caught:
+                            noted[estimator.name][drawn.first + row] = str(caught[0].message)
+                        self._check_global_state(number, row, f"estimator {estimator.name!r}")
+                    truths.append(truth)
+            except (StudyError, KeyboardInterrupt) as error:
+                stop = error
+        size = len(truths)
+        found = {name: collect(given[:size], drawn.first, noted[name])
+                 for name, given in answers.items()}  # fmt: skip
+        try:
+            found |= {each.name: self._whole(each, drawn, size) for each in whole}
+            self._check_global_state(number, 0, "an estimator")
+        except (StudyError, KeyboardInterrupt) as error:
+            return Block(self.number, 0, {}, []), stop or error
+        ordered = {each.name: found[each.name] for each in self.estimators}
+        return Block(self.number, size, ordered, [t for t in truths if t is not None]), stop
 
+    def _whole(self, estimator: Estimator, drawn: Drawn, size: int) -> Outcomes:
+        """Return outcomes of a block estimated at once, or one by one where that cannot be."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                stack = drawn.stack()
+            except (StudyError, KeyboardInterrupt):
+                stack = None  # a data set beyond the ones asked for
+            if stack is not None:
+                try:
+                    outcomes = estimator.block(stack, drawn.first, drawn.length).rows(0, size)
+                    if caught:  # which replicate gave them shows when each is estimated alone
+                        alone = self._one_by_one(estimator, drawn, size)
+                        outcomes = replace(outcomes, warnings=alone.warnings)
+                    return outcomes
+                except StudyError:
+                    raise
+                except Exception:
+                    caught.clear()  # one bad replicate fails the whole call: find it below
+            return self._one_by_one(estimator, drawn, size)
 
-def _first(outcomes: Outcomes) -> Estimate:
-    """Return the single replicate of outcomes as an `Estimate`."""
-    if outcomes.status[0]:
-        raise ValueError(outcomes.reasons.get(0, "no answer"))
-    row: Any = 0 if outcomes.names != ("value",) else (0, 0)  # one unnamed parameter: a number
-    with_errors = np.isfinite(outcomes.std_error).any()
-    with_limits = ~np.isnan(outcomes.lower).all()
-    return Estimate(
-        outcomes.estimate[row],
-        names=outcomes.names,
-        std_error=outcomes.std_error[row] if with_errors else None,
-        lower=outcomes.lower[row] if with_limits else None,
-        upper=outcomes.upper[row] if with_limits else None,
-    )
+    def _one_by_one(self, estimator: Estimator, drawn: Drawn, size: int) -> Outcomes:
+        answers: list[Any] = []
+        noted: dict[int, str] = {}
+        for row in range(size):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                answers.append(estimator.answer(drawn.data(row, keep=True)[0], drawn.first + row))
+                if caught:
+                    noted[drawn.first + row] = str(caught[0].message)
+        return collect(answers, drawn.first, noted)
+
+    def _check_global_state(self, number: int, row: int, who: str) -> None:
+        """Raise when a user's function has drawn from a global generator; looked at only once."""
+        if number or row or self._start == _global_states():
+            return
+        self._start = _global_states()
+        raise StudyError(
+            f"{who} used the global random state in {describe(self.condition)}, so the study could "
+            f"not be reproduced; draw everything from an argument named rng."
+        )
 
 
 def _global_states() -> tuple[Any, ...]:
@@ -212,64 +164,114 @@ def run(
 
     blocks: list[Block] = []
 
-    def so_far() -> StudyResult | None:
-        return StudyResult.of(study, seed, joined(blocks)) if blocks else None
+    def so_far(truth: Any = study.truth) -> StudyResult | None:
+        return StudyResult.of(study, seed, joined(blocks), truth) if blocks else None
+
+    def kept() -> str:
+        count = sum(block.size for block in blocks)
+        return f" The {count} replicates before it are in the attribute partial." if count else ""
 
     total = replicates * len(study.conditions)
     with parallel.progress_bar(total, show=progress, unit="rep", description="study") as forward:
         try:
-            for done, error in _all_blocks(study, replicates, seed, n_jobs):
-                blocks += done
-                forward(sum(block.size for block in done))
-                if error is not None:
-                    raise StudyError(f"{error}{_kept(blocks)}", so_far())
+            for block, stop in _all_blocks(study, replicates, seed, n_jobs):
+                blocks += [block] if block.size else []
+                forward(block.size)
+                if isinstance(stop, KeyboardInterrupt):
+                    raise stop
+                if stop is not None:
+                    raise StudyError(f"{stop}{kept()}", so_far(None)) from stop
+                if len(blocks) == 1:
+                    _check_truth(study, blocks[0])
         except KeyboardInterrupt as stop:
-            raise StudyInterrupted(f"The study was stopped.{_kept(blocks)}", so_far()) from stop
-    return StudyResult.of(study, seed, joined(blocks))
+            raise StudyInterrupted(f"The study was stopped.{kept()}", so_far(None)) from stop
+        except EstkitError as error:
+            raise StudyError(str(error), getattr(error, "partial", None) or so_far(None)) from error
+        except Exception as error:
+            raise StudyError(
+                f"The workers could not go on ({type(error).__name__}: {error}); run with n_jobs=1 "
+                f"to see why, and define functions so that they can be pickled.{kept()}",
+                so_far(None),
+            ) from error
+    try:
+        return StudyResult.of(study, seed, joined(blocks), study.truth)
+    except EstkitError as error:
+        raise StudyError(f"{error}{kept()}", so_far(None)) from error
 
 
-def _kept(blocks: list[Block]) -> str:
-    count = sum(block.size for block in blocks)
-    return f" The {count} replicates before it are in the attribute partial." if count else ""
+def _check_truth(study: Study, block: Block) -> None:
+    """Raise at once when the truth does not fit the first answers."""
+    if block.truths:
+        return
+    for name, outcome in block.outcomes.items():
+        if outcome.names is not None:
+            truth_of(study.truth, study.conditions[block.condition], name, outcome.names)
+
+
+_Finished = tuple[Block, BaseException | None]
 
 
 def _all_blocks(
     study: Study, replicates: int, seed: np.random.SeedSequence, n_jobs: int | None
-) -> Any:
-    """Yield finished blocks in order, with the error that stopped a task, if any."""
-    several = parallel.workers(n_jobs) > 1
-    tasks: list[tuple[Runner, list[int], int]] = []
-    length = 1
+) -> Iterator[_Finished]:
+    """Yield finished blocks in order, each with what stopped it, if anything did."""
+    if parallel.workers(n_jobs) == 1:
+        with parallel.one_blas_thread():
+            for number in range(len(study.conditions)):
+                yield from _run_task(_Task(study, number, seed, None, replicates))
+        return
+    started = time.perf_counter()
+    with parallel.one_blas_thread():  # here, so that what is wrong shows before workers start
+        (first,) = _run_task(_Task(study, 0, seed, range(1), replicates))
+        yield first
+    seconds = max(time.perf_counter() - started, 1e-6)
+    length = max(1, int(_SECONDS_PER_TASK / seconds))
+    tasks = []
     for number in range(len(study.conditions)):
-        try:
-            runner = Runner(study, number, seed.entropy, seed.spawn_key).look()
-        except StudyError as error:
-            yield from parallel.map_tasks(_run_task, tasks, n_jobs=n_jobs)
-            yield [], str(error)
+        count = -(-replicates // _block_length(study, number, seed))
+        starts = range(number == 0, count, length)
+        parts = [range(i, min(i + length, count)) for i in starts]
+        tasks += [_Task(study, number, seed, part, replicates) for part in parts]
+    for finished in parallel.map_tasks(_listed_task, tasks, n_jobs=n_jobs):
+        yield from finished
+
+
+class _Task(NamedTuple):
+    """Some blocks of a condition, or all of them."""
+
+    study: Study
+    number: int
+    seed: np.random.SeedSequence
+    blocks: range | None
+    replicates: int
+
+
+def _block_length(study: Study, number: int, seed: np.random.SeedSequence) -> int:
+    condition = study.conditions[number]
+    try:
+        streams = Streams(seed.entropy, seed.spawn_key, number)
+        return Source(study.generate, condition, streams).block_length
+    except StudyError:
+        return 1 << 62  # a single task, which will run into the same trouble and report it
+
+
+def _run_task(task: _Task) -> Iterator[_Finished]:
+    """Yield the blocks of a task; its own runner shares no stream with another thread."""
+    try:
+        runner = Runner(task.study, task.number, task.seed)
+    except StudyError as error:
+        yield Block(task.number, 0, {}, []), error
+        return
+    length = runner.source.block_length
+    for number in task.blocks or range(-(-task.replicates // length)):
+        block, stop = runner.run(number, task.replicates - number * length)
+        yield block, stop
+        if stop is not None:
             return
-        count = -(-replicates // runner.source.block_length)
-        numbers = list(range(count))
-        if number == 0:
-            started = time.perf_counter()
-            yield from parallel.map_tasks(_run_task, [(runner, numbers[:1], replicates)], n_jobs=1)
-            seconds = max(time.perf_counter() - started, 1e-6)
-            length = max(1, int(_SECONDS_PER_TASK / seconds)) if several else 1
-            numbers = numbers[1:]
-        parts = [numbers[i : i + length] for i in range(0, len(numbers), length)]
-        tasks += [(runner, part, replicates) for part in parts]
-    yield from parallel.map_tasks(_run_task, tasks, n_jobs=n_jobs)
 
 
-def _run_task(task: tuple[Runner, list[int], int]) -> tuple[list[Block], str | None]:
-    runner, numbers, replicates = task
-    done: list[Block] = []
-    for number in numbers:
-        try:
-            most = replicates - number * runner.source.block_length
-            done.append(runner.run(number, most))
-        except StudyError as error:
-            return done, str(error)
-    return done, None
+def _listed_task(task: _Task) -> list[_Finished]:
+    return list(_run_task(task))
 
 
 def joined(blocks: list[Block]) -> dict[int, tuple[dict[str, Outcomes], list[Any] | None]]:
@@ -278,8 +280,7 @@ def joined(blocks: list[Block]) -> dict[int, tuple[dict[str, Outcomes], list[Any
     for number in dict.fromkeys(block.condition for block in blocks):
         own = [block for block in blocks if block.condition == number]
         outcomes = {name: join([block.outcomes[name] for block in own]) for name in own[0].outcomes}
-        truths = [t for block in own for t in block.truths or ()] or None
-        result[number] = outcomes, truths
+        result[number] = outcomes, [t for block in own for t in block.truths] or None
     return result
 
 
@@ -287,25 +288,19 @@ def replay(
     study: Study, number: int, replicate: int, seed: np.random.SeedSequence
 ) -> tuple[Any, Any, dict[str, Estimate], dict[str, Any], int]:
     """Return data, truth, estimates, condition and number of one replicate."""
-    from estkit.montecarlo.truth import truth_of
-
-    runner = Runner(study, number, seed.entropy, seed.spawn_key).look()
-    drawn = runner.source.replicate(replicate)
-    row = replicate - drawn.first
+    runner = Runner(study, number, seed)
+    block, row = divmod(replicate, runner.source.block_length)
+    drawn = runner.source.block(block)
+    whole = any(estimator.whole is not None for estimator in runner.estimators)
+    data, own = drawn.data(row, keep=whole)
     estimates, truths = {}, {}
-    for name in study.estimators:
-        outcome = collect([runner._answer(name, drawn, row)], replicate, {})
-        estimates[name] = _first_or_failed(outcome, replicate)
-        own = None if drawn.truths is None else drawn.truths[row]
+    for estimator in runner.estimators:
+        if estimator.whole is None:
+            outcome = collect([estimator.answer(data, replicate)], replicate, {})
+        else:
+            outcome = runner._whole(estimator, drawn, row + 1).rows(row, row + 1)
+        estimates[estimator.name] = single_estimate(outcome)
+        truth = study.truth if own is None else own
         names = outcome.names or ()
-        truths[name] = truth_of(study.truth if own is None else own, runner.condition, name, names)
-    return drawn.single(row), truths, estimates, runner.condition, replicate
-
-
-def _first_or_failed(outcome: Outcomes, replicate: int) -> Estimate:
-    if not outcome.status[0]:
-        return _first(outcome)
-    reason = outcome.reasons.get(replicate, "no answer")
-    names = outcome.names
-    missing = float("nan") if not names else np.full(len(names), np.nan)
-    return Estimate(missing, names=names or None, status="failed", reason=reason)
+        truths[estimator.name] = truth_of(truth, runner.condition, estimator.name, names)
+    return data, truths, estimates, runner.condition, replicate

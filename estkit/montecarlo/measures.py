@@ -187,7 +187,8 @@ def standard_error(psi: Floats) -> float:
     """Return the Monte-Carlo standard error sd(ψ) / √R; missing for a single replicate."""
     if len(psi) < 2:
         return math.nan
-    return float(psi.std(ddof=1) / math.sqrt(len(psi)))
+    with np.errstate(invalid="ignore"):  # an infinite ψ, as of an open interval's width: nan
+        return float(psi.std(ddof=1) / math.sqrt(len(psi)))
 
 
 def mean_interval(value: float, error: float, replicates: int, level: float) -> tuple[float, float]:

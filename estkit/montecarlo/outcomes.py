@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from estkit.estimate import STATUSES, Estimate, as_estimate, normal_quantile
 
 Floats = NDArray[np.float64]
 _FIELDS = ("estimate", "std_error", "lower", "upper")
+_FAILED = STATUSES.index("failed")
+_ESTIMATE = {each.name for each in fields(Estimate)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,10 @@ class Outcomes:
         Replicate number to the reason why it is not ok.
     warnings : dict
         Replicate number to the first warning given in it.
+    first : int
+        The number of the first replicate.
+    strays : dict
+        Replicate number to the answer whose names are not those of the others.
     """
 
     names: tuple[str, ...] | None
@@ -50,40 +56,50 @@ class Outcomes:
     status: NDArray[np.int8]
     reasons: dict[int, str] = field(default_factory=dict)
     warnings: dict[int, str] = field(default_factory=dict)
+    first: int = 0
+    strays: dict[int, Estimate] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.status)
 
+    def rows(self, start: int, stop: int) -> Outcomes:
+        """Return the outcomes of some consecutive replicates, counted within these."""
+        first, last = self.first + start, self.first + stop
+        part = slice(start, stop)
+
+        def own(noted: dict[int, Any]) -> dict[int, Any]:
+            return {number: text for number, text in noted.items() if first <= number < last}
+
+        return Outcomes(
+            self.names, self.estimate[part], self.std_error[part], self.lower[part],
+            self.upper[part], self.status[part], own(self.reasons), own(self.warnings), first,
+            own(self.strays),
+        )  # fmt: skip
+
 
 def collect(answers: Sequence[Any], first: int, warnings: dict[int, str]) -> Outcomes:
-    """Return the outcomes of replicates first, first + 1, ... from their answers one by one."""
+    """Return the outcomes of replicates first, first + 1, ... from their answers one by one.
+
+    The names of the first answer hold for all; one that has others is a failure.
+    """
     if all(type(answer) is float or type(answer) is np.float64 for answer in answers):
         return from_block(np.array(answers, dtype=float), len(answers), first, warnings)
     reasons: dict[int, str] = {}
-    estimates: list[Estimate | None] = []
-    for replicate, answer in enumerate(answers, first):
-        estimates.append(_estimate(answer, replicate, reasons))
-    found = Counter(e.names for e in estimates if e is not None)
-    if not found:
-        return _nothing(len(answers), reasons, warnings)
-    names = found.most_common(1)[0][0]
+    estimates = [_estimate(answer, row, reasons) for row, answer in enumerate(answers, first)]
+    names = next((e.names for e in estimates if e is not None), None)
+    if names is None:
+        return _nothing(len(answers), reasons, warnings, first)
     table = {field: np.full((len(answers), len(names)), np.nan) for field in _FIELDS}
-    status = np.full(len(answers), STATUSES.index("failed"), dtype=np.int8)
+    status = np.full(len(answers), _FAILED, dtype=np.int8)
+    strays: dict[int, Estimate] = {}
     for row, estimate in enumerate(estimates):
-        if estimate is None:
-            continue
-        if estimate.names != names:
+        if estimate is not None and estimate.names == names:
+            _enter(estimate, row, table, status, reasons, first)
+        elif estimate is not None:
+            strays[first + row] = estimate
             reasons[first + row] = _other_names(estimate.names, names)
-            continue
-        status[row] = STATUSES.index(estimate.status)
-        if estimate.status != "ok":
-            reasons[first + row] = estimate.reason or estimate.status
-        table["estimate"][row] = estimate.value
-        for part in _FIELDS[1:]:
-            if getattr(estimate, part) is not None:
-                table[part][row] = getattr(estimate, part)
     columns = [table[part] for part in _FIELDS]
-    return _refuse_nan(_of(names, columns, status, reasons, warnings), first)
+    return _refuse_nan(_of(names, columns, status, reasons, warnings, first, strays))
 
 
 def _of(
@@ -92,9 +108,47 @@ def _of(
     status: NDArray[np.int8],
     reasons: dict[int, str],
     warnings: dict[int, str],
+    first: int,
+    strays: dict[int, Estimate] | None = None,
 ) -> Outcomes:
-    estimate, std_error, lower, upper = columns
-    return Outcomes(names, estimate, std_error, lower, upper, status, reasons, warnings)
+    estimate, error, lower, upper = columns
+    return Outcomes(
+        names, estimate, error, lower, upper, status, reasons, warnings, first, strays or {}
+    )
+
+
+def _enter(
+    estimate: Estimate,
+    row: int,
+    table: Mapping[str, Floats],
+    status: NDArray[np.int8],
+    reasons: dict[int, str],
+    first: int,
+) -> None:
+    """Write an estimate into its row."""
+    status[row] = STATUSES.index(estimate.status)
+    if estimate.status != "ok":
+        reasons[first + row] = estimate.reason or estimate.status
+    table["estimate"][row] = estimate.value
+    for part in _FIELDS[1:]:
+        if getattr(estimate, part) is not None:
+            table[part][row] = getattr(estimate, part)
+
+
+def single_estimate(outcome: Outcomes) -> Estimate:
+    """Return the outcome of a single replicate as an `Estimate`, with its status."""
+    names = outcome.names
+    status = STATUSES[outcome.status[0]]
+    reason = outcome.reasons.get(outcome.first, "")
+    if not names:
+        return Estimate(math.nan, status=status, reason=reason)
+    row: Any = 0 if names != ("value",) else (0, 0)  # one unnamed parameter: a number
+    given = {
+        part: getattr(outcome, part)[row]
+        for part in _FIELDS[1:]
+        if not np.isnan(getattr(outcome, part)).all()
+    }
+    return Estimate(outcome.estimate[row], names=names, status=status, reason=reason, **given)
 
 
 def _estimate(answer: Any, replicate: int, reasons: dict[int, str]) -> Estimate | None:
@@ -118,12 +172,10 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
     """
     if hasattr(answer, "params") and hasattr(answer, "status"):
         return _from_fits(answer, replicates, first, warnings)
-    if isinstance(answer, Mapping):
-        parts = {str(name): part for name, part in answer.items()}
-    else:
-        parts = _parts_of_array(answer)
-    names = tuple(parts)
+    parts = _parts_of(answer)
     table: dict[str, list[Floats]] = {field: [] for field in _FIELDS}
+    status = np.zeros(replicates, dtype=np.int8)
+    reasons: dict[int, str] = {}
     for name, part in parts.items():
         estimate = part if isinstance(part, Estimate) else None
         value = np.asarray(part if estimate is None else estimate.value)
@@ -136,12 +188,20 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
         for column in _FIELDS[1:]:
             given = None if estimate is None else getattr(estimate, column)
             table[column].append(np.full(replicates, np.nan) if given is None else given)
-    status = np.zeros(replicates, dtype=np.int8)
+        if estimate is not None and estimate.status != "ok":
+            status[:] = STATUSES.index(estimate.status)
+            reasons = dict.fromkeys(range(first, first + replicates), estimate.reason)
     columns = [np.stack(table[field], axis=1) for field in _FIELDS]
-    return _refuse_nan(_of(names, columns, status, {}, warnings), first)
+    return _refuse_nan(_of(tuple(parts), columns, status, reasons, warnings, first))
 
 
-def _parts_of_array(answer: Any) -> dict[str, Any]:
+def _parts_of(answer: Any) -> dict[str, Any]:
+    """Return the columns of a vectorised answer by name."""
+    if isinstance(answer, Mapping):
+        if "value" in answer and len(answer) > 1 and set(answer) <= _ESTIMATE:
+            given = dict(answer)
+            return {"value": Estimate(given.pop("value"), **given)}
+        return {str(name): part for name, part in answer.items()}
     if isinstance(answer, Estimate):
         return {"value": answer}
     array = np.asarray(answer)
@@ -160,28 +220,30 @@ def _from_fits(answer: Any, replicates: int, first: int, warnings: dict[int, str
     reasons = {first + int(row): str(answer.reason[row]) for row in np.flatnonzero(status)}
     outcomes = Outcomes(
         tuple(answer.names), params, errors, params - half_width, params + half_width, status,
-        reasons, warnings,
+        reasons, warnings, first,
     )  # fmt: skip
-    return _refuse_nan(outcomes, first)
+    return _refuse_nan(outcomes)
 
 
-def _refuse_nan(outcomes: Outcomes, first: int) -> Outcomes:
+def _refuse_nan(outcomes: Outcomes) -> Outcomes:
     """Turn replicates that answered nan or infinity into failures, with the parameter named."""
     wrong = ~np.isfinite(outcomes.estimate)
-    rows = np.flatnonzero(wrong.any(axis=1) & (outcomes.status == 0))
-    for row in rows:
+    for row in np.flatnonzero(wrong.any(axis=1) & (outcomes.status == 0)):
         column = int(np.argmax(wrong[row]))
         assert outcomes.names is not None
         value = outcomes.estimate[row, column]
-        outcomes.reasons[first + int(row)] = f"returned {value} for {outcomes.names[column]!r}"
-        outcomes.status[row] = STATUSES.index("failed")
+        reason = f"returned {value} for {outcomes.names[column]!r}"
+        outcomes.reasons[outcomes.first + int(row)] = reason
+        outcomes.status[row] = _FAILED
     return outcomes
 
 
-def _nothing(replicates: int, reasons: dict[int, str], warnings: dict[int, str]) -> Outcomes:
+def _nothing(
+    replicates: int, reasons: dict[int, str], warnings: dict[int, str], first: int
+) -> Outcomes:
     empty = np.empty((replicates, 0))
-    status = np.full(replicates, STATUSES.index("failed"), dtype=np.int8)
-    return Outcomes(None, empty, empty, empty, empty, status, reasons, warnings)
+    status = np.full(replicates, _FAILED, dtype=np.int8)
+    return Outcomes(None, empty, empty, empty, empty, status, reasons, warnings, first)
 
 
 def _other_names(found: Sequence[str], expected: Sequence[str]) -> str:
@@ -191,23 +253,27 @@ def _other_names(found: Sequence[str], expected: Sequence[str]) -> str:
 def join(parts: Sequence[Outcomes]) -> Outcomes:
     """Return the outcomes of consecutive blocks as one; the first block with names decides them."""
     names = next((part.names for part in parts if part.names is not None), None)
-    reasons: dict[int, str] = {}
-    warnings: dict[int, str] = {}
-    columns: dict[str, list[Floats]] = {field: [] for field in _FIELDS}
-    status, first = [], 0
-    for part in parts:
-        reasons |= part.reasons
-        warnings |= part.warnings
-        fits = part.names == names
-        own = part.status
-        if not fits:
-            own = np.full(len(part), STATUSES.index("failed"), dtype=np.int8)
-            for row in np.flatnonzero(part.status == 0):
-                reasons[first + int(row)] = _other_names(part.names or (), names or ())
-        missing = np.full((len(part), len(names or ())), np.nan)
-        for column, blocks in columns.items():
-            blocks.append(getattr(part, column) if fits else missing)
-        status.append(own)
-        first += len(part)
-    whole = [np.concatenate(columns[column]) for column in _FIELDS]
-    return _of(names, whole, np.concatenate(status), reasons, warnings)
+    adapted = [part if part.names == names else _renamed(part, names) for part in parts]
+    columns = [np.concatenate([getattr(part, field) for part in adapted]) for field in _FIELDS]
+    status = np.concatenate([part.status for part in adapted])
+    reasons = {number: text for part in adapted for number, text in part.reasons.items()}
+    warnings = {number: text for part in adapted for number, text in part.warnings.items()}
+    return _of(names, columns, status, reasons, warnings, parts[0].first)
+
+
+def _renamed(part: Outcomes, names: tuple[str, ...] | None) -> Outcomes:
+    """Return a block under other names: answers with these count, all others fail."""
+    size = (len(part), len(names or ()))
+    table = {field: np.full(size, np.nan) for field in _FIELDS}
+    status = np.full(len(part), _FAILED, dtype=np.int8)
+    reasons = dict(part.reasons)
+    for row in np.flatnonzero(part.status == 0).tolist():
+        reasons[part.first + row] = _other_names(part.names or (), names or ())
+    for number, estimate in part.strays.items():
+        if estimate.names == names:
+            del reasons[number]
+            _enter(estimate, number - part.first, table, status, reasons, part.first)
+        else:
+            reasons[number] = _other_names(estimate.names, names or ())
+    columns = [table[field] for field in _FIELDS]
+    return _refuse_nan(_of(names, columns, status, reasons, part.warnings, part.first))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit.errors import DataError, EstkitError
-from estkit.estimate import STATUSES, check_level
-from estkit.montecarlo.measures import Draws, Floats
+from estkit.estimate import STATUSES, Estimate, check_level
+from estkit.montecarlo.measures import Draws
 from estkit.montecarlo.outcomes import Outcomes
 from estkit.montecarlo.summary import Cell, difference, in_brackets, measured, named_measures
-from estkit.montecarlo.truth import truth_of
-from estkit.table import Column, Table, Tabular
+from estkit.montecarlo.truth import Truth, truth_of
+from estkit.table import Column, Table, Tabular, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +68,7 @@ class StudyResult(Tabular):
     estimators: tuple[str, ...]
     seed: dict[str, Any]
     _outcomes: dict[tuple[int, str], Outcomes]
-    _truths: dict[tuple[int, str], Floats]
+    _truths: dict[tuple[int, str], Truth]
     _study: Study | None
 
     @classmethod
@@ -78,21 +77,23 @@ class StudyResult(Tabular):
         study: Study,
         seed: np.random.SeedSequence,
         joined: Mapping[int, tuple[Mapping[str, Outcomes], list[Any] | None]],
+        truth: Any,
     ) -> StudyResult:
         """Put the outcomes of all blocks together with the truth."""
         outcomes: dict[tuple[int, str], Outcomes] = {}
-        truths: dict[tuple[int, str], Floats] = {}
+        truths: dict[tuple[int, str], Truth] = {}
         for number, (by_name, own) in joined.items():
             condition = study.conditions[number]
             for name, outcome in by_name.items():
                 names = outcome.names or ()
                 outcomes[number, name] = outcome
-                if own is None:
-                    truth = truth_of(study.truth, condition, name, names)
-                    truths[number, name] = np.broadcast_to(truth, (len(outcome), len(names)))
+                if not names:
+                    truths[number, name] = truth_of(None, condition, name, names)
+                elif own is None:
+                    truths[number, name] = truth_of(truth, condition, name, names)
                 else:
-                    each = [truth_of(t, condition, name, names) for t in own]
-                    truths[number, name] = np.array(each).reshape(len(outcome), len(names))
+                    each = [truth_of(t, condition, name, names).value for t in own]
+                    truths[number, name] = Truth(np.array(each), np.zeros(len(names)))
         result = cls(
             {number: study.conditions[number] for number in joined},
             tuple(study.estimators),
@@ -101,7 +102,7 @@ class StudyResult(Tabular):
             truths,
             study,
         )
-        result._check_truth(study.truth)
+        result._check_truth(truth)
         return result
 
     def _check_truth(self, truth: Any) -> None:
@@ -135,23 +136,25 @@ class StudyResult(Tabular):
 
     def _cells(self) -> Iterator[Cell]:
         for (number, name), outcome in self._outcomes.items():
+            truth = self._truths[number, name]
             for j, parameter in enumerate(outcome.names or ()):
                 usable = outcome.status == 0
                 estimate = np.where(usable, outcome.estimate[:, j], np.nan)
                 draws = Draws(
                     estimate,
-                    self._truths[number, name][:, j],
+                    np.broadcast_to(truth.value[..., j], len(outcome)),
                     outcome.std_error[:, j],
                     outcome.lower[:, j],
                     outcome.upper[:, j],
                     (~usable).astype(float),
                 )
-                yield Cell(self.conditions[number], name, parameter, draws)
+                error = float(truth.std_error[j])
+                yield Cell(self.conditions[number], number, name, parameter, draws, error)
             if not outcome.names:
                 missing = np.full(len(outcome), np.nan)
                 failed = np.ones(len(outcome))
                 draws = Draws(missing, missing, missing, missing, missing, failed)
-                yield Cell(self.conditions[number], name, "", draws)
+                yield Cell(self.conditions[number], number, name, "", draws, 0.0)
 
     def summary(
         self, measures: str | Sequence[str] | None = None, *, level: float = 0.95
@@ -190,7 +193,7 @@ class StudyResult(Tabular):
         rows = []
         for cell in self._cells():
             for name in wanted:
-                row = measured(cell.draws, name, level)
+                row = measured(cell, name, level)
                 if row["used"] or measures is not None or name == "failure_rate":
                     who = {"estimator": cell.estimator, "parameter": cell.parameter}
                     rows.append({**cell.condition, **who, "measure": name, **row})
@@ -237,17 +240,20 @@ class StudyResult(Tabular):
         import pandas as pd
 
         check_level(level)
+        if not isinstance(measure, str):
+            raise DataError(f"measure must be the name of one measure, got {measure!r:.60}.")
         (name,) = named_measures(measure)
         for estimator in (a, b):
             if estimator not in self.estimators:
                 known = ", ".join(self.estimators)
                 raise DataError(f"{estimator!r} is not an estimator of this study: {known}.")
-        cells = {(str(c.condition), c.estimator, c.parameter): c for c in self._cells()}
+        whole = name == "failure_rate"  # of the estimator, whatever its parameters
+        cells = {(c.number, c.estimator, "" if whole else c.parameter): c for c in self._cells()}
         rows = []
-        for (condition, estimator, parameter), first in cells.items():
-            second = cells.get((condition, b, parameter))
+        for (number, estimator, parameter), first in cells.items():
+            second = cells.get((number, b, parameter))
             if estimator == a and second is not None:
-                row = difference(first.draws, second.draws, name, level)
+                row = difference(first, second, name, level)
                 who = {"parameter": parameter, "measure": name, "a": a, "b": b}
                 rows.append({**first.condition, **who, **row})
         if not rows:
@@ -311,6 +317,7 @@ class StudyResult(Tabular):
         frames = []
         for (number, name), outcome in self._outcomes.items():
             size = len(outcome.names or ())
+            shape = (len(outcome), size)
             status = np.array(STATUSES)[outcome.status]
             columns = {
                 **{key: [value] * (len(outcome) * size)
@@ -322,7 +329,7 @@ class StudyResult(Tabular):
                 "std_error": outcome.std_error.ravel(),
                 "lower": outcome.lower.ravel(),
                 "upper": outcome.upper.ravel(),
-                "truth": self._truths[number, name].ravel(),
+                "truth": np.broadcast_to(self._truths[number, name].value, shape).ravel(),
                 "status": np.repeat(status, size),
             }  # fmt: skip
             frames.append(pd.DataFrame(columns))
@@ -345,11 +352,20 @@ class StudyResult(Tabular):
                 f"{self.seed['entropy']}."
             )
         seed = np.random.SeedSequence(self.seed["entropy"], spawn_key=self.seed["spawn_key"])
-        return self._study.replay(replicate, condition, rng=seed)
+        again = self._study.replay(replicate, condition, rng=seed)
+        number = self._study.condition_number(condition)
+        for name, estimate in again.estimates.items():
+            stored = self._outcomes.get((number, name))
+            if stored is not None and stored.names and replicate < len(stored):
+                if estimate.status == "ok" and estimate.names != stored.names:
+                    reason = stored.reasons.get(replicate, "")
+                    failed = Estimate(float("nan"), status="failed", reason=reason)
+                    again.estimates[name] = failed
+        return again
 
     def _table(self) -> Table:
         cells = list(self._cells())
-        rows = {name: [measured(cell.draws, name, 0.95) for cell in cells] for name in _SHOWN}
+        rows = {name: [measured(cell, name, 0.95) for cell in cells] for name in _SHOWN}
         names = [name for name in _SHOWN if any(row["used"] for row in rows[name])]
         first = next(iter(self.conditions.values()))
         columns = [Column(name, [cell.condition[name] for cell in cells]) for name in first]
@@ -382,16 +398,11 @@ class StudyResult(Tabular):
         >>> study.run(20, rng=1).to_dict()["seed"]
         {'entropy': 1, 'spawn_key': []}
         """
-        records = self.summary().to_dict("records")
-        plain = [
-            {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()}
-            for record in records
-        ]
         return {
             "format": "estkit.StudyResult",
             "version": 1,
-            "seed": self.seed,
-            "conditions": list(self.conditions.values()),
+            "seed": plain(self.seed),
+            "conditions": plain(list(self.conditions.values())),
             "estimators": list(self.estimators),
-            "summary": plain,
+            "summary": plain(self.summary().to_dict("records")),
         }

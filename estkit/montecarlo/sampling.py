@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import operator
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,36 +81,6 @@ def describe(condition: Mapping[str, Any]) -> str:
     return "condition " + ", ".join(f"{name}={value!r}" for name, value in condition.items())
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A block of data sets, as one tree of stacked arrays or as a list of data sets."""
-
-    first: int
-    count: int
-    stack: Any = None
-    singles: list[Any] | None = None
-    truths: Any = None
-
-    def single(self, index: int) -> Any:
-        """Return one data set; its arrays cannot be written to."""
-        if self.singles is not None:
-            return self.singles[index]
-        return _each(self.stack, lambda array: array[index])
-
-    def part(self, index: int) -> Any:
-        """Return one data set as a block of length 1."""
-        return _each(self.single(index), lambda array: array[None])
-
-    def stacked(self) -> Any:
-        """Return the block as arrays with the replicates first, or None where shapes differ."""
-        if self.singles is None:
-            return self.stack
-        try:
-            return _stack(self.singles)
-        except ValueError:
-            return None
-
-
 class Source:
     """Where the data sets of one condition come from.
 
@@ -139,65 +108,38 @@ class Source:
         self._offer = {**condition, "condition": dict(condition)}
         self._where = describe(condition)
         self._streams = streams
-        self.block_length = self._length() if self.whole_blocks else _LOOPED_BLOCK
-
-    def block(self, number: int, most: int | None = None) -> Drawn:
-        """Return block `number`, or its first `most` replicates."""
-        first = number * self.block_length
-        count = self.block_length if most is None else min(self.block_length, most)
+        self.block_length = _LOOPED_BLOCK
         if self.whole_blocks:
-            # always drawn whole, so that fewer replicates are a prefix of more
-            rng = self._streams.at(number, BLOCK)
-            data = self._draw(rng, first, self.block_length)
-            truths: Any = None
-            if isinstance(data, Sample):
-                data, given = data
-                closed = _checked_tree(given)
-                truths = [_each(closed, operator.itemgetter(i)) for i in range(count)]
-            stack = _each(self._checked(data, self.block_length), lambda array: array[:count])
-            return Drawn(first, count, stack=stack, truths=truths)
-        drawn = [self._one(replicate) for replicate in range(first, first + count)]
-        true = [data.truth for data in drawn if isinstance(data, Sample)]
-        if true and len(true) != count:
-            raise StudyError(f"generate returned a Sample in some replicates only; {self._where}.")
-        singles = [data.data if isinstance(data, Sample) else data for data in drawn]
-        return Drawn(first, count, singles=singles, truths=true or None)
+            sizes: list[int] = []
+            each_array(self.probe().stack(), lambda array: sizes.append(array.size // 2))
+            self.block_length = _fitting_length(sum(sizes))
 
-    def replicate(self, number: int) -> Drawn:
-        """Return one replicate; of a vectorised generator, the block that holds it."""
+    def block(self, number: int) -> Drawn:
+        """Return a block; its data sets are drawn when they are asked for."""
+        first, length = number * self.block_length, self.block_length
         if self.whole_blocks:
-            return self.block(number // self.block_length)
-        data = self._one(number)
-        truths = [data.truth] if isinstance(data, Sample) else None
-        single = data.data if isinstance(data, Sample) else data
-        return Drawn(number, 1, singles=[single], truths=truths)
+            return self._whole(number, first, length)
+        return Drawn(first, length, lambda row: self.one(first + row))
 
-    def _one(self, replicate: int) -> Any:
-        data = self._draw(self._streams.at(replicate), replicate, 1)
-        if isinstance(data, Sample):
-            return Sample(_checked_tree(data.data), data.truth)
-        return _checked_tree(data)
+    def one(self, replicate: int) -> Any:
+        """Draw one data set."""
+        return self._draw(self._streams.at(replicate), replicate, 1)
 
-    @cached_property
     def probe(self) -> Drawn:
-        """Two data sets that belong to no replicate, to see what the functions do with them."""
+        """Return two data sets that belong to no replicate, to see what the functions do."""
         if self.whole_blocks:
-            data = self._draw(self._streams.at(0, PROBE), 0, 2)
-            data = data.data if isinstance(data, Sample) else data
-            return Drawn(0, 2, stack=self._checked(data, 2))
-        drawn = [self._draw(self._streams.at(i, PROBE), 0, 1) for i in range(2)]
-        singles = [data.data if isinstance(data, Sample) else data for data in drawn]
-        return Drawn(0, 2, singles=[_checked_tree(data) for data in singles])
+            return self._whole(0, 0, 2, PROBE)
+        return Drawn(0, 2, lambda row: self._draw(self._streams.at(row, PROBE), row, 1))
 
-    def _length(self) -> int:
-        """Return how many replicates make a block: a power of two that stays in cache.
-
-        It depends on the size of a data set and on nothing else, so the streams never change.
-        """
-        numbers: list[int] = []
-        _each(self.probe.stack, lambda array: numbers.append(array.size // 2))
-        fitting = max(16, _NUMBERS_PER_BLOCK // max(1, sum(numbers)))
-        return int(min(_LARGEST_BLOCK, 1 << (fitting.bit_length() - 1)))
+    def _whole(self, number: int, first: int, length: int, purpose: int = BLOCK) -> Drawn:
+        data = self._draw(self._streams.at(number, purpose), first, length)
+        truths: Any = None
+        if isinstance(data, Sample):
+            truths = _as_arrays(data.truth)
+            data = data.data
+        self._check_length(data, length)
+        self._check_length(truths, length)
+        return Drawn(first, length, None, closed(data), truths)
 
     def _draw(self, rng: np.random.Generator, replicate: int, count: int) -> Any:
         offer = {**self._offer, "rng": rng, "replicates": count}
@@ -215,52 +157,137 @@ class Source:
             )
         return data
 
-    def _checked(self, data: Any, count: int) -> Any:
-        tree = _checked_tree(data)
+    def _check_length(self, data: Any, count: int) -> None:
         shapes: list[tuple[int, ...]] = []
-        _each(tree, lambda array: shapes.append(array.shape))
+        each_array(data, lambda array: shapes.append(array.shape))
         wrong = [shape for shape in shapes if not shape or shape[0] != count]
-        if wrong or not shapes:
+        if wrong or (data is not None and not shapes):
+            shown = f"shape {wrong[0]}" if wrong else f"no array: {type(data).__name__}"
             raise StudyError(
                 f"generate is vectorized and was asked for {count} replicates in {self._where}, "
-                f"but returned shape {wrong[0] if wrong else '()'}; put the replicates first."
+                f"but returned {shown}; put the replicates first."
             )
-        return tree
 
 
-def _checked_tree(data: Any) -> Any:
+class Drawn:
+    """A block of data sets: drawn one by one when asked for, or all at once as stacked arrays.
+
+    Parameters
+    ----------
+    first : int
+        The number of its first replicate.
+    length : int
+        How many replicates it has.
+    draw : callable, optional
+        Draws one data set; without it there is a stack.
+    stacked : tree of arrays, optional
+        All data sets, replicates first.
+    truths : tree of arrays, optional
+        The truths that came with them.
+    """
+
+    def __init__(
+        self,
+        first: int,
+        length: int,
+        draw: Callable[[int], Any] | None,
+        stacked: Any = None,
+        truths: Any = None,
+    ) -> None:
+        self.first, self.length = first, length
+        self._draw, self._stacked, self._truths = draw, stacked, truths
+        self._kept: dict[int, Any] = {}
+
+    def data(self, row: int, *, keep: bool = False) -> tuple[Any, Any]:
+        """Return one data set and its truth, if it came with one; kept ones are drawn only once."""
+        if self._draw is None:
+            truth = each_array(self._truths, lambda array: array[row])
+            return each_array(self._stacked, lambda array: array[row]), truth
+        if row not in self._kept:
+            drawn = self._draw(row)
+            data, truth = drawn if isinstance(drawn, Sample) else (drawn, None)
+            if not keep:
+                return closed(data), truth
+            # the generator may fill the same memory again for the next one
+            self._kept[row] = closed(each_array(data, np.copy)), truth
+        kept: tuple[Any, Any] = self._kept[row]
+        return kept
+
+    def stack(self) -> Any:
+        """Return all data sets as arrays with the replicates first, or None if they do not fit."""
+        if self._draw is None:
+            return self._stacked
+        try:
+            return _stack([self.data(row, keep=True)[0] for row in range(self.length)])
+        except (ValueError, KeyError):
+            return None
+
+
+def _fitting_length(numbers: int) -> int:
+    """Return how many replicates of that many numbers make a block: a power of two, in cache.
+
+    It depends on the size of a data set and on nothing else, so the streams never change.
+    """
+    fitting = max(16, _NUMBERS_PER_BLOCK // max(1, numbers))
+    return int(min(_LARGEST_BLOCK, 1 << (fitting.bit_length() - 1)))
+
+
+def closed(data: Any) -> Any:
     """Return data with its arrays closed to writing, since all estimators share them."""
+
+    def close(array: NDArray[Any]) -> NDArray[Any]:
+        view = array.view()
+        view.flags.writeable = False
+        return view
+
+    return each_array(data, close)
+
+
+def unshared(data: Any) -> Any:
+    """Return data that an estimator may change without changing those of the next one."""
+    return data if _only_arrays(data) else copy.deepcopy(data)
+
+
+def _only_arrays(data: Any) -> bool:
+    if isinstance(data, tuple | dict):
+        return all(map(_only_arrays, data.values() if isinstance(data, dict) else data))
     if isinstance(data, np.ndarray):
-        closed = data.view()
-        closed.flags.writeable = False
-        return closed
-    if isinstance(data, tuple | list) and any(isinstance(d, np.ndarray) for d in data):
-        return tuple(_checked_tree(part) for part in data)
-    if isinstance(data, Mapping):
-        return {name: _checked_tree(part) for name, part in data.items()}
-    return data
+        return data.dtype.kind != "O"
+    return data is None or isinstance(data, str | bytes | int | float | complex | np.generic)
 
 
-def _each(tree: Any, function: Callable[[NDArray[Any]], Any]) -> Any:
-    """Apply a function to every array of a tree; other leaves stay as they are."""
+def each_array(tree: Any, function: Callable[[NDArray[Any]], Any]) -> Any:
+    """Apply a function to every array in nested tuples and mappings; the rest stays as it is."""
     if isinstance(tree, np.ndarray):
         return function(tree)
-    if type(tree) is tuple:
-        return tuple([_each(part, function) for part in tree])
+    if isinstance(tree, tuple):
+        parts = [each_array(part, function) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
     if type(tree) is dict:
-        return {name: _each(part, function) for name, part in tree.items()}
+        return {name: each_array(part, function) for name, part in tree.items()}
     return tree
+
+
+def _as_arrays(truth: Any) -> Any:
+    if isinstance(truth, Mapping):
+        return {name: np.asarray(part) for name, part in truth.items()}
+    return np.asarray(truth)
 
 
 def _stack(singles: list[Any]) -> Any:
     """Return data sets of equal shape as one tree of arrays, or raise ValueError."""
     first = singles[0]
+    if len({type(single) for single in singles}) > 1:
+        raise ValueError("data sets of different kinds cannot be stacked")
     if isinstance(first, np.ndarray):
         stacked = np.stack(singles)
+        if stacked.dtype == object:
+            raise ValueError("objects cannot be stacked")
         stacked.flags.writeable = False
         return stacked
-    if type(first) is tuple:
-        return tuple(_stack([single[i] for single in singles]) for i in range(len(first)))
-    if type(first) is dict:
+    if isinstance(first, tuple) and len({len(single) for single in singles}) == 1:
+        parts = [_stack([single[i] for single in singles]) for i in range(len(first))]
+        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+    if isinstance(first, dict) and all(single.keys() == first.keys() for single in singles):
         return {name: _stack([single[name] for single in singles]) for name in first}
     raise ValueError(f"{type(first).__name__} cannot be stacked")

@@ -8,7 +8,7 @@ and replicate r draws the same numbers whatever was computed before it (Salmon e
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +49,8 @@ def seed_sequence(rng: Any) -> np.random.SeedSequence:
 
 def own_purpose(name: str) -> int:
     """Return the purpose of an estimator's own stream; it depends on its name alone."""
-    return 1 + zlib.crc32(name.encode())
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) | 1 << 63  # never that of the data, whose purposes are small
 
 
 class Streams:

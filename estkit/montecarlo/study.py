@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from estkit import data
 from estkit.errors import DataError
 from estkit.montecarlo import execution
 from estkit.montecarlo.streams import seed_sequence
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from estkit.estimate import Estimate
     from estkit.montecarlo.result import StudyResult
 
-_RESERVED = {"rng", "replicates", "condition", "estimator", "parameter", "measure", "replicate"}
+_RESERVED = set(
+    "rng replicates condition estimator parameter measure replicate value mcse lower upper used "
+    "failed estimate std_error truth status reason warning a b".split()
+)
 
 
 def grid(**levels: Any) -> list[dict[str, Any]]:
@@ -43,7 +48,7 @@ class Replay(NamedTuple):
 
     data: Any
     truth: Mapping[str, Any]
-    estimates: Mapping[str, Estimate]
+    estimates: dict[str, Estimate]
     condition: Mapping[str, Any]
     replicate: int
 
@@ -60,8 +65,8 @@ class Study:
     estimators : mapping of str to callable, or callable
         Each takes a data set and returns anything that an `Estimate` can be made of: a number, an
         array, a mapping, an `Estimate`, a fit, a statsmodels result. A tuple of data is passed as
-        several arguments when the estimator takes several. Parameters named ``rng`` or like a
-        condition are passed as well; `rng` is then the estimator's own stream.
+        several arguments when the estimator takes several. A required parameter with the name of
+        a condition gets its value, one named ``rng`` the estimator's own stream.
     truth : float, array, mapping, callable or None
         The true value: one for all; a mapping by estimator or by parameter; or a function of the
         condition. None when `generate` returns a `Sample`, or for measures that need none.
@@ -153,8 +158,10 @@ class Study:
         >>> study.run(100, rng=3)
         StudyResult(1 estimator, 1 condition, 100 replicates, 0 failed)
         """
-        if isinstance(replicates, bool) or replicates != int(replicates) or replicates < 1:
+        if not _is_whole(replicates, least=1):
             raise DataError(f"replicates must be a whole number of 1 or more, got {replicates!r}.")
+        if n_jobs is not None and (not _is_whole(n_jobs) or n_jobs == 0):
+            raise DataError(f"n_jobs must be a whole number other than 0, got {n_jobs!r}.")
         return execution.run(
             self, int(replicates), seed=seed_sequence(rng), n_jobs=n_jobs, progress=progress
         )
@@ -180,8 +187,12 @@ class Study:
         >>> bool(again.data.mean() == again.estimates["mean"].value)
         True
         """
-        if replicate < 0:
+        if not _is_whole(replicate, least=0):
             raise DataError(f"replicate must be a whole number of 0 or more, got {replicate!r}.")
+        if not (_is_whole(rng, least=0) or isinstance(rng, np.random.SeedSequence)):
+            raise DataError(
+                f"rng must be the seed of the run, an int or a SeedSequence; got {rng!r}."
+            )
         number = self.condition_number(condition)
         return Replay(*execution.replay(self, number, int(replicate), seed_sequence(rng)))
 
@@ -197,6 +208,11 @@ class Study:
             f"condition must be a number below {len(self.conditions)} or one of the conditions, "
             f"such as {self.conditions[0]!r}; got {condition!r}."
         )
+
+
+def _is_whole(number: Any, least: float = -math.inf) -> bool:
+    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    return whole and number >= least
 
 
 def _named(estimators: Any) -> dict[str, Callable[..., Any]]:
@@ -221,8 +237,9 @@ def _named(estimators: Any) -> dict[str, Callable[..., Any]]:
 def _conditions(given: Any) -> list[dict[str, Any]]:
     if given is None:
         return [{}]
-    if hasattr(given, "to_dict") and hasattr(given, "columns"):
-        given = given.to_dict("records")
+    frame = None if isinstance(given, Mapping) else data.as_frame(given)
+    if frame is not None:
+        given = frame.rows(named=True)
     if isinstance(given, Mapping) or not hasattr(given, "__iter__"):
         raise DataError(f"conditions must be a list of mappings, see grid; got {given!r:.80}.")
     conditions: list[dict[str, Any]] = []

@@ -24,16 +24,20 @@ class Cell(NamedTuple):
     """One parameter of one estimator in one condition, all replicates."""
 
     condition: Mapping[str, Any]
+    number: int
     estimator: str
     parameter: str
     draws: Draws
+    truth_error: float
 
 
 def named_measures(measures: str | Sequence[str] | None) -> list[str]:
     """Return the names of measures, all for None, or raise for one that does not exist."""
-    wanted = list(MEASURES) if measures is None else measures
-    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    given: Any = list(MEASURES) if measures is None else measures
+    wanted: list[str] = list(given) if isinstance(given, list | tuple) else [given]
     unknown = [name for name in wanted if name not in MEASURES]
+    if not wanted:
+        raise DataError(f"No measure was named; they are {', '.join(MEASURES)}.")
     if unknown:
         raise DataError(f"{unknown[0]!r} is not a measure; they are {', '.join(MEASURES)}.")
     return wanted
@@ -46,14 +50,16 @@ def _known(draws: Draws, name: str) -> NDArray[np.bool_]:
     return ~missing
 
 
-def measured(draws: Draws, name: str, level: float) -> dict[str, Any]:
+def measured(cell: Cell, name: str, level: float) -> dict[str, Any]:
     """Return value, mcse, lower, upper, used and failed of a measure."""
+    draws = cell.draws
     known = _known(draws, name)
     used, failed = int(known.sum()), int(draws.failed.sum())
     value = error = lower = upper = math.nan
     if used:
-        value, psi = MEASURES[name].function(Draws(*(field[known] for field in draws)))
-        error = standard_error(psi)
+        used_draws = Draws(*(field[known] for field in draws))
+        value, psi = MEASURES[name].function(used_draws)
+        error = math.hypot(standard_error(psi), _from_truth(used_draws, name, cell.truth_error))
         if MEASURES[name].is_rate:
             lower, upper = rate_interval(value, used, level)
         else:
@@ -62,8 +68,20 @@ def measured(draws: Draws, name: str, level: float) -> dict[str, Any]:
             "used": used, "failed": failed}  # fmt: skip
 
 
-def difference(first: Draws, second: Draws, name: str, level: float) -> dict[str, Any]:
+def _from_truth(draws: Draws, name: str, truth_error: float) -> float:
+    """Return how far a measure moves when the truth moves by its own standard error."""
+    if truth_error == 0 or "truth" not in MEASURES[name].needs:
+        return 0.0
+    up, down = (
+        MEASURES[name].function(draws._replace(truth=draws.truth + sign * truth_error)).value
+        for sign in (1, -1)
+    )
+    return (up - down) / 2
+
+
+def difference(a: Cell, b: Cell, name: str, level: float) -> dict[str, Any]:
     """Return value, mcse, lower, upper and used of a difference, paired by replicate."""
+    first, second = a.draws, b.draws
     length = min(len(first.estimate), len(second.estimate))
     first, second = (Draws(*(field[:length] for field in draws)) for draws in (first, second))
     both = _known(first, name) & _known(second, name)
@@ -71,11 +89,11 @@ def difference(first: Draws, second: Draws, name: str, level: float) -> dict[str
     if not used:
         return {"value": math.nan, "mcse": math.nan, "lower": math.nan, "upper": math.nan,
                 "used": 0}  # fmt: skip
-    own, other = (
-        MEASURES[name].function(Draws(*(field[both] for field in draws)))
-        for draws in (first, second)
-    )
-    value, error = own.value - other.value, standard_error(own.psi - other.psi)
+    first, second = (Draws(*(field[both] for field in draws)) for draws in (first, second))
+    own, other = (MEASURES[name].function(draws) for draws in (first, second))
+    from_truth = _from_truth(first, name, a.truth_error) - _from_truth(second, name, b.truth_error)
+    value = own.value - other.value
+    error = math.hypot(standard_error(own.psi - other.psi), from_truth)
     lower, upper = mean_interval(value, error, used, level)
     return {"value": value, "mcse": error, "lower": lower, "upper": upper, "used": used}
 

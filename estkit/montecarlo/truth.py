@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,21 @@ from estkit.montecarlo import calls
 from estkit.montecarlo.sampling import describe
 
 
+class Truth(NamedTuple):
+    """The true value of each parameter, NaN where none was given, and its own standard error."""
+
+    value: NDArray[np.float64]
+    std_error: NDArray[np.float64]
+
+
 def truth_of(
     truth: Any, condition: Mapping[str, Any], estimator: str, names: Sequence[str]
-) -> NDArray[np.float64]:
-    """Return the true value of each parameter of an estimator; NaN where none was given.
+) -> Truth:
+    """Return the true value of each parameter of an estimator.
 
     Parameters
     ----------
-    truth : float, array, mapping, callable or None
+    truth : float, array, mapping, Estimate, callable or None
         As it was given to the study, or with a data set.
     condition : mapping
         The condition.
@@ -32,24 +39,47 @@ def truth_of(
     Raises
     ------
     StudyError
-        If a vector has the wrong length, or a mapping names neither estimators nor parameters.
+        If a vector has the wrong length, a mapping names neither the estimator nor one of its
+        parameters, or a value is no number.
     """
     if callable(truth):
-        known = ["condition", *condition]
-        call = calls.plan(truth, "truth", named=known, positional=["condition"])
-        truth = call({**condition, "condition": dict(condition)})
-    if truth is None:
-        return np.full(len(names), np.nan)
+        truth = _called(truth, condition)
     if isinstance(truth, Mapping):
         if estimator in truth:
             return truth_of(truth[estimator], condition, estimator, names)
-        return np.array([float(truth.get(name, np.nan)) for name in names])
-    value = np.asarray(getattr(truth, "value", truth))
-    if value.dtype.kind not in "fiub" or value.ndim > 1:
-        raise StudyError(f"truth must be numbers, got {truth!r:.80} in {describe(condition)}.")
+        if not set(truth) & set(names):
+            raise StudyError(
+                f"truth names {', '.join(map(repr, truth))}, but neither the estimator "
+                f"{estimator!r} nor one of its parameters ({', '.join(names)}) in "
+                f"{describe(condition)}; give it a value, or nan."
+            )
+        single = [truth_of(truth.get(name), condition, estimator, [name]) for name in names]
+        return Truth(*(np.concatenate(parts) for parts in zip(*single, strict=True)))
+    error = getattr(truth, "std_error", None)
+    value = _numbers(np.nan if truth is None else getattr(truth, "value", truth), condition)
     if value.ndim and len(value) != len(names):
         raise StudyError(
             f"truth has {len(value)} values, but estimator {estimator!r} has {len(names)} "
             f"parameters ({', '.join(names)}) in {describe(condition)}."
         )
-    return np.broadcast_to(value.astype(float), (len(names),)).copy()
+    shape = (len(names),)
+    errors = np.zeros(()) if error is None else _numbers(error, condition)
+    return Truth(np.broadcast_to(value, shape).copy(), np.broadcast_to(errors, shape).copy())
+
+
+def _called(truth: Callable[..., Any], condition: Mapping[str, Any]) -> Any:
+    known = ["condition", *condition]
+    call = calls.plan(truth, "truth", named=known, positional=["condition"])
+    try:
+        return call({**condition, "condition": dict(condition)})
+    except Exception as error:
+        raise StudyError(
+            f"truth raised {type(error).__name__} in {describe(condition)}: {error}"
+        ) from error
+
+
+def _numbers(value: Any, condition: Mapping[str, Any]) -> NDArray[np.float64]:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub" or array.ndim > 1:
+        raise StudyError(f"truth must be numbers, got {value!r:.80} in {describe(condition)}.")
+    return array.astype(float)

@@ -116,7 +116,7 @@ def examples() -> dict[str, Example]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for an `example` on every form, or for a `simple` one on every family."""
+    """Run a test that asks for an `example` on every form, a `simple` one on every family."""
     if "example" in metafunc.fixturenames:
         metafunc.parametrize("example", examples().values(), ids=list(examples()))
     if "simple" in metafunc.fixturenames:

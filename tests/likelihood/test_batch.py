@@ -74,7 +74,7 @@ FORMS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     "shared columns, no intercept": (None, X[0], HIT, {"intercept": False}),
     "intercept alone": (None, np.empty((ROWS, 0)), HIT, {}),
     "other units": (None, X * [1e8, 1e-8, 1.0], HIT, {}),
-    "other origins": (None, X + [1e8, 0.0, -1e6], HIT, {}),
+    "other origins": (None, X + np.array([1e8, 0.0, -1e6]), HIT, {}),
     "extreme units": (None, X * [1e100, 1e-100, 1.0], HIT, {}),
     "few rows, some of them separated": (None, X[:, :12], HIT[:, :12], {}),
     "shared columns, few rows": (None, X[0, :14], HIT[:, :14], {}),

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 # The same sums, perhaps added up in another order.
 SAME = 1e-12
-# Against a closed form, what Newton's method leaves: a hundredth of what the references are held to.
+# Against a closed form, what Newton's method leaves: a hundredth of what references are held to.
 CLOSED = 1e-10
 STD_ERRORS = 1e-9
 # What every answer is held to, also where the counts are large.

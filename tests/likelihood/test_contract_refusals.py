@@ -1,4 +1,4 @@
-"""Every family refuses data that it cannot use: one clear line that says what, where and what to do."""
+"""Every family refuses data that it cannot use: one clear line, what, where and what to do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 
 import estkit as ek
 
@@ -66,7 +67,7 @@ COLUMNS: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "unequal columns": (lambda: {"age": [1.0] * ROWS, "dose": [1.0, 2.0]}, ["'dose'", "2", "120"]),
     "too large a number": (lambda: frame(dose=with_value(10**400, object)), ["'dose'", "row 3"]),
     "the name of the intercept": (lambda: frame(intercept=1.0), ["'intercept'", "rename"]),
-    "sparse": (lambda: __import__("scipy.sparse").sparse.eye(ROWS), ["sparse", "toarray"]),
+    "sparse": (lambda: sparse.eye(ROWS), ["sparse", "toarray"]),
 }
 
 

@@ -1,8 +1,8 @@
 """Is there a maximum? Separation is found, named rightly, and never claimed where it is not.
 
 The independent verdict is Stiemke's alternative: with A the matrix of all comparisons of outcomes,
-either some direction v has Av ≥ 0 and Av ≠ 0 (separation), or some weights a ≥ 1 have Aᵀa = 0. estkit
-looks for v, the tests look for a, with all rows at once.
+either some direction v has Av ≥ 0 and Av ≠ 0 (separation), or some weights a ≥ 1 have Aᵀa = 0.
+estkit looks for v, the tests look for a, with all rows at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.optimize import linprog
 from scipy.special import log_softmax
 
 import estkit as ek
-from estkit.likelihood import existence, fitting, rank
+from estkit.likelihood import existence, fitting
 
 Floats = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def one_hot(y: Any) -> NDArray[Any]:
 def find(family: Any, X: Any, y: Any, **options: Any) -> Any:
     given = {"intercept": True, "weights": None, "offset": None, **options}
     rows = fitting.gather(family, X, y, **given)
-    return existence.find_separation(rows, family, rank.scan(rows))
+    return existence.find_separation(rows, family)
 
 
 def random_data(seed: int, outcomes: int) -> tuple[Floats, NDArray[Any], bool]:
@@ -293,7 +293,7 @@ def test_almost_separated_outcomes_have_their_finite_answer(overlap: float) -> N
     assert_at_maximum(ek.fit(ek.Binomial(), x, y), np.column_stack([np.ones(40), x]), y)
 
 
-@pytest.mark.parametrize("far", [1e3, 1e6, 1e9, 1e12])
+@pytest.mark.parametrize("far", [1e3, 1e6, 1e9, 1e12, 1e14])
 def test_a_value_far_away_does_not_feign_separation(far: float) -> None:
     """A code such as 999999999 for a missing value; the other four rows overlap."""
     x, y = np.array([0.0, 1.0, 2.0, 3.0, far]), np.array([False, True, False, True, True])

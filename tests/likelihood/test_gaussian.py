@@ -83,19 +83,13 @@ def test_an_offset_is_taken_from_the_response() -> None:
     np.testing.assert_allclose(fit.predict(), ols.fittedvalues + offset, rtol=SAME)
 
 
-@pytest.mark.parametrize("factor", [1e-100, 1e-8, 1e8, 1e100])
+@pytest.mark.parametrize("factor", [1e-200, 1e-100, 1e-8, 1e8, 1e100, 1e200])
 def test_the_unit_of_the_response_scales_everything(factor: float) -> None:
     fit, other = ek.fit(ek.Gaussian(), X, Y), ek.fit(ek.Gaussian(), X, Y * factor)
     np.testing.assert_allclose(other.params / factor, fit.params, rtol=SAME)
     np.testing.assert_allclose(other.std_errors / factor, fit.std_errors, rtol=SAME)
     assert other.sigma.value / factor == pytest.approx(fit.sigma.value, rel=SAME)
     assert other.loglik == pytest.approx(fit.loglik - 60 * np.log(factor), rel=SAME)
-
-
-@pytest.mark.parametrize("factor", [1e-200, 1e200])
-def test_a_response_whose_squares_are_no_numbers_is_refused(factor: float) -> None:
-    with pytest.raises(ek.DataError, match=r"y .*rescale"):
-        ek.fit(ek.Gaussian(), X, Y * factor)
 
 
 @pytest.mark.parametrize("distance", [1e4, 1e8, 1e10, 1e12])
@@ -130,7 +124,7 @@ PERFECT: dict[str, tuple[Any, Any]] = {
 
 @pytest.mark.parametrize("case", PERFECT)
 def test_a_perfect_fit_has_no_maximum(case: str) -> None:
-    with pytest.raises(ek.FitError, match="Perfect fit.*no maximum"):
+    with pytest.raises(ek.FitError, match=r"Perfect fit.*no maximum"):
         ek.fit(ek.Gaussian(), *PERFECT[case])
     assert not ek.fit(ek.Gaussian(), *PERFECT[case], errors="return").converged
 

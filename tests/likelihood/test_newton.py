@@ -105,12 +105,13 @@ def test_the_certificate_says_what_is_measured_at_the_point() -> None:
     np.testing.assert_allclose(found.step, found.inverse @ gradient, rtol=1e-12)
 
 
-def test_the_unit_sets_the_target() -> None:
-    """A least-squares sum in large units: the same distance in standard errors is a larger one."""
-    top, spread = np.array([3e9]), 1e9
-    found = newton.maximise(Quadratic(top, [[1.0]]), np.array([3e9 + 1e-3]), unit=spread)
-    assert found.converged
-    assert found.certificate.iterations == 0
+def test_the_precision_is_in_standard_errors() -> None:
+    start = np.full(2, 1.0)
+    for precision in (0.5, 1e-3, 1e-8):
+        found = newton.maximise(Logistic(11, 2), start, precision=precision)
+        assert found.converged
+        assert found.certificate.newton_decrement <= precision
+    assert newton.maximise(Logistic(11, 2), start, precision=100.0).certificate.iterations == 0
 
 
 # --- ends without an answer ---
@@ -123,11 +124,12 @@ def test_the_limit_is_named() -> None:
     assert "limit of 2 iterations" in found.certificate.reason
 
 
-@pytest.mark.parametrize("curvature", [[[1.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [2.0, 1.0]],
-                                       [[-1.0, 0.0], [0.0, -1.0]], [[1.0, 1.0], [1.0, 1.0]],
-                                       [[np.nan, 0.0], [0.0, 1.0]], [[np.inf, 0.0], [0.0, 1.0]]])  # fmt: skip
-def test_an_indefinite_curvature_is_named(curvature: Any) -> None:
-    information = np.array(curvature)
+@pytest.mark.parametrize(
+    "curvature", [(1, 0, 0), (1, 2, 1), (-1, 0, -1), (1, 1, 1), (np.nan, 0, 1), (np.inf, 0, 1)]
+)
+def test_an_indefinite_curvature_is_named(curvature: tuple[float, float, float]) -> None:
+    first, mixed, second = curvature
+    information = np.array([[first, mixed], [mixed, second]], dtype=float)
     found = newton.maximise(lambda t: (0.0, np.ones(2), information), np.zeros(2))
     assert not found.converged
     assert "not positive definite" in found.certificate.reason

@@ -16,7 +16,7 @@ import pytest
 
 import estkit as ek
 
-# Prediction does the same operations on the same numbers; a product over other rows is rounded anew.
+# Prediction does the same operations; a product over other rows is rounded anew.
 SAME = 1e-12
 # Monte-Carlo errors; the seeds are fixed, and a true law fails one in 1e6 of such comparisons.
 DEVIATIONS = 5.0

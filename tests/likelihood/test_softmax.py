@@ -105,6 +105,16 @@ def test_two_outcomes_are_a_binomial_regression() -> None:
     assert softmax.names == ("True:intercept", "True:x0", "True:x1")
 
 
+@pytest.mark.parametrize("far", [1e2, 1e4, 1e6, 1e8])
+@pytest.mark.parametrize("reference", [0, 1])
+def test_outcomes_that_are_all_but_certain_keep_the_errors(reference: int, far: float) -> None:
+    """Of p(1 - p) nothing may be lost where p is nearly 1: the binomial fit loses nothing."""
+    x, y = [0, 1, 2, 3, 4, 5, -far, far], [0, 1, 0, 1, 0, 1, 0, 1]
+    softmax, binomial = ek.fit(ek.Softmax(reference), x, y), ek.fit(ek.Binomial(), x, y)
+    np.testing.assert_allclose(np.abs(softmax.params), np.abs(binomial.params), rtol=PARAMS)
+    np.testing.assert_allclose(softmax.std_errors, binomial.std_errors, rtol=1e-6)
+
+
 def test_counts_and_labels_differ_by_the_multinomial_coefficients() -> None:
     counts = ek.fit(ek.Softmax(), X, COUNTS)
     row, outcome = np.repeat(np.arange(90), 3), np.tile([0, 1, 2], 90)
@@ -240,6 +250,17 @@ def test_an_offset_needs_a_column_for_each_outcome(shape: tuple[int, ...]) -> No
 
 # --- the far tails ---
 
+PREDICTORS = [
+    [0.0, 0.0],
+    [1.0, -2.0],
+    [30.0, -30.0],
+    [30.0, 29.0],
+    [-40.0, -50.0],
+    [300.0, 2.0],
+    [700.0, 700.0],
+    [-745.0, 0.5],
+]
+
 
 def exact(eta: list[float], seen: int) -> tuple[Any, Any]:
     """Return the log-likelihood and the information of one row, in fifty digits."""
@@ -252,8 +273,7 @@ def exact(eta: list[float], seen: int) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("seen", [0, 1, 2])
-@pytest.mark.parametrize("eta", [[0.0, 0.0], [1.0, -2.0], [30.0, -30.0], [30.0, 29.0],
-                                 [-40.0, -50.0], [300.0, 2.0], [700.0, 700.0], [-745.0, 0.5]])  # fmt: skip
+@pytest.mark.parametrize("eta", PREDICTORS)
 def test_one_row_is_right_at_any_predictor(eta: list[float], seen: int) -> None:
     block = Block(np.ones((1, 1)), np.array([seen]), None, None)
     sums = ek.Softmax().evaluate(np.array(eta), block, curvature=True)

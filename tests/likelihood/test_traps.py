@@ -70,7 +70,7 @@ def test_iris_softmax() -> None:
     # scikit-learn's solvers disagree without a word; nnet gives errors of 35 to 157
     data = load_iris(as_frame=True)
     names = data.target_names[data.target]
-    with pytest.raises(ek.SeparationError, match="setosa|versicolor") as caught:
+    with pytest.raises(ek.SeparationError, match=r"setosa|versicolor") as caught:
         ek.fit(ek.Softmax(), data.data, names)
     assert "petal" in str(caught.value) or "sepal" in str(caught.value)
 
@@ -137,8 +137,8 @@ def test_columns_times_1e8_and_1e_minus_8() -> None:
 
 def test_a_column_shifted_by_1e8() -> None:
     # statsmodels: GLM converged at the wrong place, Logit with nan errors
-    far = X + [1e8, 0.0]
-    found, wanted = binomial(far), binomial(far - [1e8, 0.0])
+    far = X + np.array([1e8, 0.0])
+    found, wanted = binomial(far), binomial(far - np.array([1e8, 0.0]))
     assert_same(found, wanted)
     np.testing.assert_allclose(found.std_errors[1:], wanted.std_errors[1:], rtol=SAME)
 
