@@ -76,7 +76,8 @@ def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | N
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
     results = parallel(joblib.delayed(_limited)(function, task) for task in tasks)
     try:
-        yield from results
+        for result in results:  # noqa: UP028 - that would close the results before the filter
+            yield result
     finally:
         with warnings.catch_warnings():  # of tasks that are no longer wanted
             warnings.simplefilter("ignore")

@@ -78,7 +78,7 @@ class Column:
         if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
             return ""
         if not isinstance(value, int | float | np.number) or isinstance(value, bool):
-            return " ".join(str(value).splitlines())
+            return str(value)
         if self.style == "count":
             return f"{int(value)}"
         if self.style == "p_value":
@@ -114,7 +114,7 @@ class Table:
 
     def to_text(self) -> str:
         """Return aligned text."""
-        cells = [[column.name, *column.shown()] for column in self.columns]
+        cells = [list(map(_one_line, [c.name, *c.shown()])) for c in self.columns]
         widths = [max(len(cell) for cell in column) for column in cells]
         pad = [str.ljust if column.is_left else str.rjust for column in self.columns]
         lines = [
@@ -180,7 +180,11 @@ class Tabular:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    return "".join(_LATEX.get(character, character) for character in _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
 
 
 def _html_row(tag: str, cells: Sequence[str], align: Sequence[str]) -> str:

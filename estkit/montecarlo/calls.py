@@ -21,9 +21,14 @@ def parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
         return None
 
 
+def names(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the parameters that a function tells."""
+    return [parameter.name for parameter in parameters(function) or ()]
+
+
 def takes(function: Callable[..., Any], name: str) -> bool:
     """Tell whether a function has a parameter of this name."""
-    return any(parameter.name == name for parameter in parameters(function) or ())
+    return name in names(function)
 
 
 def required(function: Callable[..., Any], named: Sequence[str]) -> list[str]:
@@ -81,6 +86,13 @@ def plan(
                 arguments.append(offered)
             else:
                 keywords[parameter.name] = offered
+    left = [p.name for p in listed if p.kind is p.KEYWORD_ONLY and p.default is p.empty
+            and p.name not in keywords]  # fmt: skip
+    if left:
+        offered = ", ".join(dict.fromkeys([*positional, *named]))
+        raise StudyError(
+            f"{what} asks for {left[0]!r}, which is not on offer; it may take {offered}."
+        )
     if any(p.kind is p.VAR_KEYWORD for p in listed):
         keywords |= {n: n for n in named if n not in (*_OWN, *keywords.values())}
 

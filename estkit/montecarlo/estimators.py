@@ -52,7 +52,7 @@ class Estimator:
     def answer(self, data: Any, replicate: int) -> Any:
         """Return the answer to one data set, or the `Failure` with which it ended."""
         if self.declared:
-            data = each_array(data, lambda array: array[None])
+            data = np.asarray(data)[None] if np.isscalar(data) else each_array(data, _alone)
         call = self._planned(self._function, data)
         try:
             answer = call(self._offer(unshared(data), replicate))
@@ -76,14 +76,14 @@ class Estimator:
         offer = {**self._condition, "condition": dict(self._condition), "data": data}
         if isinstance(data, dict):
             offer |= data
-        elif type(data) is tuple:
+        elif isinstance(data, tuple):
             offer |= {f"data[{i}]": part for i, part in enumerate(data)}
         if self._wants_rng:
             offer["rng"] = self._streams.at(replicate, own_purpose(self.name))
         return offer
 
     def _planned(self, function: Any, data: Any) -> Callable[[calls.Offer], Any]:
-        form: Any = len(data) if type(data) is tuple else None
+        form: Any = len(data) if isinstance(data, tuple) else None
         form = tuple(data) if isinstance(data, dict) else form
         key = (function is self._function, form)
         if key not in self._plans:
@@ -156,6 +156,10 @@ class Estimator:
         return functools.partial(self._function, axis=1) if flat else None
 
 
+def _alone(array: Any) -> Any:
+    return array[None]
+
+
 def _same(first: Outcomes, second: Outcomes) -> bool:
     if first.names != second.names or not np.array_equal(first.status, second.status):
         return False
@@ -176,8 +180,12 @@ def _plan(
     listed = calls.parameters(function) or []
     asked |= {p.name for p in listed if p.kind is p.KEYWORD_ONLY and p.default is p.empty}
     inside = tuple(data) if isinstance(data, dict) else ()
+    if any(p.kind is p.VAR_KEYWORD for p in listed):
+        asked |= set(condition)
     named = ["rng", *(n for n in ("condition", *condition, *inside) if n in asked)]
-    if type(data) is not tuple:
+    if calls.parameters(function) is not None and not set(calls.names(function)) - {"rng"}:
+        raise StudyError(f"{what} takes no data; give it a parameter for the data set.")
+    if not isinstance(data, tuple):
         return calls.plan(function, what, named=named, positional=["data"])
     parts = [f"data[{i}]" for i in range(len(data))]
     wanted = calls.required(function, named)

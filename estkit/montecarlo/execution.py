@@ -81,13 +81,11 @@ class Runner:
             try:
                 for row in range(need):
                     data, truth = drawn.data(row, keep=bool(whole))
-                    self._check_global_state(number, row, "generate")
                     for estimator in looped:
                         caught.clear()
                         answers[estimator.name].append(estimator.answer(data, drawn.first + row))
                         if caught:
                             noted[estimator.name][drawn.first + row] = str(caught[0].message)
-                        self._check_global_state(number, row, f"estimator {estimator.name!r}")
                     truths.append(truth)
             except (StudyError, KeyboardInterrupt) as error:
                 stop = error
@@ -96,7 +94,12 @@ class Runner:
                  for name, given in answers.items()}  # fmt: skip
         try:
             found |= {each.name: self._whole(each, drawn, size) for each in whole}
-            self._check_global_state(number, 0, "an estimator")
+            self._check_global_state(number, need)
+            if len({truth is None for truth in truths}) > 1:
+                raise StudyError(
+                    f"generate returned a Sample in some replicates only, in "
+                    f"{describe(self.condition)}; return one always or never."
+                )
         except (StudyError, KeyboardInterrupt) as error:
             return Block(self.number, 0, {}, []), stop or error
         ordered = {each.name: found[each.name] for each in self.estimators}
@@ -134,15 +137,43 @@ class Runner:
                     noted[drawn.first + row] = str(caught[0].message)
         return collect(answers, drawn.first, noted)
 
-    def _check_global_state(self, number: int, row: int, who: str) -> None:
-        """Raise when a user's function has drawn from a global generator; looked at only once."""
-        if number or row or self._start == _global_states():
+    def _check_global_state(self, number: int, size: int) -> None:
+        """Raise when a user's function has drawn from a global generator, and say which."""
+        if self._start == _global_states():
             return
-        self._start = _global_states()
         raise StudyError(
-            f"{who} used the global random state in {describe(self.condition)}, so the study could "
-            f"not be reproduced; draw everything from an argument named rng."
+            f"{self._culprit(number, size)} used the global random state in "
+            f"{describe(self.condition)}, so the study could not be reproduced; draw everything "
+            f"from an argument named rng."
         )
+
+    def _culprit(self, number: int, size: int) -> str:
+        """Go through a block once more, from known states, to find who changes them."""
+        kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - put back below
+        drawn = self.source.block(number)
+        try:
+            for row in range(size):
+                known = _known_states(row)
+                data, _ = drawn.data(row)
+                if _global_states() != known:
+                    return "generate"
+                for estimator in self.estimators:
+                    known = _known_states(row)
+                    estimator.answer(data, drawn.first + row)
+                    if _global_states() != known:
+                        return f"estimator {estimator.name!r}"
+            return (
+                "generate"  # a whole block is drawn by one call, before the first row is looked at
+            )
+        finally:
+            random.setstate(kept[0])
+            np.random.set_state(kept[1])  # noqa: NPY002
+
+
+def _known_states(number: int) -> tuple[Any, ...]:
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002 - only on the way to an error, and put back
+    return _global_states()
 
 
 def _global_states() -> tuple[Any, ...]:
@@ -164,8 +195,13 @@ def run(
 
     blocks: list[Block] = []
 
-    def so_far(truth: Any = study.truth) -> StudyResult | None:
-        return StudyResult.of(study, seed, joined(blocks), truth) if blocks else None
+    def so_far() -> StudyResult | None:
+        if not blocks:
+            return None
+        try:
+            return StudyResult.of(study, seed, joined(blocks), study.truth)
+        except EstkitError:  # the truth is what is wrong
+            return StudyResult.of(study, seed, joined(blocks), None)
 
     def kept() -> str:
         count = sum(block.size for block in blocks)
@@ -180,23 +216,23 @@ def run(
                 if isinstance(stop, KeyboardInterrupt):
                     raise stop
                 if stop is not None:
-                    raise StudyError(f"{stop}{kept()}", so_far(None)) from stop
+                    raise StudyError(f"{stop}{kept()}", so_far()) from stop
                 if len(blocks) == 1:
                     _check_truth(study, blocks[0])
         except KeyboardInterrupt as stop:
-            raise StudyInterrupted(f"The study was stopped.{kept()}", so_far(None)) from stop
+            raise StudyInterrupted(f"The study was stopped.{kept()}", so_far()) from stop
         except EstkitError as error:
-            raise StudyError(str(error), getattr(error, "partial", None) or so_far(None)) from error
+            raise StudyError(str(error), getattr(error, "partial", None) or so_far()) from error
         except Exception as error:
             raise StudyError(
                 f"The workers could not go on ({type(error).__name__}: {error}); run with n_jobs=1 "
                 f"to see why, and define functions so that they can be pickled.{kept()}",
-                so_far(None),
+                so_far(),
             ) from error
     try:
         return StudyResult.of(study, seed, joined(blocks), study.truth)
     except EstkitError as error:
-        raise StudyError(f"{error}{kept()}", so_far(None)) from error
+        raise StudyError(f"{error}{kept()}", so_far()) from error
 
 
 def _check_truth(study: Study, block: Block) -> None:
@@ -288,19 +324,25 @@ def replay(
     study: Study, number: int, replicate: int, seed: np.random.SeedSequence
 ) -> tuple[Any, Any, dict[str, Estimate], dict[str, Any], int]:
     """Return data, truth, estimates, condition and number of one replicate."""
-    runner = Runner(study, number, seed)
-    block, row = divmod(replicate, runner.source.block_length)
-    drawn = runner.source.block(block)
-    whole = any(estimator.whole is not None for estimator in runner.estimators)
-    data, own = drawn.data(row, keep=whole)
-    estimates, truths = {}, {}
-    for estimator in runner.estimators:
-        if estimator.whole is None:
-            outcome = collect([estimator.answer(data, replicate)], replicate, {})
-        else:
-            outcome = runner._whole(estimator, drawn, row + 1).rows(row, row + 1)
-        estimates[estimator.name] = single_estimate(outcome)
-        truth = study.truth if own is None else own
-        names = outcome.names or ()
-        truths[estimator.name] = truth_of(truth, runner.condition, estimator.name, names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in the run, where they were recorded
+        runner = Runner(study, number, seed)
+        block, row = divmod(replicate, runner.source.block_length)
+        drawn = runner.source.block(block)
+        whole = any(estimator.whole is not None for estimator in runner.estimators)
+        data, own = drawn.data(row, keep=whole)
+        outcomes = {}
+        for estimator in runner.estimators:
+            if estimator.whole is None:
+                outcome = collect([estimator.answer(data, replicate)], replicate, {})
+            else:
+                outcome = runner._whole(estimator, drawn, row + 1).rows(row, row + 1)
+            outcomes[estimator.name] = outcome
+    truth = study.truth if own is None else own
+    truths = {
+        name: truth_of(truth, runner.condition, name, outcome.names).value
+        for name, outcome in outcomes.items()
+        if outcome.names
+    }
+    estimates = {name: single_estimate(outcome) for name, outcome in outcomes.items()}
     return data, truths, estimates, runner.condition, replicate

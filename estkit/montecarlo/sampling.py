@@ -135,7 +135,7 @@ class Source:
         data = self._draw(self._streams.at(number, purpose), first, length)
         truths: Any = None
         if isinstance(data, Sample):
-            truths = _as_arrays(data.truth)
+            truths = _as_arrays(data.truth, length)
             data = data.data
         self._check_length(data, length)
         self._check_length(truths, length)
@@ -150,11 +150,13 @@ class Source:
                 f"generate raised {type(error).__name__} in replicate {replicate} of "
                 f"{self._where}: {error}"
             ) from error
-        if data is None:
+        if data is None or (isinstance(data, Sample) and data.data is None):
             raise StudyError(
                 f"generate returned None in replicate {replicate} of {self._where}; return the "
                 f"data."
             )
+        if type(data) is list and any(isinstance(part, np.ndarray) for part in data):
+            return tuple(data)
         return data
 
     def _check_length(self, data: Any, count: int) -> None:
@@ -162,7 +164,8 @@ class Source:
         each_array(data, lambda array: shapes.append(array.shape))
         wrong = [shape for shape in shapes if not shape or shape[0] != count]
         if wrong or (data is not None and not shapes):
-            shown = f"shape {wrong[0]}" if wrong else f"no array: {type(data).__name__}"
+            shown = f"shape {wrong[0]}" if wrong else f"no array but {type(data).__name__}"
+            shown = "shape ()" if np.isscalar(data) else shown
             raise StudyError(
                 f"generate is vectorized and was asked for {count} replicates in {self._where}, "
                 f"but returned {shown}; put the replicates first."
@@ -245,14 +248,14 @@ def closed(data: Any) -> Any:
 
 def unshared(data: Any) -> Any:
     """Return data that an estimator may change without changing those of the next one."""
-    return data if _only_arrays(data) else copy.deepcopy(data)
+    return each_array(data, lambda array: array) if _only_arrays(data) else copy.deepcopy(data)
 
 
 def _only_arrays(data: Any) -> bool:
     if isinstance(data, tuple | dict):
         return all(map(_only_arrays, data.values() if isinstance(data, dict) else data))
     if isinstance(data, np.ndarray):
-        return data.dtype.kind != "O"
+        return bool(data.dtype.kind != "O")
     return data is None or isinstance(data, str | bytes | int | float | complex | np.generic)
 
 
@@ -268,10 +271,11 @@ def each_array(tree: Any, function: Callable[[NDArray[Any]], Any]) -> Any:
     return tree
 
 
-def _as_arrays(truth: Any) -> Any:
+def _as_arrays(truth: Any, length: int) -> Any:
     if isinstance(truth, Mapping):
-        return {name: np.asarray(part) for name, part in truth.items()}
-    return np.asarray(truth)
+        return {name: _as_arrays(part, length) for name, part in truth.items()}
+    array = np.asarray(truth)
+    return np.full(length, array) if array.ndim == 0 and truth is not None else array
 
 
 def _stack(singles: list[Any]) -> Any:

@@ -97,7 +97,7 @@ def one_hot_of(codes: NDArray[Any], outcomes: int) -> NDArray[Any]:
 @pytest.mark.parametrize(("family", "outcomes"), [(ek.Binomial(), 2), (ek.Softmax(), 3)])
 def test_the_verdict_is_that_of_a_full_linear_program(family: Any, outcomes: int) -> None:
     wrong, verdicts = [], set()
-    for seed in range(300):
+    for seed in range(200):
         X, seen, intercept = random_data(seed, outcomes)
         design = np.column_stack([np.ones(len(X)), X]) if intercept else X
         active = design[seen.any(axis=1)]
@@ -250,10 +250,9 @@ def test_an_offset_changes_nothing_about_existence(size: float) -> None:
     assert ek.fit(ek.Binomial(), NOISE, COIN, offset=offset).converged
 
 
-@pytest.mark.parametrize("rows", [30_000, 100_000])
 @pytest.mark.parametrize("family", [ek.Binomial(), ek.Softmax()])
-def test_large_data_are_judged_too(family: Any, rows: int) -> None:
-    rng = np.random.default_rng(1)
+def test_large_data_are_judged_too(family: Any) -> None:
+    rng, rows = np.random.default_rng(1), 40_000
     X = rng.normal(size=(rows, 2))
     assert refusal(family, X, X @ [1.0, 2.0] > 0.1).startswith("Complete separation")
     dummy = rng.random(rows) < 0.001
@@ -310,12 +309,13 @@ def test_a_value_far_away_does_not_hide_separation(far: float) -> None:
     assert "5 of 5" in message
 
 
-def test_one_success_in_a_million() -> None:
-    x = np.random.default_rng(3).normal(size=1_000_000)
-    y = np.zeros(1_000_000, dtype=bool)
-    y[np.argsort(x)[500_000]] = True
+def test_one_success_among_many_rows() -> None:
+    rows = 200_000
+    x = np.random.default_rng(3).normal(size=rows)
+    y = np.zeros(rows, dtype=bool)
+    y[np.argsort(x)[rows // 2]] = True
     fit = ek.fit(ek.Binomial(), x, y)
-    assert_at_maximum(fit, np.column_stack([np.ones(1_000_000), x]), y)
+    assert_at_maximum(fit, np.column_stack([np.ones(rows), x]), y)
 
 
 def test_one_row_that_overlaps_is_enough() -> None:

@@ -153,9 +153,9 @@ def test_the_bootstrap_fits_what_it_draws(example: Any) -> None:
     """A small data set may be separated by chance; nothing else may go wrong."""
     numbers = not example.fit().outcomes  # which cannot be drawn for weighted rows
     fit = unweighted(example) if numbers else example.fit()
-    failures = fit.bootstrap(20, rng=5).failures()
+    failures = fit.bootstrap(8, rng=5).failures()
     assert [why for why in failures["reason"] if "separation" not in why] == []
-    assert len(failures) < 20
+    assert len(failures) < 8
 
 
 # --- storage ---
