@@ -62,9 +62,13 @@ def demo(
     if n_jobs == 0:
         raise ek.DataError("--n-jobs must not be 0; give a number of workers, or -1 for all cores.")
     console = Console(highlight=False, soft_wrap=True)
-    binomial, softmax, result = job.run(
-        replicates=replicates, seed=seed, n_jobs=n_jobs, progress=True
-    )
+    try:
+        binomial, softmax, result = job.run(
+            replicates=replicates, seed=seed, n_jobs=n_jobs, progress=True
+        )
+    except KeyboardInterrupt as stop:
+        typer.echo("estkit: stopped.", err=True)
+        raise typer.Exit(130) from stop
     for title, body in (
         ("Is a tumour malignant? (per standard deviation)", binomial),
         ("Which cultivar is a wine made from?", softmax),
@@ -96,10 +100,13 @@ def _prepare(folder: Path) -> None:
 
 
 def _draw(result: ek.StudyResult, picture: Path) -> None:
-    from matplotlib.figure import Figure
+    from estkit.plot import new_figure
 
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    figure = new_figure(10, 4.5)
     left, right = figure.subplots(1, 2)
     result.plot("bias", ax=left)
     result.plot("coverage", ax=right)
-    figure.savefig(picture, dpi=150)
+    try:
+        figure.savefig(picture, dpi=150)
+    except OSError as error:
+        raise ek.DataError(f"cannot write {str(picture)!r}: {error.strerror or error}.") from error

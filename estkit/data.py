@@ -200,8 +200,8 @@ def check_same_index(**given: Any) -> None:
         if len(index) == len(reference) and not index.equals(reference):
             row = int(np.argmax(np.asarray(index != reference)))
             raise DataError(
-                f"{first} and {name} have different row labels (row {row}: {reference[row]!r} and "
-                f"{index[row]!r}), so their rows may not belong together; align them, or pass "
+                f"{first} and {name} have different row labels (row {row}: {reference[row]} and "
+                f"{index[row]}), so their rows may not belong together; align them, or pass "
                 f"{name}.to_numpy() to pair them by position."
             )
 
@@ -222,6 +222,8 @@ def as_frame(given: Any, *, unnamed: str = "x0") -> Any:
 
     if isinstance(given, Mapping):
         given = _frame_of(given)
+    if type(given).__name__ == "LazyFrame":
+        raise DataError("A LazyFrame holds no values yet; pass frame.collect().")
     columns = getattr(given, "columns", None)
     if columns is not None and hasattr(columns, "is_unique") and not columns.is_unique:
         repeated = columns[columns.duplicated()][0]
@@ -238,8 +240,10 @@ def _frame_of(given: Mapping[str, Any]) -> Any:
     try:
         return pd.DataFrame(dict(given))
     except ValueError as error:
-        sizes = {name: len(column) for name, column in given.items() if hasattr(column, "__len__")}
-        raise DataError(f"The columns of a mapping differ in length: {sizes}.") from error
+        sizes = {name: np.size(column) for name, column in given.items()}
+        raise DataError(
+            f"A mapping must hold columns of equal length; it holds {sizes} values."
+        ) from error
 
 
 def _read_frame(frame: Any, what: str) -> Columns:

@@ -28,9 +28,9 @@ def normal_quantile(level: float) -> float:
     return -NormalDist().inv_cdf((1.0 - level) / 2)
 
 
-def check_level(level: float) -> None:
+def check_level(level: Any) -> None:
     """Raise unless `level` is a probability strictly between 0 and 1."""
-    if not 0 < level < 1:
+    if not (isinstance(level, int | float | np.number) and 0 < level < 1):
         raise DataError(f"level must lie strictly between 0 and 1, got {level!r}; say 0.95.")
 
 
@@ -105,6 +105,8 @@ class Estimate:
         if lower is not None:
             lower = _numbers("lower", lower, like=value)
             upper = _numbers("upper", upper, like=value)
+            if np.any(np.greater(lower, upper)):
+                raise DataError(f"lower must not be above upper, got {lower!r} and {upper!r}.")
         elif std_error is not None:
             lower = _numbers("lower", value - half_width * std_error)
             upper = _numbers("upper", value + half_width * std_error)
@@ -176,12 +178,11 @@ class Estimate:
         >>> ek.Estimate(2.0, std_error=0.5).to_dict()["std_error"]
         0.5
         """
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in plain.items()}
-        return {"format": "estkit.Estimate", "version": 1, **plain, "names": list(self.names)}
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {"format": "estkit.Estimate", "version": 1, **plain(own)}
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Estimate:
+    def from_dict(cls, stored: Any) -> Estimate:
         """Return the estimate that `to_dict` wrote.
 
         Examples
@@ -190,13 +191,27 @@ class Estimate:
         >>> ek.Estimate.from_dict(ek.Estimate(2.0, std_error=0.5).to_dict())
         Estimate(2.00 ± 0.50, 95% interval 1.02 to 2.98)
         """
-        if plain.get("format") != "estkit.Estimate" or plain.get("version") != 1:
+        wanted = {f.name for f in fields(cls)}
+        found = stored if isinstance(stored, Mapping) else {}
+        if (found.get("format"), found.get("version")) != ("estkit.Estimate", 1):
             raise DataError(
-                f"Expected a dict of format 'estkit.Estimate', version 1; got format "
-                f"{plain.get('format')!r}, version {plain.get('version')!r}."
+                f"Expected a dict of format 'estkit.Estimate', version 1; got {stored!r:.80}."
             )
-        given = {f.name: plain[f.name] for f in fields(cls)}
+        if not wanted <= set(found):
+            raise DataError(
+                f"A stored estkit.Estimate lacks the keys {sorted(wanted - set(found))}."
+            )
+        given = {f.name: stored[f.name] for f in fields(cls)}
+        for name in ("value", "std_error", "lower", "upper"):
+            if given[name] is not None or name == "value":
+                given[name] = _restored(given[name])
         return cls(given.pop("value"), **given)
+
+
+def _restored(stored: Any) -> Any:
+    if isinstance(stored, list):
+        return [_restored(part) for part in stored]
+    return math.nan if stored is None else float(stored)
 
 
 def _term(name: str, value: float, error: float | None) -> str:
@@ -264,7 +279,30 @@ def with_error(value: float, std_error: float | None) -> tuple[str, str]:
         return f"{value:.{digits}e}", f"{std_error:.1e}"
     if place < 0:
         return f"{round(value, place):.0f}", f"{round(std_error, place):.0f}"
-    return f"{value:.{place}f}", f"{std_error:.{place}f}"
+    shown = f"{value:.{place}f}"
+    return shown.removeprefix("-") if float(shown) == 0 else shown, f"{std_error:.{place}f}"
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON can hold: Python's own values, None for nan, text for what else there is.
+
+    Examples
+    --------
+    >>> from estkit.estimate import plain
+    >>> plain({"limits": (float("-inf"), 2.0), "error": float("nan")})
+    {'limits': ['-inf', 2.0], 'error': None}
+    """
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        if math.isinf(value):
+            return str(value)
+        return None if math.isnan(value) else value
+    return value if value is None or isinstance(value, bool | int | str) else repr(value)
 
 
 def as_estimate(answer: Any) -> Estimate:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 
+_LABEL = (str, bytes, bool, int, float, np.generic)
+
 
 @dataclass(frozen=True, eq=False)
 class Labels:
@@ -84,6 +86,10 @@ def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None
     return (plain if plain.dtype.kind in "fiub" else np.asarray(elements, dtype=object)), categories
 
 
+def _kind(value: Any) -> str:
+    return "datetime" if hasattr(value, "isoformat") else type(value).__name__
+
+
 def _series(given: Any) -> Any:
     import pandas as pd
 
@@ -101,6 +107,12 @@ def _check_labels(values: NDArray[Any], what: str) -> None:
                 f"for proportions pass counts, one column for each outcome."
             )
     elif values.dtype.kind == "O":
+        wrong = next((v for v in values.tolist() if not isinstance(v, _LABEL)), None)
+        if wrong is not None and not data.is_missing(wrong):
+            raise DataError(
+                f"{what} holds {_kind(wrong)} values such as {wrong!r:.40}, which are no "
+                f"labels; make them text or numbers."
+            )
         missing = [data.is_missing(value) for value in values.tolist()]
         if any(missing):
             data.refuse_value(None, what, what, missing.index(True))

@@ -76,7 +76,9 @@ def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | N
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
     results = parallel(joblib.delayed(_limited)(function, task) for task in tasks)
     try:
-        for result in results:  # noqa: UP028 - that would close the results before the filter
+        for result, error in results:  # not `yield from`: it closes results before the filter
+            if error is not None:
+                raise error
             yield result
     finally:
         with warnings.catch_warnings():  # of tasks that are no longer wanted
@@ -84,9 +86,13 @@ def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | N
             results.close()
 
 
-def _limited(function: Callable[[T], R], task: T) -> R:
-    with one_blas_thread():
-        return function(task)
+def _limited(function: Callable[[T], R], task: T) -> tuple[R | None, Exception | None]:
+    """Return an error instead of raising it, for joblib would throw away what came before."""
+    try:
+        with one_blas_thread():
+            return function(task), None
+    except Exception as error:
+        return None, error
 
 
 def map_threads(function: Callable[[T], R], items: Iterable[T], *, threads: int) -> Iterator[R]:

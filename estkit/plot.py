@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.errors import DataError, MissingExtraError
+from estkit.errors import DataError, EstkitError, MissingExtraError
 from estkit.montecarlo.measures import MEASURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from estkit.likelihood.result import LikelihoodFit
     from estkit.montecarlo.result import StudyResult
@@ -19,17 +20,19 @@ _SPREAD = 0.12  # how far apart the points of neighbouring estimators stand, of 
 _NEUTRAL = {"bias": 0.0, "relative_bias": 0.0, "model_se_error": 0.0}
 
 
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
+def new_figure(width: float, height: float) -> Figure:
+    """Return a figure outside pyplot: nothing global is kept, and it needs no display."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError(
             "Plots need matplotlib, which is not installed; install estkit[plot]."
         ) from error
-    # a figure of its own, outside pyplot: nothing global is kept, and it works without a display
-    return Figure(figsize=(7, 4.5), layout="constrained").subplots()
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return new_figure(7, 4.5).subplots() if ax is None else ax
 
 
 def plot_study(result: StudyResult, measure: str = "bias", *, ax: Axes | None = None) -> Axes:
@@ -113,10 +116,14 @@ def plot_coefficients(fit: LikelihoodFit, *, level: float = 0.95, ax: Axes | Non
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['x0']
     """
-    ax = _axes(ax)
+    if not fit.converged:
+        raise EstkitError(f"The fit has no answer to draw: {fit.reason}")
     limits = fit.interval(level)
     terms = fit.terms * (len(fit.names) // len(fit.terms))
     kept = [i for i, term in enumerate(terms) if term != "intercept"]
+    if not kept:
+        raise EstkitError("The fit has no coefficient but intercepts, so there is nothing to draw.")
+    ax = _axes(ax)
     position = np.arange(len(kept))[::-1]
     middle = fit.params[kept]
     distance = [middle - limits[kept, 0], limits[kept, 1] - middle]

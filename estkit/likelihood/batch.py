@@ -179,7 +179,8 @@ def fit_rows(family: Family, rows: Rows, values: NDArray[Any]) -> BatchFit:
         outcomes = binomial_batch.redrawn(family, values, rows.response)
         columns = np.asarray(rows.columns.values, float)
         intercept = rows.placement.intercept
-        solved = binomial_batch.solve(columns, outcomes, intercept=intercept, offset=rows.offset)
+        offset = None if rows.offset is None else rows.offset + rows.level
+        solved = binomial_batch.solve(columns, outcomes, intercept=intercept, offset=offset)
     names = family.names(rows.terms, rows.response)
     return _assemble(len(values), names, solved, alone)
 

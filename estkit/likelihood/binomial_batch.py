@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from estkit import parallel
 from estkit.likelihood.binomial import Binomial
+from estkit.likelihood.existence import SMALL_MOVE
 from estkit.likelihood.family import Floats, Response, log_factorial
 from estkit.likelihood.newton import PRECISION
 
@@ -61,6 +62,10 @@ def solve(X: Floats, outcomes: Outcomes, *, intercept: bool, offset: Floats | No
     offset : array of shape (n,), optional
         A known part of the linear predictor.
     """
+    level = 0.0
+    if offset is not None and intercept:
+        level = float(offset.mean())
+        offset = offset - level
     replicates, observations = outcomes.successes.shape
     numbers = observations * (X.shape[-1] + 1)
     length = max(16, _NUMBERS_PER_CHUNK // numbers)
@@ -76,7 +81,10 @@ def solve(X: Floats, outcomes: Outcomes, *, intercept: bool, offset: Floats | No
         if not usable.all():
             placed, own = placed.keep(usable), own.take(usable)
         numbers = first + np.flatnonzero(usable)
-        return _newton(placed, own, offset, numbers, centred=intercept)
+        solved = _newton(placed, own, offset, numbers)
+        if level:
+            solved.params[:, 0] -= level
+        return solved
 
     threads = parallel.cores() if numbers * replicates >= _NUMBERS_WORTH_THREADS else 1
     return list(parallel.map_threads(chunk, range(0, replicates, length), threads=threads))
@@ -231,12 +239,7 @@ def _common(X: NDArray[np.float64], intercept: bool) -> _Placed:
 
 
 def _newton(
-    placed: _Placed,
-    outcomes: Outcomes,
-    offset: Floats | None,
-    numbers: NDArray[np.int64],
-    *,
-    centred: bool,
+    placed: _Placed, outcomes: Outcomes, offset: Floats | None, numbers: NDArray[np.int64]
 ) -> Solved:
     """Run Newton's method, setting aside the replicates that have arrived.
 
@@ -246,8 +249,6 @@ def _newton(
     size = placed.gram.shape[1]
     observations = outcomes.successes.shape[1]
     params = np.zeros((len(numbers), size))
-    if offset is not None and centred:
-        params[:, 0] = -offset.mean()  # as `fit` does: where the predictors are 0 on average
     arrived: list[Solved] = []
     for iteration in range(_STEPS + 1):
         if not len(numbers):
@@ -268,7 +269,7 @@ def _newton(
         decrement = np.sqrt(np.maximum((gradient * step).sum(axis=1), 0.0))
         # no entry of a column of unit spread exceeds the root of n: a bound on how far η moves
         move = np.abs(step).sum(axis=1) * np.sqrt(observations)
-        done = (decrement <= PRECISION) & (move < 1) & regular
+        done = (decrement <= PRECISION) & (move < SMALL_MOVE) & regular
         if done.any():
             arrived.append(
                 _finished(

@@ -67,6 +67,9 @@ def _is_intercept(name: str) -> bool:
     return name == "intercept" or name.endswith(":intercept")
 
 
+SMALL_MOVE = 1e-3  # of a linear predictor: far below the 1 that proves the maximum finite
+
+
 def largest_move(rows: Rows, moments: Scan, step: Floats) -> float:
     """Return a bound on how far a step moves any linear predictor, relative to the others."""
     reach = np.sqrt(np.diag(moments.gram))  # no entry of a column exceeds its root sum of squares

@@ -137,28 +137,32 @@ def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, off
     response = family.encode(y, weights, columns.rows, intercept=intercept)
     predictors = family.predictors(response)
     placement = place(columns, intercept=intercept, predictors=predictors, active=response.active())
-    return Rows(columns, response, placement, family.encode_offset(offset, response))
+    added = family.encode_offset(offset, response)
+    level: Any = 0.0
+    if added is not None and intercept:
+        level = added.mean(axis=0)
+        added = added - level
+    return Rows(columns, response, placement, added, level)
 
 
 def _certified(family: Family, rows: Rows, start: Any) -> LikelihoodFit:
     rows, moments = rank.examine(rows)
-    begin = _begin(family, rows, start)
     objective = _objective(family, rows)
-    optimum = newton.maximise(objective, begin, max_iter=_EASY_STEPS)
+
+    def settled(step: Floats) -> bool:
+        return existence.largest_move(rows, moments, step) < existence.SMALL_MOVE
+
+    def maximise(begin: Floats, steps: int) -> newton.Optimum:
+        return newton.maximise(objective, begin, max_iter=steps, settled=settled)
+
+    optimum = maximise(_begin(family, rows, start), _EASY_STEPS)
     if not optimum.converged and start is not None:
-        optimum = newton.maximise(objective, _origin(rows), max_iter=_EASY_STEPS)
-    if not optimum.converged or existence.largest_move(rows, moments, optimum.step) >= 1:
-        optimum = _hard_case(family, rows)
-    conclusion = family.conclude(optimum.value, rows.response)
-    return LikelihoodFit.certified(family, rows, optimum, conclusion)
-
-
-def _hard_case(family: Family, rows: Rows) -> newton.Optimum:
-    """Ask whether there is a maximum, and if so go on until it is reached."""
-    separation = existence.find_separation(rows, family)
-    if separation is not None:
-        raise SeparationError(separation.message)
-    optimum = newton.maximise(_objective(family, rows), _origin(rows), max_iter=_ALL_STEPS)
+        optimum = maximise(np.zeros(rows.size), _EASY_STEPS)
+    if not optimum.converged:  # is there a maximum at all?
+        separation = existence.find_separation(rows, family)
+        if separation is not None:
+            raise SeparationError(separation.message)
+        optimum = maximise(np.zeros(rows.size), _ALL_STEPS)
     if not optimum.converged:
         measured = optimum.certificate
         raise ConvergenceError(
@@ -167,7 +171,8 @@ def _hard_case(family: Family, rows: Rows) -> newton.Optimum:
             f"The outcomes are almost separated or the columns almost dependent; look for columns "
             f"with extreme values, drop or merge them."
         )
-    return optimum
+    conclusion = family.conclude(optimum.value, rows.response)
+    return LikelihoodFit.certified(family, rows, optimum, conclusion)
 
 
 def _objective(family: Family, rows: Rows) -> newton.Objective:
@@ -179,14 +184,6 @@ def _objective(family: Family, rows: Rows) -> newton.Objective:
     return objective
 
 
-def _origin(rows: Rows) -> Floats:
-    """Return the parameters at which the linear predictors are 0 on average."""
-    origin = np.zeros(rows.size)
-    if rows.offset is not None and rows.placement.intercept:
-        origin[:: len(rows.terms)] = -rows.offset.mean(axis=0)
-    return origin
-
-
 def _begin(family: Family, rows: Rows, start: Any) -> Floats:
     """Return where to begin: as told, at the answer for some of the rows, or at 0."""
     if start is not None:
@@ -195,13 +192,13 @@ def _begin(family: Family, rows: Rows, start: Any) -> Floats:
             raise DataError(f"start has {len(given)} values, the model has {rows.size} parameters.")
         response = rows.response
         if rows.placement.intercept:
-            given[:: len(rows.terms)] -= response.origin
+            given[:: len(rows.terms)] += rows.level * response.unit - response.origin
         return rows.placement.inside(given / response.unit)
     few = max(2_000, 20 * rows.size, rows.columns.rows // 50)
     if rows.columns.rows < max(_LARGE, 4 * few):
-        return _origin(rows)
+        return np.zeros(rows.size)
     some = rows.thinned(few)
     near = newton.maximise(
-        _objective(family, some), _origin(some), precision=_NEAR, max_iter=_EASY_STEPS
+        _objective(family, some), np.zeros(rows.size), precision=_NEAR, max_iter=_EASY_STEPS
     )
-    return near.point if near.converged else _origin(rows)
+    return near.point if near.converged else np.zeros(rows.size)

@@ -70,6 +70,7 @@ def maximise(
     *,
     precision: float = PRECISION,
     max_iter: int = 100,
+    settled: Callable[[Floats], bool] = lambda step: True,
 ) -> Optimum:
     """Maximise a concave function from its value, gradient and negative Hessian.
 
@@ -81,6 +82,9 @@ def maximise(
         Where to begin.
     precision : float
         The Newton decrement to reach: the distance to the maximum in standard errors.
+    settled : callable, optional
+        Takes a step and says whether it is so small that the quadratic model can be trusted;
+        without that, a small decrement is no sign of a maximum.
     max_iter : int
         The number of steps after which to give up, with ``converged=False`` and a reason.
 
@@ -105,9 +109,10 @@ def maximise(
             return here.stop(f"the information matrix is {found} after {iteration} steps")
         step = factor.solve(gradient)
         decrement = math.sqrt(max(0.0, float(gradient @ step)))
-        if decrement <= precision:
+        trusted = decrement <= max(precision, _ROUNDING) and settled(step)
+        if trusted and decrement <= precision:
             return here.stop("the Newton decrement is at its target", factor, converged=True)
-        if decrement >= 0.5 * previous and decrement <= _ROUNDING:
+        if trusted and decrement >= 0.5 * previous:
             reason = "the Newton decrement is at the level of rounding"
             return here.stop(reason, factor, converged=True)
         if iteration == max_iter:

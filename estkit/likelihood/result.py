@@ -113,7 +113,7 @@ class LikelihoodFit(Tabular):
         sigma = conclusion.sigma
         inside = optimum.point * response.unit
         if placement.intercept:
-            inside[:: len(rows.terms)] += response.origin
+            inside[:: len(rows.terms)] += response.origin - rows.level * response.unit
         return cls(
             family=family,
             names=family.names(rows.terms, rows.response),
@@ -359,7 +359,9 @@ class LikelihoodFit(Tabular):
 
     def _predictors(self, rows: Rows) -> Floats:
         """Return the linear predictors of the training rows, in the unit of y."""
-        offset = None if rows.offset is None else rows.offset * rows.response.unit
+        offset = rows.offset
+        if offset is not None:
+            offset = (offset + rows.level) * rows.response.unit
         return self._placement.linear_predictors(rows.columns.values, self._inside, offset)
 
     def bootstrap(

@@ -151,13 +151,16 @@ class Rows:
     placement : Placement
         How the columns are moved inside.
     offset : array of shape (n,) or (n, predictors), optional
-        What is added to the linear predictors.
+        What is added to the linear predictors, its mean apart when there is an intercept.
+    level : array of shape () or (predictors,)
+        The mean of the offset, which the intercept takes up.
     """
 
     columns: Columns
     response: Response
     placement: Placement
     offset: Floats | None = None
+    level: Any = 0.0
 
     def slopes(self, design: Floats) -> Floats:
         """Return a design without the column of ones."""

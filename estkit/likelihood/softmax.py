@@ -132,7 +132,7 @@ class Softmax:
         gradient = (_residual(shares, observed, totals) @ block.design).ravel()
         information = None
         if curvature:
-            information = _information(block.design, shares.probability(), block.weights)
+            information = _information(block.design, shares, block.weights)
         return Sums(loglik, gradient, information)
 
     def scores(self, params: Floats, block: Block) -> Floats:
@@ -275,18 +275,27 @@ def _residual(shares: _Shares, observed: Floats, totals: Floats | float) -> Floa
     return net
 
 
-def _information(design: Floats, probability: Floats, weights: Floats | None) -> Floats:
-    """Return Σ w (diag(p) - p pᵀ) ⊗ x xᵀ, as one symmetric product and K - 1 small ones."""
+def _information(design: Floats, shares: _Shares, weights: Floats | None) -> Floats:
+    """Return Σ w (diag(p) - p pᵀ) ⊗ x xᵀ, as one symmetric product and K - 1 small ones.
+
+    p(1 - p) is the sum of p times each other probability: nothing cancels where p is near 1.
+    """
     rows, terms = design.shape
+    probability = shares.probability()
     free = len(probability)
     root = probability if weights is None else probability * np.sqrt(weights)
     stacked = (root.T[:, :, None] * design[:, None, :]).reshape(rows, free * terms)
     information: Floats = -(stacked.T @ stacked)
-    for k in range(free):
-        weight = probability[k] if weights is None else probability[k] * weights
-        scaled = design * np.sqrt(weight)[:, None]
-        part = slice(k * terms, (k + 1) * terms)
-        information[part, part] += scaled.T @ scaled
+    reference = shares.reference / (1.0 + shares.excess)
+    if weights is not None:
+        reference = reference * weights
+    parts = [slice(k * terms, (k + 1) * terms) for k in range(free)]
+    for k, part in enumerate(parts):
+        scaled = design * np.sqrt(probability[k] * reference)[:, None]
+        own = scaled.T @ scaled
+        for other in parts[:k] + parts[k + 1 :]:
+            own -= information[part, other]
+        information[part, part] = (own + own.T) / 2
     return information
 
 

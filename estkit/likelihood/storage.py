@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from estkit.errors import DataError
+from estkit.estimate import plain
 from estkit.likelihood.newton import Certificate
 from estkit.likelihood.result import LikelihoodFit, frozen, sigma_estimate
 from estkit.likelihood.rows import Placement
-from estkit.table import plain
 
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 

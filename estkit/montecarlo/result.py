@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit.errors import DataError, EstkitError
-from estkit.estimate import STATUSES, Estimate, check_level
+from estkit.estimate import STATUSES, Estimate, check_level, plain
 from estkit.montecarlo.measures import Draws
 from estkit.montecarlo.outcomes import Outcomes
 from estkit.montecarlo.summary import Cell, difference, in_brackets, measured, named_measures
 from estkit.montecarlo.truth import Truth, truth_of
-from estkit.table import Column, Table, Tabular, plain
+from estkit.table import Column, Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -105,7 +105,7 @@ def test_every_public_family_takes_part(families: set[str], simple: Any) -> None
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-@pytest.mark.parametrize("reach", [0.0, 0.3, 3.0, 20.0])
+@pytest.mark.parametrize("reach", [0.0, 0.5, 10.0])
 def test_the_gradient_is_the_slope_of_the_loglik(example: Any, reach: float, scale: float) -> None:
     block, size = block_of(example, scale)
     point = np.random.default_rng(1).normal(size=size) * reach / scale
@@ -122,7 +122,7 @@ def test_the_gradient_is_the_slope_of_the_loglik(example: Any, reach: float, sca
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-@pytest.mark.parametrize("reach", [0.0, 0.3, 3.0, 20.0])
+@pytest.mark.parametrize("reach", [0.0, 0.5, 10.0])
 def test_the_information_is_minus_the_slope_of_the_gradient(
     example: Any, reach: float, scale: float
 ) -> None:

@@ -20,7 +20,7 @@ import estkit as ek
 SAME = 1e-12
 # Monte-Carlo errors; the seeds are fixed, and a true law fails one in 1e6 of such comparisons.
 DEVIATIONS = 5.0
-REPLICATES = 4000
+REPLICATES = 2000
 COLUMNS = ["outcome", "term", "estimate", "std_error", "statistic", "p_value", "lower", "upper"]
 
 
@@ -123,7 +123,8 @@ def test_simulated_rows_are_independent(example: Any) -> None:
     drawn = codes(fit, fit.simulate(rng=2, replicates=REPLICATES)).reshape(
         REPLICATES, example.rows, -1
     )[:, :, 0]
-    varying = drawn[:, drawn.std(axis=0) > 0.05].astype(float)
+    most_common = [np.unique(row, return_counts=True)[1].max() for row in drawn.T]
+    varying = drawn[:, np.array(most_common) < 0.96 * REPLICATES].astype(float)
     correlation = np.corrcoef(varying.T)[np.triu_indices(varying.shape[1], 1)]
     assert np.abs(correlation).max() < 6.5 / np.sqrt(REPLICATES)
 

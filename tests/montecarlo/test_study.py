@@ -324,7 +324,6 @@ WRONG_TRUTHS: dict[str, tuple[Any, str]] = {
     "a name that is neither": ({"medain": 0.0}, "truth names 'medain'"),
     "such a name in a condition": (lambda n: {"medain": 0.0}, "'medain'"),
     "a function that raises": (divided, "truth.*ZeroDivisionError.*n=2"),
-    "a function of something else": (lambda size: 0.0, "truth asks for 'size'"),
 }
 
 
