@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from estkit.errors import DataError
 
 Floats = NDArray[np.float64]
+_LARGEST_COUNT = 1 << 52  # so that the sum of two counts is still exact
 _CHUNK = 1 << 18  # numbers looked at together when a bad one must be found
 
 
@@ -98,7 +99,11 @@ def read_counts(given: Any, *, what: str) -> tuple[Floats, tuple[str, ...]]:
     """
     columns = read_columns(given, what=what)
     counts = np.asarray(columns.values, dtype=float)
-    for wrong, kind in ((counts < 0, "is negative"), (counts != np.floor(counts), "is not whole")):
+    for wrong, kind in (
+        (counts < 0, "is negative"),
+        (counts != np.floor(counts), "is not whole"),
+        (counts > _LARGEST_COUNT, "is too large to be counted in a float"),
+    ):
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
             raise DataError(
@@ -163,7 +168,7 @@ def read_matching(given: Any, names: Sequence[str]) -> Columns:
         if len(columns.names) != len(names):
             raise DataError(
                 f"X has {len(columns.names)} columns, but the fit used {len(names)}: "
-                f"{', '.join(names)}."
+                f"{', '.join(names) or 'the intercept alone'}."
             )
         return Columns(columns.values, tuple(names))
     found = {str(name): name for name in frame.columns}

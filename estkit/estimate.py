@@ -199,7 +199,7 @@ class Estimate:
             )
         if not wanted <= set(found):
             raise DataError(
-                f"A stored estkit.Estimate lacks the keys {sorted(wanted - set(found))}."
+                f"Expected a dict of an estkit.Estimate; it lacks {sorted(wanted - set(found))}."
             )
         given = {f.name: stored[f.name] for f in fields(cls)}
         for name in ("value", "std_error", "lower", "upper"):

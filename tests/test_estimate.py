@@ -146,7 +146,7 @@ def test_it_survives_storage(case: str) -> None:
                                    {"format": "estkit.Estimate", "version": 2, "value": 1.0},
                                    {"format": "estkit.Estimate", "version": 1}])  # fmt: skip
 def test_another_format_is_refused(plain: Any) -> None:
-    with pytest.raises(ek.DataError, match="Expected a dict"):
+    with pytest.raises(ek.DataError, match=r"Expected a dict|estkit\.Estimate"):
         ek.Estimate.from_dict(plain)
 
 

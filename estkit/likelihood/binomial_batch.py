@@ -273,7 +273,7 @@ def _newton(
         if done.any():
             arrived.append(
                 _finished(
-                    placed.keep(done), params[done], information[done], eta[done],
+                    placed.keep(done), params[done] + step[done], information[done], eta[done],
                     outcomes.take(done), numbers[done],
                 )
             )  # fmt: skip
@@ -289,16 +289,18 @@ def _newton(
 
 def _residual_and_weight(eta: Floats, outcomes: Outcomes) -> tuple[Floats, Floats]:
     """Return successes minus expected ones, and the weights trials · π (1 - π)."""
-    with np.errstate(over="ignore"):  # exp(-η) = inf gives the right π = 0
-        probability = np.exp(-eta)
-    probability += 1.0
-    np.reciprocal(probability, out=probability)
-    if outcomes.trials is None:
-        residual = outcomes.successes - probability
-        weight = np.square(probability)
-        np.subtract(probability, weight, out=weight)
-        return residual, weight
-    other = 1.0 / (1.0 + np.exp(eta))
+    with np.errstate(over="ignore"):  # exp(|η|) = inf gives the right 0
+        if outcomes.trials is None:
+            sign = 2.0 * outcomes.successes - 1.0
+            wrong = np.exp(sign * eta)  # exact where the outcome is all but certain
+            wrong += 1.0
+            np.reciprocal(wrong, out=wrong)  # the probability of what was not observed
+            weight = np.square(wrong)
+            np.subtract(wrong, weight, out=weight)
+            wrong *= sign
+            return wrong, weight
+        probability = 1.0 / (1.0 + np.exp(-eta))
+        other = 1.0 / (1.0 + np.exp(eta))
     failures = outcomes.trials - outcomes.successes
     residual = outcomes.successes * other - failures * probability
     return residual, outcomes.trials * probability * other

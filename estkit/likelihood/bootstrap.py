@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from estkit.likelihood.batch import fit_rows
+from estkit.likelihood.binomial import Binomial
+from estkit.likelihood.fitting import fit_gathered
 from estkit.montecarlo import Study, vectorized
 
 if TYPE_CHECKING:
@@ -25,9 +28,14 @@ def study_of(fit: LikelihoodFit) -> Study:
     def simulate(rng: np.random.Generator, replicates: int) -> Any:
         return family.draw(rng, predictors, rows.response, sigma, replicates)
 
-    def refit(values: Any) -> BatchFit:
+    def refit(values: Any) -> LikelihoodFit:
+        response = family.renew(values, rows.response)
+        return fit_gathered(family, replace(rows, response=response))
+
+    def refit_all(values: Any) -> BatchFit:
         return fit_rows(family, rows, values)
 
     truth = dict(zip(fit.names, fit.params.tolist(), strict=True))
     name = type(family).__name__.lower()
-    return Study(vectorized(simulate), {name: vectorized(refit)}, truth=truth)
+    estimator = vectorized(refit_all) if isinstance(family, Binomial) else refit
+    return Study(vectorized(simulate), {name: estimator}, truth=truth)

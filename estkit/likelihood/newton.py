@@ -202,4 +202,6 @@ class _Here(NamedTuple):
             spectrum = np.linalg.eigvalsh(self.information * factor.scale * factor.scale[:, None])
             condition = float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
         measured = Certificate(relative, decrement, condition, self.iteration, reason)
-        return Optimum(self.point, self.value, self.information, inverse, step, converged, measured)
+        # the step is known, and shorter than the precision: taking it costs nothing
+        point = self.point + step if converged else self.point
+        return Optimum(point, self.value, self.information, inverse, step, converged, measured)

@@ -175,7 +175,7 @@ def _combination(
     earlier = [k for k in free if k < j]
     weights = np.linalg.lstsq(factor[:, earlier], factor[:, j], rcond=None)[0]
     used = [(k, w * unit[j] / unit[k]) for k, w in zip(earlier, weights, strict=True)
-            if abs(w) > 1e-6]  # fmt: skip
+            if abs(w) > 1e-9]  # fmt: skip
     terms = " ".join(f"{w:+.6g}·{names[k]!r}" for k, w in used[:8])
     more = " ..." if len(used) > 8 else ""
     return f"{names[j]!r} = {terms.removeprefix('+')}{more}{' + constant' if intercept else ''}"

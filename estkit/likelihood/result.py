@@ -16,6 +16,7 @@ from estkit.likelihood import inference
 from estkit.likelihood.family import Conclusion, Family, Response
 from estkit.likelihood.newton import Certificate, Optimum
 from estkit.likelihood.rows import Placement, Rows
+from estkit.montecarlo import streams
 from estkit.table import Table, Tabular
 
 if TYPE_CHECKING:
@@ -346,7 +347,9 @@ class LikelihoodFit(Tabular):
         """
         self._usable()
         rows = self._training("simulate")
-        generator = np.random.default_rng(rng)
+        if replicates is not None and replicates < 0:
+            raise DataError(f"replicates must be 0 or more, got {replicates!r}.")
+        generator = streams.generator_of(rng)
         drawn = self.family.draw(
             generator,
             self._predictors(rows),

@@ -79,7 +79,9 @@ class Runner:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                for row in range(need):
+                if not looped and self.source.whole_blocks:
+                    truths = drawn.truths(need)
+                for row in range(len(truths), need):
                     data, truth = drawn.data(row, keep=bool(whole))
                     for estimator in looped:
                         caught.clear()
@@ -241,7 +243,8 @@ def _check_truth(study: Study, block: Block) -> None:
         return
     for name, outcome in block.outcomes.items():
         if outcome.names is not None:
-            truth_of(study.truth, study.conditions[block.condition], name, outcome.names)
+            condition = study.conditions[block.condition]
+            truth_of(study.truth, condition, name, outcome.names, study.estimators)
 
 
 _Finished = tuple[Block, BaseException | None]
@@ -340,7 +343,7 @@ def replay(
             outcomes[estimator.name] = outcome
     truth = study.truth if own is None else own
     truths = {
-        name: truth_of(truth, runner.condition, name, outcome.names).value
+        name: truth_of(truth, runner.condition, name, outcome.names, study.estimators).value
         for name, outcome in outcomes.items()
         if outcome.names
     }

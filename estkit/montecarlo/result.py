@@ -90,7 +90,7 @@ class StudyResult(Tabular):
                 if not names:
                     truths[number, name] = truth_of(None, condition, name, names)
                 elif own is None:
-                    truths[number, name] = truth_of(truth, condition, name, names)
+                    truths[number, name] = truth_of(truth, condition, name, names, study.estimators)
                 else:
                     each = [truth_of(t, condition, name, names).value for t in own]
                     truths[number, name] = Truth(np.array(each), np.zeros(len(names)))

@@ -216,6 +216,12 @@ class Drawn:
         kept: tuple[Any, Any] = self._kept[row]
         return kept
 
+    def truths(self, rows: int) -> list[Any]:
+        """Return the truths of the first data sets of a stack, or None for each."""
+        if self._truths is None:
+            return [None] * rows
+        return [self.data(row)[1] for row in range(rows)]
+
     def stack(self) -> Any:
         """Return all data sets as arrays with the replicates first, or None if they do not fit."""
         if self._draw is None:

@@ -47,6 +47,13 @@ def seed_sequence(rng: Any) -> np.random.SeedSequence:
     )
 
 
+def generator_of(rng: Any) -> np.random.Generator:
+    """Return a generator of what the user passed as `rng`; a Generator is used as it is."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    return np.random.default_rng(seed_sequence(rng))
+
+
 def own_purpose(name: str) -> int:
     """Return the purpose of an estimator's own stream; it depends on its name alone."""
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()

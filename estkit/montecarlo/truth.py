@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,11 @@ class Truth(NamedTuple):
 
 
 def truth_of(
-    truth: Any, condition: Mapping[str, Any], estimator: str, names: Sequence[str]
+    truth: Any,
+    condition: Mapping[str, Any],
+    estimator: str,
+    names: Sequence[str],
+    others: Collection[str] = (),
 ) -> Truth:
     """Return the true value of each parameter of an estimator.
 
@@ -35,19 +39,21 @@ def truth_of(
         The name of the estimator.
     names : sequence of str
         The names of its parameters.
+    others : collection of str
+        The names of all estimators, to which a mapping may be addressed instead.
 
     Raises
     ------
     StudyError
-        If a vector has the wrong length, a mapping names neither the estimator nor one of its
-        parameters, or a value is no number.
+        If a vector has the wrong length, a mapping names neither an estimator nor a parameter, or
+        a value is no number.
     """
     if callable(truth):
         truth = _called(truth, condition)
     if isinstance(truth, Mapping):
         if estimator in truth:
             return truth_of(truth[estimator], condition, estimator, names)
-        if not set(truth) & set(names):
+        if not set(truth) & {*names, *others}:
             raise StudyError(
                 f"truth names {', '.join(map(repr, truth))}, but neither the estimator "
                 f"{estimator!r} nor one of its parameters ({', '.join(names)}) in "
