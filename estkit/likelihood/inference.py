@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.errors import DataError
 from estkit.estimate import normal_quantile
+
+if TYPE_CHECKING:
+    from estkit.likelihood.result import LikelihoodFit
 
 Floats = NDArray[np.float64]
 
@@ -77,11 +81,42 @@ def wald_test(difference: Floats, covariance: Floats, hypothesis: str) -> TestRe
     hypothesis : str
         What is tested, for the report.
     """
-    from scipy.special import chdtrc
-
     scale = 1.0 / standard_errors(covariance)
     correlation = covariance * np.outer(scale, scale)
     z = difference * scale
-    statistic = float(z @ np.linalg.solve(correlation, z)) if len(z) else math.nan
-    p_value = float(chdtrc(len(z), statistic)) if len(z) else math.nan
-    return TestResult(hypothesis, statistic, len(z), p_value, "Wald")
+    statistic = float(z @ np.linalg.solve(correlation, z))
+    return chi_squared_test("Wald", hypothesis, statistic, len(z))
+
+
+def chi_squared_test(method: str, hypothesis: str, statistic: float, df: int) -> TestResult:
+    """Return a test whose statistic is chi-squared under the hypothesis, in large samples."""
+    from scipy.special import chdtrc
+
+    statistic = max(statistic, 0.0)
+    return TestResult(hypothesis, statistic, df, float(chdtrc(df, statistic)), method)
+
+
+def compare_nested(first: LikelihoodFit, second: LikelihoodFit) -> TestResult:
+    """Test the smaller of two nested fits against the larger by their likelihood ratio."""
+    for what in ("family", "n_obs", "outcomes"):
+        own, other = getattr(first, what), getattr(second, what)
+        if own != other:
+            raise DataError(
+                f"The fits differ in {what} ({own!r} and {other!r}), so one is not nested in the "
+                f"other; fit both to the same responses."
+            )
+    small, large = sorted((first, second), key=lambda fit: fit.n_params)
+    df = large.n_params - small.n_params
+    if df == 0 or not set(small.names) <= set(large.names):
+        raise DataError(
+            f"A nested fit has some of the parameters of the other; these have {small.names} and "
+            f"{large.names}."
+        )
+    statistic = 2.0 * (large.loglik - small.loglik)
+    if not statistic > -1e-8 * abs(large.loglik):
+        raise DataError(
+            f"The larger model has the smaller log-likelihood ({large.loglik:.6g} and "
+            f"{small.loglik:.6g}); the fits are not of the same responses, or one has no answer."
+        )
+    constraints = "1 constraint" if df == 1 else f"{df} constraints"
+    return chi_squared_test("Likelihood-ratio", constraints, statistic, df)

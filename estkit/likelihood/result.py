@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError, EstkitError
-from estkit.estimate import Estimate
+from estkit.estimate import Estimate, check_level
 from estkit.likelihood import inference
 from estkit.likelihood.family import Conclusion, Family, Response
 from estkit.likelihood.newton import Certificate, Optimum
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from estkit.likelihood.constrained import Constrained
     from estkit.montecarlo.result import StudyResult
 
 Floats = NDArray[np.float64]
@@ -212,18 +213,32 @@ class LikelihoodFit(Tabular):
         ----------
         level : float
             The confidence level.
-        method : {"wald"}
-            Estimate ± z · standard error.
+        method : {"wald", "profile"}
+            Estimate ± z · standard error; or where the profile likelihood has fallen by half the
+            chi-squared quantile, to 1e-10 in the log-likelihood. A side on which it never falls
+            that far is infinite. The profile needs the training data.
 
         Examples
         --------
         >>> import estkit as ek
-        >>> ek.fit(ek.Gaussian(), None, [1.0, 2.0, 4.0, 5.0]).interval(0.9).round(3)
-        array([[1.7, 4.3]])
+        >>> fit = ek.fit(ek.Binomial(), [1, 2, 3, 4, 5, 6, 7, 8], [0, 0, 1, 0, 1, 0, 1, 1])
+        >>> fit.interval(method="wald").round(3)[1]
+        array([-0.253,  1.441])
+        >>> fit.interval(method="profile").round(3)[1]
+        array([-0.108,  1.762])
         """
-        if method != "wald":
-            raise DataError(f"method must be 'wald', got {method!r}.")
-        return inference.wald_interval(self.params, self.std_errors, level)
+        check_level(level)
+        if method == "wald":
+            return inference.wald_interval(self.params, self.std_errors, level)
+        if method != "profile":
+            raise DataError(f"method must be 'wald' or 'profile', got {method!r}.")
+        from estkit.likelihood.profile import profile_limits
+
+        self._usable()
+        rows = self._training("a profile interval")
+        inside, covariance = self._optimum
+        limits = profile_limits(self.family, rows, inside, self.loglik, covariance, level)
+        return self._outer(limits.T).T
 
     def wald_test(
         self, terms: Sequence[str] | None = None, *, value: Any = 0.0
@@ -246,14 +261,107 @@ class LikelihoodFit(Tabular):
         >>> print(fit.wald_test(["x0"]))
         Wald test of x0 = 0: chi-squared 1.889 on 1 df, p = 0.169
         """
+        chosen, difference, named = self._hypothesis(terms, value)
+        return inference.wald_test(difference, self._covariance[np.ix_(chosen, chosen)], named)
+
+    def _hypothesis(self, terms: Sequence[str] | None, value: Any) -> tuple[list[int], Floats, str]:
+        """Return which parameters, their distance from the hypothesis, and it in words."""
         chosen = self._chosen(terms)
         given = data.read_vector(np.atleast_1d(value), what="value")
         if len(given) not in (1, len(chosen)):
             raise DataError(f"value has {len(given)} entries for {len(chosen)} parameters.")
-        difference = self.params[chosen] - given
-        shown = ", ".join(self.names[i] for i in chosen) or "no parameter"
-        named = f"{shown} = {np.asarray(value).tolist():g}" if np.ndim(value) == 0 else shown
-        return inference.wald_test(difference, self._covariance[np.ix_(chosen, chosen)], named)
+        shown = ", ".join(self.names[i] for i in chosen)
+        named = f"{shown} = {', '.join(f'{v:g}' for v in given)}"
+        return chosen, self.params[chosen] - given, named
+
+    def score_test(
+        self, terms: Sequence[str] | None = None, *, value: Any = 0.0
+    ) -> inference.TestResult:
+        """Test jointly that some parameters have given values, from the fit that has them there.
+
+        The statistic is the score at the constrained maximum in the metric of the inverse observed
+        information there (Rao 1948). It needs the training data.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> x = [1, 2, 3, 4, 5, 6, 7, 8]
+        >>> fit = ek.fit(ek.Binomial(), x, [0, 0, 1, 0, 1, 0, 1, 1])
+        >>> print(fit.score_test(["x0"]))
+        Score test of x0 = 0: chi-squared 2.381 on 1 df, p = 0.123
+        """
+        named, found = self._constrained(terms, value, "a score test")
+        information = found.information
+        statistic = float(found.score @ np.linalg.solve(information, found.score))
+        return inference.chi_squared_test("Score", named, statistic, len(self._chosen(terms)))
+
+    def likelihood_ratio(
+        self, other: LikelihoodFit | Sequence[str] | None = None, *, value: Any = 0.0
+    ) -> inference.TestResult:
+        """Test a smaller model against this one by twice the difference of log-likelihoods.
+
+        Parameters
+        ----------
+        other : LikelihoodFit, or sequence of str, optional
+            The smaller of two nested fits to the same responses; or names of parameters that the
+            smaller model holds at `value`, by default all but the intercepts.
+        value : float or array, optional
+            The hypothetical value of each named parameter.
+
+        Raises
+        ------
+        DataError
+            If the fits cannot be nested: other families, numbers of observations, or outcomes.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> x, y = [1, 2, 3, 4, 5, 6, 7, 8], [0, 0, 1, 0, 1, 0, 1, 1]
+        >>> fit = ek.fit(ek.Binomial(), x, y)
+        >>> print(fit.likelihood_ratio(ek.fit(ek.Binomial(), None, y)))
+        Likelihood-ratio test of 1 constraint: chi-squared 2.641 on 1 df, p = 0.104
+        >>> print(fit.likelihood_ratio(["x0"]))
+        Likelihood-ratio test of x0 = 0: chi-squared 2.641 on 1 df, p = 0.104
+        """
+        if isinstance(other, LikelihoodFit):
+            return inference.compare_nested(self, other)
+        named, found = self._constrained(other, value, "a likelihood-ratio test")
+        statistic = 2.0 * (self.loglik - found.loglik)
+        df = len(self._chosen(other))
+        return inference.chi_squared_test("Likelihood-ratio", named, statistic, df)
+
+    def _constrained(
+        self, terms: Sequence[str] | None, value: Any, wanted: str
+    ) -> tuple[str, Constrained]:
+        """Return a hypothesis in words, and the fit in which it holds."""
+        from estkit.likelihood.constrained import maximise_under
+
+        self._usable()
+        rows = self._training(wanted)
+        chosen, difference, named = self._hypothesis(terms, value)
+        inside, _ = self._optimum
+        matrix = rows.placement.transform[chosen]
+        target = matrix @ inside - difference / rows.response.unit
+        return named, maximise_under(self.family, rows, matrix, target, inside)
+
+    @property
+    def _optimum(self) -> tuple[Floats, Floats]:
+        """The maximum and the inverse information there, as `Rows` holds its parameters."""
+        rows = self._training("this")
+        placement, unit = rows.placement, rows.response.unit
+        inside = np.array(self._inside)
+        if placement.intercept:
+            inside[:: len(rows.terms)] += rows.level * unit - rows.response.origin
+        back = np.linalg.inv(placement.transform)
+        return inside / unit, np.asarray(back @ (self._covariance / unit**2) @ back.T, float)
+
+    def _outer(self, values: Floats) -> Floats:
+        """Return parameters of `Rows` (…, k), as given to its placement, in the unit of y."""
+        rows = self._training("this")
+        outer = values * rows.response.unit
+        if rows.placement.intercept:
+            outer[..., :: len(rows.terms)] += rows.response.origin - rows.level * rows.response.unit
+        return outer
 
     def _chosen(self, terms: Sequence[str] | None) -> list[int]:
         of_term = list(self.terms) * self._placement.predictors

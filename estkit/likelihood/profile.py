@@ -1,0 +1,112 @@
+"""Profile-likelihood intervals: where the likelihood, maximised over the rest, has fallen enough.
+
+The limits solve ``2 (max loglik - profile loglik(β)) = χ²`` by Newton's method on the signed
+root of the left side, which is nearly linear in β; its slope comes for free from the score at the
+constrained maximum (Venzon and Moolgavkar 1988).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.errors import ConvergenceError
+from estkit.estimate import normal_quantile
+from estkit.likelihood.constrained import Constrained, maximise_under
+
+if TYPE_CHECKING:
+    from estkit.likelihood.family import Family
+    from estkit.likelihood.rows import Rows
+
+Floats = NDArray[np.float64]
+_STEPS = 60
+_TOLERANCE = 1e-10  # in the log-likelihood
+_FAR = 1e7  # standard errors from the estimate: the likelihood will fall no more
+
+
+def profile_limits(
+    family: Family,
+    rows: Rows,
+    inside: Floats,
+    loglik: float,
+    covariance: Floats,
+    level: float,
+) -> Floats:
+    """Return lower and upper limits of every parameter, of shape (k, 2).
+
+    Parameters
+    ----------
+    family, rows
+        The likelihood and its data.
+    inside : array of shape (k,)
+        The maximum, as `Rows` holds its parameters.
+    loglik : float
+        The log-likelihood there.
+    covariance : array of shape (k, k)
+        The inverse information there.
+    level : float
+        The confidence level.
+    """
+    limits = np.empty((len(inside), 2))
+    for j, contrast in enumerate(rows.placement.transform):
+        error = math.sqrt(float(contrast @ covariance @ contrast))
+        direction = covariance @ contrast / error**2  # of the profile, as its parameter grows
+        for side, sign in enumerate((-1.0, 1.0)):
+            distance = _distance(
+                family, rows, contrast, inside, direction, loglik, sign, error, level
+            )
+            limits[j, side] = float(contrast @ inside) + sign * distance
+    return limits
+
+
+def _distance(
+    family: Family,
+    rows: Rows,
+    contrast: Floats,
+    inside: Floats,
+    direction: Floats,
+    loglik: float,
+    sign: float,
+    error: float,
+    level: float,
+) -> float:
+    """Return how far from the estimate the limit on one side lies; infinity if there is none."""
+    wanted = normal_quantile(level)
+    distance, start = wanted * error, inside
+    center = float(contrast @ inside)
+    below, above = 0.0, math.inf
+    for _ in range(_STEPS):
+        target = np.array([center + sign * distance])
+        begin = inside + sign * distance * direction if start is inside else start
+        found = maximise_under(family, rows, contrast[None], target, begin)
+        fall = loglik - found.loglik
+        if abs(fall - wanted**2 / 2) <= _TOLERANCE * max(1.0, abs(fall)):
+            return distance
+        if fall < wanted**2 / 2:
+            below = distance
+        else:
+            above = distance
+        if below > _FAR * error:
+            return math.inf
+        start = found.point
+        distance = _next(distance, fall, _slope(found, contrast, sign), wanted, below, above)
+    raise ConvergenceError("A profile limit was not found; ask for the Wald interval instead.")
+
+
+def _slope(found: Constrained, contrast: Floats, sign: float) -> float:
+    """Return how fast the profile log-likelihood falls with the distance."""
+    return -sign * float(found.score @ contrast) / float(contrast @ contrast)
+
+
+def _next(
+    distance: float, fall: float, slope: float, wanted: float, below: float, above: float
+) -> float:
+    """Return the next distance: a Newton step on the root of the fall, kept inside the bracket."""
+    root = math.sqrt(max(2.0 * fall, 0.0))
+    proposed = distance + (wanted - root) * root / slope if slope > 0 and root > 0 else math.inf
+    if below < proposed < above and proposed < 10 * distance:
+        return proposed
+    return 2.0 * distance if math.isinf(above) else (below + above) / 2
