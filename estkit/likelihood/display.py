@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estkit.estimate import with_error
 from estkit.likelihood import inference
@@ -17,9 +18,8 @@ _ROUNDING = 1e-12
 _STATISTIC_ERROR = 0.1  # a test statistic is shown to two decimals
 
 
-def table_of(fit: LikelihoodFit, level: float) -> Table:
+def table_of(fit: LikelihoodFit, level: float, errors: NDArray[np.float64]) -> Table:
     """Return the coefficient table with its notes."""
-    errors = fit.std_errors
     statistic, p_value = inference.wald_statistics(fit.params, errors)
     limits = inference.wald_interval(fit.params, errors, level)
     terms = list(fit.terms) * (len(fit.names) // len(fit.terms))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from estkit import data, parallel
 from estkit.errors import ConvergenceError, DataError, FitError, SeparationError
+from estkit.labels import read_labels
 from estkit.likelihood import existence, newton, rank
 from estkit.likelihood.family import Family, Floats
 from estkit.likelihood.result import LikelihoodFit
@@ -29,6 +31,7 @@ def fit(
     intercept: bool = True,
     weights: Any = None,
     offset: Any = None,
+    groups: Any = None,
     start: Any = None,
     errors: str = "raise",
 ) -> LikelihoodFit:
@@ -49,6 +52,9 @@ def fit(
         Frequency weights: how many times each row was observed, whole numbers.
     offset : array-like of shape (n,), or (n, K) for softmax, optional
         A known part of the linear predictor, with coefficient 1.
+    groups : array-like of shape (n,), optional
+        The group to which each row belongs, labels of any kind, for ``covariance("cluster")``; it
+        changes nothing else.
     start : array-like of shape (k,), optional
         Where to begin, in the order of ``names``. It changes the path and not the answer.
     errors : {"raise", "return"}
@@ -92,6 +98,11 @@ def fit(
     if errors not in ("raise", "return"):
         raise DataError(f"errors must be 'raise' or 'return', got {errors!r}.")
     rows = gather(family, X, y, intercept=intercept, weights=weights, offset=offset)
+    if groups is not None:
+        data.check_same_index(X=X, groups=groups)
+        codes = read_labels(groups, what="groups").codes
+        data.check_rows("groups", len(codes), rows.columns.rows)
+        rows = replace(rows, groups=codes)
     return fit_gathered(family, rows, start=start, errors=errors)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate, check_level
-from estkit.likelihood import inference
+from estkit.likelihood import inference, sandwich
 from estkit.likelihood.family import Conclusion, Family, Response
 from estkit.likelihood.newton import Certificate, Optimum
 from estkit.likelihood.rows import Placement, Rows
@@ -193,20 +193,37 @@ class LikelihoodFit(Tabular):
 
         Parameters
         ----------
-        kind : {"observed"}
-            The inverse of the observed information.
+        kind : {"observed", "expected", "HC0", "HC1", "cluster"}
+            The inverse of the observed or of the expected information, which are the same for the
+            links there are; or a sandwich that holds when the variance is not as assumed
+            (``HC0``, and ``HC1`` with the factor n / (n - k)), or when rows of the same ``groups``
+            are dependent. A row of counts is one unit of a sandwich, a row of weight w is w units.
+            A sandwich needs the training data.
 
         Examples
         --------
         >>> import estkit as ek
-        >>> ek.fit(ek.Gaussian(), None, [1.0, 2.0, 4.0, 5.0]).covariance()
-        array([[0.625]])
+        >>> fit = ek.fit(ek.Gaussian(), None, [1.0, 2.0, 4.0, 5.0], groups=["a", "a", "b", "b"])
+        >>> fit.covariance(), fit.covariance("cluster")
+        (array([[0.625]]), array([[2.25]]))
         """
-        if kind != "observed":
-            raise DataError(f"kind must be 'observed', got {kind!r}.")
-        return self._covariance
+        if kind in ("observed", "expected"):
+            return self._covariance
+        if kind not in sandwich.KINDS:
+            known = ("observed", "expected", *sandwich.KINDS)
+            raise DataError(f"kind must be one of {known}, got {kind!r}.")
+        self._usable()
+        rows = self._training(f"an {kind} covariance")
+        point, covariance = self._optimum
+        unit = rows.response.unit
+        spread = 1.0 if self.sigma is None else self.sigma.value / unit
+        middle = sandwich.sandwich(self.family, rows, point, covariance / spread**2, kind)
+        back = rows.placement.transform * unit
+        return frozen(back @ middle @ back.T)
 
-    def interval(self, level: float = 0.95, method: str = "wald") -> Floats:
+    def interval(
+        self, level: float = 0.95, method: str = "wald", *, kind: str = "observed"
+    ) -> Floats:
         """Return confidence limits of shape (k, 2), lower and upper.
 
         Parameters
@@ -217,6 +234,8 @@ class LikelihoodFit(Tabular):
             Estimate ± z · standard error; or where the profile likelihood has fallen by half the
             chi-squared quantile, to 1e-10 in the log-likelihood. A side on which it never falls
             that far is infinite. The profile needs the training data.
+        kind : str
+            Which covariance the Wald interval uses, as in `covariance`.
 
         Examples
         --------
@@ -229,7 +248,7 @@ class LikelihoodFit(Tabular):
         """
         check_level(level)
         if method == "wald":
-            return inference.wald_interval(self.params, self.std_errors, level)
+            return inference.wald_interval(self.params, self._errors(kind), level)
         if method != "profile":
             raise DataError(f"method must be 'wald' or 'profile', got {method!r}.")
         from estkit.likelihood.profile import profile_limits
@@ -241,7 +260,7 @@ class LikelihoodFit(Tabular):
         return self._outer(limits.T).T
 
     def wald_test(
-        self, terms: Sequence[str] | None = None, *, value: Any = 0.0
+        self, terms: Sequence[str] | None = None, *, value: Any = 0.0, kind: str = "observed"
     ) -> inference.TestResult:
         """Test jointly that some parameters have given values.
 
@@ -252,6 +271,8 @@ class LikelihoodFit(Tabular):
             intercepts.
         value : float or array, optional
             The hypothetical value of each.
+        kind : str
+            Which covariance to use, as in `covariance`.
 
         Examples
         --------
@@ -262,7 +283,13 @@ class LikelihoodFit(Tabular):
         Wald test of x0 = 0: chi-squared 1.889 on 1 df, p = 0.169
         """
         chosen, difference, named = self._hypothesis(terms, value)
-        return inference.wald_test(difference, self._covariance[np.ix_(chosen, chosen)], named)
+        covariance = self.covariance(kind)[np.ix_(chosen, chosen)]
+        return inference.wald_test(difference, covariance, named)
+
+    def _errors(self, kind: str) -> Floats:
+        if kind in ("observed", "expected"):
+            return self.std_errors
+        return inference.standard_errors(self.covariance(kind))
 
     def _hypothesis(self, terms: Sequence[str] | None, value: Any) -> tuple[list[int], Floats, str]:
         """Return which parameters, their distance from the hypothesis, and it in words."""
@@ -516,15 +543,15 @@ class LikelihoodFit(Tabular):
             reason="" if self.converged else self.reason,
         )
 
-    def _table(self, level: float = 0.95) -> Table:
+    def _table(self, level: float = 0.95, kind: str = "observed") -> Table:
         from estkit.likelihood.display import table_of
 
-        return table_of(self, level)
+        return table_of(self, level, self._errors(kind))
 
-    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+    def to_frame(self, level: float = 0.95, *, kind: str = "observed") -> pd.DataFrame:
         """Return a tidy frame: term, estimate, std_error, statistic, p_value, lower, upper.
 
-        For softmax ``outcome`` comes first.
+        For softmax ``outcome`` comes first. `kind` says which covariance the errors come from.
 
         Examples
         --------
@@ -532,7 +559,7 @@ class LikelihoodFit(Tabular):
         >>> list(ek.fit(ek.Gaussian(), None, [1.0, 2.0, 4.0]).to_frame().columns)
         ['term', 'estimate', 'std_error', 'statistic', 'p_value', 'lower', 'upper']
         """
-        return self._table(level).to_frame()
+        return self._table(level, kind).to_frame()
 
     def plot(self, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
         """Draw the coefficients with their intervals; needs the extra ``plot``."""

@@ -154,6 +154,8 @@ class Rows:
         What is added to the linear predictors, its mean apart when there is an intercept.
     level : array of shape () or (predictors,)
         The mean of the offset, which the intercept takes up.
+    groups : array of shape (n,), optional
+        The number of the group to which each row belongs, for cluster covariances.
     """
 
     columns: Columns
@@ -161,6 +163,7 @@ class Rows:
     placement: Placement
     offset: Floats | None = None
     level: Any = 0.0
+    groups: NDArray[np.int64] | None = None
 
     def slopes(self, design: Floats) -> Floats:
         """Return a design without the column of ones."""
@@ -243,7 +246,7 @@ class Rows:
         )
         columns = Columns(self.columns.values[index], self.columns.names)
         offset = None if self.offset is None else self.offset[index]
-        return replace(self, columns=columns, response=response, offset=offset)
+        return replace(self, columns=columns, response=response, offset=offset, groups=None)
 
 
 def _add_up(parts: Iterator[Sums]) -> Sums:
