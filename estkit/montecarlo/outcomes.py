@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import DataError, StudyError
-from estkit.estimate import STATUSES, Estimate, as_estimate, normal_quantile
+from estkit.estimate import STATUSES, Estimate, normal_quantile
+from estkit.montecarlo.answers import as_estimate
 
 Floats = NDArray[np.float64]
 _FIELDS = ("estimate", "std_error", "lower", "upper")
