@@ -58,9 +58,9 @@ def demo(
     """
     from estkit import demo as job
 
-    _prepare(out)
     if n_jobs == 0:
         raise ek.DataError("--n-jobs must not be 0; give a number of workers, or -1 for all cores.")
+    _prepare(out)
     console = Console(highlight=False, soft_wrap=True)
     try:
         binomial, softmax, result = job.run(

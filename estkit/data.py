@@ -51,6 +51,8 @@ def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Col
     DataError
         If a value is missing, infinite or not a number, if names repeat, or if there is no row.
     """
+    if isinstance(given, Columns):
+        return given
     frame = as_frame(given, unnamed="x0" if what == "X" else what)
     if frame is not None:
         columns = _read_frame(frame, what)
@@ -124,10 +126,11 @@ def read_frequencies(given: Any, *, rows: int) -> Floats | None:
     if given is None:
         return None
     weights = read_vector(given, what="weights", rows=rows)
-    wrong = (weights < 0) | (weights != np.floor(weights))
+    wrong = (weights < 0) | (weights != np.floor(weights)) | (weights > _LARGEST_COUNT)
     if wrong.any():
         row = int(np.argmax(wrong))
         kind = "is negative" if weights[row] < 0 else "is not whole"
+        kind = "is too large" if weights[row] > _LARGEST_COUNT else kind
         raise DataError(
             f"weights: row {row} (counted from 0) {kind} ({weights[row]:g}); weights are "
             f"frequencies, the number of times a row was observed."
@@ -213,6 +216,8 @@ def check_same_index(**given: Any) -> None:
 
 def is_table(given: Any) -> bool:
     """Tell whether `given` has two dimensions and more than one column."""
+    if isinstance(given, Mapping):
+        return len(given) > 1
     if isinstance(given, list | tuple):
         return bool(given) and isinstance(given[0], list | tuple | np.ndarray) and len(given[0]) > 1
     shape: tuple[int, ...] = getattr(given, "shape", ())
@@ -230,9 +235,12 @@ def as_frame(given: Any, *, unnamed: str = "x0") -> Any:
     if type(given).__name__ == "LazyFrame":
         raise DataError("A LazyFrame holds no values yet; pass frame.collect().")
     columns = getattr(given, "columns", None)
-    if columns is not None and hasattr(columns, "is_unique") and not columns.is_unique:
-        repeated = columns[columns.duplicated()][0]
-        raise DataError(f"A frame has more than one column named {repeated!r}; rename one.")
+    if columns is not None and hasattr(given, "set_axis"):  # pandas, whose names may be numbers
+        names = [str(name) for name in columns]
+        repeated = [name for name in names if names.count(name) > 1]
+        if repeated:
+            raise DataError(f"A frame has more than one column named {repeated[0]!r}; rename one.")
+        given = given.set_axis(names, axis=1)
     frame = nw.from_native(given, eager_only=True, allow_series=True, pass_through=True)
     if isinstance(frame, nw.Series):
         return frame.alias(str(frame.name or unnamed)).to_frame()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from estkit.montecarlo.result import StudyResult
 
 _SPREAD = 0.12  # how far apart the points of neighbouring estimators stand, of one step on the axis
-_NEUTRAL = {"bias": 0.0, "relative_bias": 0.0, "model_se_error": 0.0}
+_NEUTRAL = {"bias": (0.0,), "relative_bias": (0.0,), "model_se_error": (0.0,)}
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -61,6 +61,8 @@ def plot_study(result: StudyResult, measure: str = "bias", *, ax: Axes | None = 
     >>> ax.get_ylabel()
     'bias'
     """
+    if not isinstance(measure, str):
+        raise DataError(f"measure must be the name of one measure, got {measure!r:.60}.")
     frame = result.summary(measure)
     ax = _axes(ax)
     if frame["value"].isna().all():
@@ -76,8 +78,7 @@ def plot_study(result: StudyResult, measure: str = "bias", *, ax: Axes | None = 
         limits = np.nan_to_num(np.maximum([below, above], 0.0))
         position = np.arange(len(own)) + shift
         ax.errorbar(position, own["value"], yerr=limits, fmt="o", capsize=3, label=shown)
-    reference = 0.95 if "coverage" in measure else _NEUTRAL.get(measure)
-    if reference is not None:
+    for reference in result.levels() if "coverage" in measure else _NEUTRAL.get(measure, ()):
         ax.axhline(reference, color="0.6", linewidth=1, zorder=0)
     ax.set_xticks(range(len(labels)), labels)
     ax.set_xlabel(", ".join(names))

@@ -8,7 +8,7 @@ or says why there is none; it never disturbs the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError, EstkitError
+from estkit.estimate import plain
 from estkit.likelihood import binomial_batch
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.family import Family, Floats
@@ -86,6 +87,11 @@ class BatchFit(Tabular):
         hidden = self.params.size - len(frame)
         return Table(columns, repr(self), [f"... and {hidden} rows more"] if hidden else [])
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"format": "estkit.BatchFit", "version": 1, **plain(own)}
+
     def to_frame(self) -> pd.DataFrame:
         """Return a tidy frame: replicate, term, estimate, std_error, status, reason."""
         import pandas as pd
@@ -112,8 +118,9 @@ def fit_many(
     ----------
     family : Family
         What is maximised. Binomial regression has a batched kernel; other families are looped.
-    X : array of shape (R, n, p) or (n, p)
-        The covariates of each replicate, or of all.
+    X : array of shape (R, n, p) or (n, p), data frame, or None
+        The covariates of each replicate, or of all; a frame gives its names, None is the intercept
+        alone.
     y : array of shape (R, n), or (R, n, 2) for counts
         The response of each replicate.
     intercept : bool
@@ -148,18 +155,20 @@ def fit_many(
     array([0. , 1.1, 0. ])
     """
     check_family(family)
-    X, y = _shapes(X, y)
+    columns = _shared_columns(X, y)
+    X, y = _shapes(X if columns is None else columns.values, y)
     if not (intercept or X.shape[-1]):
         raise DataError("X has no columns and intercept=False, so there is nothing to estimate.")
 
     def alone(replicate: int) -> LikelihoodFit:
-        own = X[replicate] if X.ndim == 3 else X
+        own = X[replicate] if X.ndim == 3 else (columns or X)
         return fit(family, own, y[replicate], intercept=intercept, offset=offset, errors="return")
 
     solved: list[binomial_batch.Solved] = []
     names = None
     if isinstance(family, Binomial):
-        names = ("intercept",) * intercept + tuple(f"x{j}" for j in range(X.shape[-1]))
+        own_names = columns.names if columns else tuple(f"x{j}" for j in range(X.shape[-1]))
+        names = ("intercept",) * intercept + own_names
         added = None if offset is None else data.read_vector(offset, what="offset", rows=y.shape[1])
         outcomes = binomial_batch.outcomes_of(family, y)
         values = X.astype(float)
@@ -183,6 +192,13 @@ def fit_rows(family: Family, rows: Rows, values: NDArray[Any]) -> BatchFit:
         solved = binomial_batch.solve(columns, outcomes, intercept=intercept, offset=offset)
     names = family.names(rows.terms, rows.response)
     return _assemble(len(values), names, solved, alone)
+
+
+def _shared_columns(X: Any, y: Any) -> data.Columns | None:
+    """Return the named columns of a frame, a vector or None, which all replicates share."""
+    if X is None or data.as_frame(X) is not None or np.ndim(X) == 1:
+        return data.read_columns(X, rows=np.shape(y)[1] if X is None else None)
+    return None
 
 
 def _shapes(X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -215,6 +231,7 @@ def _assemble(
         done[part.replicates] = True
     reason = np.full(replicates, "", dtype=object)
     singles: dict[int, LikelihoodFit] = {}
+    unfinished: list[int] = []
     for r in np.flatnonzero(~done).tolist():
         try:
             single = alone(r)
@@ -224,6 +241,7 @@ def _assemble(
         names = single.names if names is None else names
         if not single.converged:
             reason[r] = single.reason
+            unfinished += [r] * (single.status == "not_converged")
         elif single.names != tuple(names):
             reason[r] = f"its parameters are ({', '.join(single.names)}), not those of the others."
         else:
@@ -238,6 +256,9 @@ def _assemble(
         params[r], errors[r], loglik[r] = single.params, single.std_errors, single.loglik
         done[r] = True
     status = np.where(done, "ok", "failed").astype("<U13")
+    status[unfinished] = "not_converged"
+    for array in (params, errors, loglik, status, reason):
+        array.flags.writeable = False
     return BatchFit(tuple(names or ()), params, errors, loglik, status, reason)
 
 

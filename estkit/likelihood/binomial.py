@@ -210,9 +210,8 @@ class Binomial:
         failure, success = response.outcomes
         if response.kind == "counts":
             return np.stack([values, 1.0 - values], axis=-1).astype(np.int64)
-        if isinstance(success, bool):
-            return values > 0
-        return values.astype(np.int64) if success == 1 else np.where(values > 0, success, failure)
+        labels: NDArray[Any] = np.where(values > 0, success, failure)
+        return labels
 
     def renew(self, values: NDArray[Any], response: Response) -> Response:
         """Return the response with other numbers of successes."""

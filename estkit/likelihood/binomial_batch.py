@@ -34,7 +34,7 @@ class Solved(NamedTuple):
     loglik: Floats
 
 
-class Outcomes(NamedTuple):
+class Responses(NamedTuple):
     """Successes and trials (R, n), constants of the log-likelihood (R,), and what is valid (R,)."""
 
     successes: Floats
@@ -42,20 +42,22 @@ class Outcomes(NamedTuple):
     constant: Floats
     valid: NDArray[np.bool_]
 
-    def take(self, which: slice | NDArray[np.bool_]) -> Outcomes:
+    def take(self, which: slice | NDArray[np.bool_]) -> Responses:
         """Return some of the replicates."""
         trials = None if self.trials is None else self.trials[which]
-        return Outcomes(self.successes[which], trials, self.constant[which], self.valid[which])
+        return Responses(self.successes[which], trials, self.constant[which], self.valid[which])
 
 
-def solve(X: Floats, outcomes: Outcomes, *, intercept: bool, offset: Floats | None) -> list[Solved]:
+def solve(
+    X: Floats, outcomes: Responses, *, intercept: bool, offset: Floats | None
+) -> list[Solved]:
     """Return the replicates that Newton's method solves, chunk by chunk.
 
     Parameters
     ----------
     X : array of shape (R, n, p) or (n, p)
         The covariates of each replicate, or of all.
-    outcomes : Outcomes
+    outcomes : Responses
         What `outcomes_of` or `redrawn` made of the responses.
     intercept : bool
         Whether to add a column of ones.
@@ -90,16 +92,16 @@ def solve(X: Floats, outcomes: Outcomes, *, intercept: bool, offset: Floats | No
     return list(parallel.map_threads(chunk, range(0, replicates, length), threads=threads))
 
 
-def redrawn(family: Binomial, values: Floats, response: Response) -> Outcomes:
+def redrawn(family: Binomial, values: Floats, response: Response) -> Responses:
     """Return outcomes from drawn numbers of successes (R, n) and the trials of a response."""
     constant = np.array([family.renew(each, response).constant for each in values])
     valid = np.ones(len(values), dtype=bool)
     if response.weights is None:
-        return Outcomes(values, None, constant, valid)
-    return Outcomes(values, np.broadcast_to(response.weights, values.shape), constant, valid)
+        return Responses(values, None, constant, valid)
+    return Responses(values, np.broadcast_to(response.weights, values.shape), constant, valid)
 
 
-def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Outcomes:
+def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Responses:
     """Return outcomes from responses of shape (R, n) or (R, n, 2), valid or not."""
     numeric = y.dtype.kind in "fiub"
     none = np.zeros(len(y))
@@ -110,15 +112,15 @@ def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Outcomes:
         counts = np.where(whole, counts, 0.0)
         trials = counts.sum(axis=2)
         constant = (log_factorial(trials) - log_factorial(counts).sum(axis=2)).sum(axis=1)
-        return Outcomes(counts[:, :, 0], trials, constant, valid)
+        return Responses(counts[:, :, 0], trials, constant, valid)
     if family.success is None:
         successes = y.astype(float) if numeric else np.full(y.shape, np.nan)
         valid = ((successes == 0) | (successes == 1)).all(axis=1)
-        return Outcomes(successes, None, none, valid)
+        return Responses(successes, None, none, valid)
     successes = np.asarray(y == family.success, dtype=float)
     lost = successes == 0
     other = np.take_along_axis(y, lost.argmax(axis=1)[:, None], axis=1)
-    return Outcomes(successes, None, none, (~lost | (y == other)).all(axis=1))
+    return Responses(successes, None, none, (~lost | (y == other)).all(axis=1))
 
 
 class _Design(Protocol):
@@ -239,7 +241,7 @@ def _common(X: NDArray[np.float64], intercept: bool) -> _Placed:
 
 
 def _newton(
-    placed: _Placed, outcomes: Outcomes, offset: Floats | None, numbers: NDArray[np.int64]
+    placed: _Placed, outcomes: Responses, offset: Floats | None, numbers: NDArray[np.int64]
 ) -> Solved:
     """Run Newton's method, setting aside the replicates that have arrived.
 
@@ -287,7 +289,7 @@ def _newton(
     return Solved(*(np.concatenate(part) for part in zip(*arrived, strict=True)))
 
 
-def _residual_and_weight(eta: Floats, outcomes: Outcomes) -> tuple[Floats, Floats]:
+def _residual_and_weight(eta: Floats, outcomes: Responses) -> tuple[Floats, Floats]:
     """Return successes minus expected ones, and the weights trials · π (1 - π)."""
     with np.errstate(over="ignore"):  # exp(|η|) = inf gives the right 0
         if outcomes.trials is None:
@@ -328,7 +330,7 @@ def _finished(
     params: Floats,
     information: Floats,
     eta: Floats,
-    outcomes: Outcomes,
+    outcomes: Responses,
     numbers: NDArray[np.int64],
 ) -> Solved:
     """Return parameters and standard errors for the columns as they were given."""

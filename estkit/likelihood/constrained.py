@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from estkit.errors import ConvergenceError
 from estkit.likelihood import newton
 
 if TYPE_CHECKING:
-    from estkit.likelihood.family import Family
+    from estkit.likelihood.family import Family, Floats
     from estkit.likelihood.rows import Rows
 
-Floats = NDArray[np.float64]
 _STEPS = 100
 
 

@@ -25,6 +25,10 @@ from estkit.likelihood.rows import Rows
 _FEASIBLE = 1e-9
 _STRICT = 1e-7
 _SAMPLE = 1024
+_UNDECIDED = (
+    "Whether the outcomes are separated could not be decided; drop or rescale columns with extreme "
+    "values."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +206,7 @@ def _widest(comparisons: _Comparisons, left: NDArray[np.bool_]) -> Floats | None
         if not len(worst):
             return answer
         active = np.union1d(active, worst)
-    return None
+    raise ConvergenceError(_UNDECIDED)
 
 
 def _sparsest(comparisons: _Comparisons, separated: NDArray[np.bool_]) -> Floats:
@@ -210,7 +214,6 @@ def _sparsest(comparisons: _Comparisons, separated: NDArray[np.bool_]) -> Floats
     size = comparisons.unit.size
     needed = separated.astype(float)
     active = _spaced(np.arange(len(separated)), 10 * size + 50)
-    answer = np.zeros(size)
     for _ in range(500):
         taken = comparisons.take(active)
         both = _linear_program(
@@ -220,9 +223,9 @@ def _sparsest(comparisons: _Comparisons, separated: NDArray[np.bool_]) -> Floats
         short = comparisons.margins(answer) - needed + 10 * _FEASIBLE
         worst = _worst(np.arange(len(separated)), short, active, size)
         if not len(worst):
-            break
+            return answer
         active = np.union1d(active, worst)
-    return answer
+    raise ConvergenceError(_UNDECIDED)
 
 
 def _spaced(numbers: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -261,7 +264,4 @@ def _linear_program(
         if answer.x is not None:
             result: Floats = answer.x
             return result
-    raise ConvergenceError(
-        f"Whether the outcomes are separated could not be decided ({answer.message}); drop or "
-        f"rescale columns with extreme values."
-    )
+    raise ConvergenceError(f"{_UNDECIDED} ({answer.message})")

@@ -115,7 +115,8 @@ def fit_gathered(
         with parallel.serial_algebra() if large else nullcontext():
             return _certified(family, rows, start)
     except FitError as error:
-        result = LikelihoodFit.without_answer(family, rows, str(error))
+        status = "not_converged" if isinstance(error, ConvergenceError) else "failed"
+        result = LikelihoodFit.without_answer(family, rows, str(error), status)
         if errors == "return":
             return result
         error.result = result
@@ -198,7 +199,7 @@ def _objective(family: Family, rows: Rows) -> newton.Objective:
 def _begin(family: Family, rows: Rows, start: Any) -> Floats:
     """Return where to begin: as told, at the answer for some of the rows, or at 0."""
     if start is not None:
-        given = data.read_vector(start, what="start")
+        given = data.read_vector(start, what="start").copy()
         if len(given) != rows.size:
             raise DataError(f"start has {len(given)} values, the model has {rows.size} parameters.")
         response = rows.response

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from estkit.errors import DataError
 from estkit.estimate import normal_quantile
+from estkit.likelihood.family import Floats
 
 if TYPE_CHECKING:
     from estkit.likelihood.result import LikelihoodFit
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

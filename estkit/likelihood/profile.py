@@ -11,17 +11,15 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from estkit.errors import ConvergenceError
 from estkit.estimate import normal_quantile
 from estkit.likelihood.constrained import Constrained, maximise_under
 
 if TYPE_CHECKING:
-    from estkit.likelihood.family import Family
+    from estkit.likelihood.family import Family, Floats
     from estkit.likelihood.rows import Rows
 
-Floats = NDArray[np.float64]
 _STEPS = 60
 _TOLERANCE = 1e-10  # in the log-likelihood
 _FAR = 1e7  # standard errors from the estimate: the likelihood will fall no more

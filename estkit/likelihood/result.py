@@ -13,7 +13,7 @@ from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate, check_level
 from estkit.likelihood import inference, sandwich
-from estkit.likelihood.family import Conclusion, Family, Response
+from estkit.likelihood.family import Conclusion, Family, Floats, Response
 from estkit.likelihood.newton import Certificate, Optimum
 from estkit.likelihood.rows import Placement, Rows
 from estkit.montecarlo import streams
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from estkit.likelihood.constrained import Constrained
     from estkit.montecarlo.result import StudyResult
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,6 +50,8 @@ class LikelihoodFit(Tabular):
         The number of observations: rows, or the sum of the frequency weights.
     converged : bool
         Whether the certificate holds. If not, numbers that cannot be trusted are NaN.
+    status : {"ok", "not_converged", "failed"}
+        The same for studies: whether there is no maximum, or it was not reached.
     reason : str
         Why the iteration stopped, or what is wrong.
     certificate : Certificate
@@ -87,6 +87,7 @@ class LikelihoodFit(Tabular):
     loglik: float
     n_obs: int
     converged: bool
+    status: str
     reason: str
     certificate: Certificate
     terms: tuple[str, ...]
@@ -123,6 +124,7 @@ class LikelihoodFit(Tabular):
             loglik=conclusion.loglik,
             n_obs=rows.response.n_obs,
             converged=True,
+            status="ok",
             reason=optimum.certificate.reason,
             certificate=optimum.certificate,
             terms=rows.terms,
@@ -136,7 +138,9 @@ class LikelihoodFit(Tabular):
         )
 
     @classmethod
-    def without_answer(cls, family: Family, rows: Rows, reason: str) -> LikelihoodFit:
+    def without_answer(
+        cls, family: Family, rows: Rows, reason: str, status: str = "failed"
+    ) -> LikelihoodFit:
         """Return a result that says why there is no estimate; its numbers are NaN."""
         missing = frozen(np.full(rows.size, np.nan))
         return cls(
@@ -147,6 +151,7 @@ class LikelihoodFit(Tabular):
             loglik=float("nan"),
             n_obs=rows.response.n_obs,
             converged=False,
+            status=status,
             reason=reason,
             certificate=Certificate(float("nan"), float("nan"), float("nan"), 0, reason),
             terms=rows.terms,
@@ -297,8 +302,11 @@ class LikelihoodFit(Tabular):
         given = data.read_vector(np.atleast_1d(value), what="value")
         if len(given) not in (1, len(chosen)):
             raise DataError(f"value has {len(given)} entries for {len(chosen)} parameters.")
-        shown = ", ".join(self.names[i] for i in chosen)
-        named = f"{shown} = {', '.join(f'{v:g}' for v in given)}"
+        each = np.broadcast_to(given, len(chosen))
+        pairs = [f"{self.names[i]} = {v:g}" for i, v in zip(chosen, each, strict=True)]
+        named = ", ".join(pairs)
+        if len(given) == 1:
+            named = f"{', '.join(self.names[i] for i in chosen)} = {given[0]:g}"
         return chosen, self.params[chosen] - given, named
 
     def score_test(
@@ -413,7 +421,7 @@ class LikelihoodFit(Tabular):
         X : array-like or data frame, optional
             Columns as in the fit; a frame may have them in any order. By default the training data.
         offset : array-like, optional
-            As in the fit.
+            As in the fit; for new rows it is 0 unless given.
 
         Returns
         -------
@@ -427,11 +435,11 @@ class LikelihoodFit(Tabular):
         >>> fit.predict([[2.5]]).round(3)
         array([0.5])
         """
-        if X is None and self._columns:
-            if offset is not None:
-                raise DataError("offset= belongs to new rows; pass X with it.")
+        if X is None and offset is None and (self._columns or self._rows is not None):
             rows = self._training("predict")
             return self.family.mean(self._predictors(rows), rows.response)
+        if X is None and self._columns:
+            raise DataError("offset= belongs to new rows; pass X with it.")
         if X is None:
             rows_wanted = 1 if offset is None else len(offset)
             columns = data.Columns(np.empty((rows_wanted, 0)), ())
@@ -482,7 +490,7 @@ class LikelihoodFit(Tabular):
         """
         self._usable()
         rows = self._training("simulate")
-        if replicates is not None and replicates < 0:
+        if replicates is not None and (replicates != int(replicates) or replicates < 0):
             raise DataError(f"replicates must be 0 or more, got {replicates!r}.")
         generator = streams.generator_of(rng)
         drawn = self.family.draw(
@@ -490,7 +498,7 @@ class LikelihoodFit(Tabular):
             self._predictors(rows),
             rows.response,
             None if self.sigma is None else self.sigma.value,
-            1 if replicates is None else replicates,
+            1 if replicates is None else int(replicates),
         )
         drawn = self.family.decode(drawn, rows.response)
         return drawn[0] if replicates is None else drawn
@@ -511,6 +519,17 @@ class LikelihoodFit(Tabular):
         progress: bool = False,
     ) -> StudyResult:
         """Study the estimator where the truth is this fit: the parametric bootstrap.
+
+        Parameters
+        ----------
+        replicates : int
+            How many times to draw responses and fit again.
+        rng : int, SeedSequence, Generator or None
+            The seed.
+        n_jobs : int, optional
+            How many workers.
+        progress : bool
+            Whether to show a progress bar.
 
         Returns
         -------
@@ -539,7 +558,7 @@ class LikelihoodFit(Tabular):
             self.params,
             names=self.names,
             std_error=self.std_errors,
-            status="ok" if self.converged else "failed",
+            status=self.status,
             reason="" if self.converged else self.reason,
         )
 

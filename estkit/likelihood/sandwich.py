@@ -10,15 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from estkit.errors import DataError
 
 if TYPE_CHECKING:
-    from estkit.likelihood.family import Block, Family
+    from estkit.likelihood.family import Block, Family, Floats
     from estkit.likelihood.rows import Rows
 
-Floats = NDArray[np.float64]
 KINDS = ("HC0", "HC1", "cluster")
 
 

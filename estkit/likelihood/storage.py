@@ -15,6 +15,10 @@ from estkit.likelihood.newton import Certificate
 from estkit.likelihood.result import LikelihoodFit, frozen, sigma_estimate
 from estkit.likelihood.rows import Placement
 
+_KEYS = (
+    "family options names params std_errors covariance loglik n_obs converged status reason "
+    "certificate terms outcomes sigma placement inside"
+).split()
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 
 
@@ -32,6 +36,7 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
         "loglik": plain(fit.loglik),
         "n_obs": fit.n_obs,
         "converged": fit.converged,
+        "status": fit.status,
         "reason": fit.reason,
         "certificate": plain(asdict(fit.certificate)),
         "terms": list(fit.terms),
@@ -40,6 +45,7 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
         "placement": {
             "shift": placement.shift.tolist(),
             "scale": None if placement.scale is None else placement.scale.tolist(),
+            "mix": None if placement.mix is None else placement.mix.tolist(),
             "intercept": placement.intercept,
             "predictors": placement.predictors,
         },
@@ -51,7 +57,7 @@ def _number(value: Any) -> Any:
     return math.nan if value is None else value
 
 
-def from_plain(stored: Mapping[str, Any]) -> LikelihoodFit:
+def from_plain(stored: Any) -> LikelihoodFit:
     """Return the fit that `to_plain` wrote.
 
     Raises
@@ -59,14 +65,18 @@ def from_plain(stored: Mapping[str, Any]) -> LikelihoodFit:
     DataError
         If the values are of another format or version.
     """
-    found = {key: stored.get(key) for key in _FORMAT}
-    if found != _FORMAT:
-        raise DataError(f"Expected a dict of {_FORMAT}, got {found}.")
+    found = stored if isinstance(stored, Mapping) else {}
+    if {key: found.get(key) for key in _FORMAT} != _FORMAT:
+        raise DataError(f"Expected a dict of {_FORMAT}, got {stored!r:.80}.")
+    lacking = [name for name in _KEYS if name not in stored]
+    if lacking:
+        raise DataError(f"Expected a dict that `to_dict` wrote; it lacks {lacking}.")
     from estkit import likelihood
 
     place = dict(stored["placement"])
     place["shift"] = np.array(place["shift"], float)
-    place["scale"] = None if place["scale"] is None else np.array(place["scale"], float)
+    for name in ("scale", "mix"):
+        place[name] = None if place[name] is None else np.array(place[name], float)
     sigma = stored["sigma"]
     return LikelihoodFit(
         family=getattr(likelihood, stored["family"])(**stored["options"]),
@@ -76,6 +86,7 @@ def from_plain(stored: Mapping[str, Any]) -> LikelihoodFit:
         loglik=_number(stored["loglik"]),
         n_obs=stored["n_obs"],
         converged=stored["converged"],
+        status=stored["status"],
         reason=stored["reason"],
         certificate=Certificate(**{k: _number(v) for k, v in stored["certificate"].items()}),
         terms=tuple(stored["terms"]),

@@ -85,8 +85,13 @@ def _from_statsmodels(answer: Any) -> Estimate:
     converged = getattr(answer, "converged", None)
     if converged is None:
         converged = (getattr(answer, "mle_retvals", None) or {}).get("converged", True)
+    limits: dict[str, Any] = {}
+    if params.ndim == 1 and hasattr(answer, "conf_int"):  # by t where statsmodels does so
+        lower, upper = np.asarray(answer.conf_int()).T
+        limits = {"lower": lower, "upper": upper}
     return Estimate(
         params.ravel(order="F"),
+        **limits,
         names=[str(name) for name in names],
         std_error=np.asarray(answer.bse).ravel(order="F"),
         status="ok" if converged else "not_converged",

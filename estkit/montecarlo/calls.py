@@ -31,6 +31,14 @@ def takes(function: Callable[..., Any], name: str) -> bool:
     return name in names(function)
 
 
+def wants(function: Callable[..., Any], name: str) -> bool:
+    """Tell whether a function requires a parameter of this name, or has it with default None."""
+    return any(
+        parameter.name == name and parameter.default in (parameter.empty, None)
+        for parameter in parameters(function) or ()
+    )
+
+
 def required(function: Callable[..., Any], named: Sequence[str]) -> list[str]:
     """Return the positional parameters without a default and with no name among `named`."""
     return [p.name for p in parameters(function) or () if _is_wanting(p, named)]

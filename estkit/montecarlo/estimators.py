@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Estimator:
         self._condition = condition
         self._streams = streams
         self._plans: dict[Any, Callable[[calls.Offer], Any]] = {}
-        self._wants_rng = calls.takes(self._function, "rng")
+        self._wants_rng = calls.wants(self._function, "rng")
         if "axis" in calls.required(self._function, list(condition)):
             self._function = functools.partial(self._function, axis=-1)
         self.whole: Callable[..., Any] | None = None  # its form for blocks, once it is trusted
@@ -129,7 +129,8 @@ class Estimator:
         raise StudyError(
             f"estimator {self.name!r} is declared vectorized, but gives {together.estimate[0]} for "
             f"a data set in a block and {alone.estimate[0]} for the same one alone (or other "
-            f"errors and limits); each replicate must be computed from its own row."
+            f"errors and limits); return shape (R,) or (R, k), or a mapping of names to arrays of "
+            f"length R, each entry computed from its own row."
         )
 
     def _twin(self) -> Any:
@@ -154,6 +155,14 @@ class Estimator:
         stack = source.probe().stack()
         flat = isinstance(stack, np.ndarray) and stack.ndim == 2
         return functools.partial(self._function, axis=1) if flat else None
+
+
+def _takes_data(function: Any, named: Sequence[str], inside: Sequence[str]) -> bool:
+    """Tell whether a parameter is left for the data, or asks for a part of them by name."""
+    if calls.required(function, named) or set(named) & set(inside):
+        return True
+    listed = calls.parameters(function) or []
+    return any(p.kind is p.VAR_POSITIONAL for p in listed) or [p.name for p in listed[1:2]] == ["y"]
 
 
 def _alone(array: Any) -> Any:
@@ -182,9 +191,14 @@ def _plan(
     inside = tuple(data) if isinstance(data, dict) else ()
     if any(p.kind is p.VAR_KEYWORD for p in listed):
         asked |= set(condition)
-    named = ["rng", *(n for n in ("condition", *condition, *inside) if n in asked)]
-    if calls.parameters(function) is not None and not set(calls.names(function)) - {"rng"}:
-        raise StudyError(f"{what} takes no data; give it a parameter for the data set.")
+    given = ["rng"] * calls.wants(function, "rng")
+    named = [*given, *(n for n in ("condition", *condition, *inside) if n in asked)]
+    if calls.parameters(function) is not None and not _takes_data(function, named, inside):
+        raise StudyError(
+            f"{what} gets no data: its parameters are ({', '.join(calls.names(function))}), of "
+            f"which {', '.join(named) or 'none is required and none'} would be given; give it a "
+            f"required parameter for the data set, with a name that no condition has."
+        )
     if not isinstance(data, tuple):
         return calls.plan(function, what, named=named, positional=["data"])
     parts = [f"data[{i}]" for i in range(len(data))]

@@ -47,6 +47,8 @@ class Outcomes:
         The number of the first replicate.
     strays : dict
         Replicate number to the answer whose names are not those of the others.
+    level : float
+        The confidence level of the intervals, that of the first answer.
     """
 
     names: tuple[str, ...] | None
@@ -59,6 +61,7 @@ class Outcomes:
     warnings: dict[int, str] = field(default_factory=dict)
     first: int = 0
     strays: dict[int, Estimate] = field(default_factory=dict)
+    level: float = 0.95
 
     def __len__(self) -> int:
         return len(self.status)
@@ -74,7 +77,7 @@ class Outcomes:
         return Outcomes(
             self.names, self.estimate[part], self.std_error[part], self.lower[part],
             self.upper[part], self.status[part], own(self.reasons), own(self.warnings), first,
-            own(self.strays),
+            own(self.strays), self.level,
         )  # fmt: skip
 
 
@@ -87,9 +90,10 @@ def collect(answers: Sequence[Any], first: int, warnings: dict[int, str]) -> Out
         return from_block(np.array(answers, dtype=float), len(answers), first, warnings)
     reasons: dict[int, str] = {}
     estimates = [_estimate(answer, row, reasons) for row, answer in enumerate(answers, first)]
-    names = next((e.names for e in estimates if e is not None), None)
-    if names is None:
+    leader = next((e for e in estimates if e is not None), None)
+    if leader is None:
         return _nothing(len(answers), reasons, warnings, first)
+    names = leader.names
     table = {field: np.full((len(answers), len(names)), np.nan) for field in _FIELDS}
     status = np.full(len(answers), _FAILED, dtype=np.int8)
     strays: dict[int, Estimate] = {}
@@ -100,7 +104,8 @@ def collect(answers: Sequence[Any], first: int, warnings: dict[int, str]) -> Out
             strays[first + row] = estimate
             reasons[first + row] = _other_names(estimate.names, names)
     columns = [table[part] for part in _FIELDS]
-    return _refuse_nan(_of(names, columns, status, reasons, warnings, first, strays))
+    found = _of(names, columns, status, reasons, warnings, first, strays, leader.level)
+    return _refuse_nan(found)
 
 
 def _of(
@@ -111,10 +116,11 @@ def _of(
     warnings: dict[int, str],
     first: int,
     strays: dict[int, Estimate] | None = None,
+    level: float = 0.95,
 ) -> Outcomes:
     estimate, error, lower, upper = columns
     return Outcomes(
-        names, estimate, error, lower, upper, status, reasons, warnings, first, strays or {}
+        names, estimate, error, lower, upper, status, reasons, warnings, first, strays or {}, level
     )
 
 
@@ -143,13 +149,16 @@ def single_estimate(outcome: Outcomes) -> Estimate:
     reason = outcome.reasons.get(outcome.first, "")
     if not names:
         return Estimate(math.nan, status=status, reason=reason)
+    level = outcome.level
     row: Any = 0 if names != ("value",) else (0, 0)  # one unnamed parameter: a number
     given = {
         part: getattr(outcome, part)[row]
         for part in _FIELDS[1:]
         if not np.isnan(getattr(outcome, part)).all()
     }
-    return Estimate(outcome.estimate[row], names=names, status=status, reason=reason, **given)
+    return Estimate(
+        outcome.estimate[row], names=names, level=level, status=status, reason=reason, **given
+    )
 
 
 def _estimate(answer: Any, replicate: int, reasons: dict[int, str]) -> Estimate | None:
@@ -160,7 +169,9 @@ def _estimate(answer: Any, replicate: int, reasons: dict[int, str]) -> Estimate 
         return as_estimate(answer)
     except DataError as error:
         reasons[replicate] = str(error)
-        return None
+    except Exception as error:  # the user's object failed when it was asked for its numbers
+        reasons[replicate] = f"{type(error).__name__}: {error}"
+    return None
 
 
 def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str]) -> Outcomes:
@@ -193,7 +204,9 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
             status[:] = STATUSES.index(estimate.status)
             reasons = dict.fromkeys(range(first, first + replicates), estimate.reason)
     columns = [np.stack(table[field], axis=1) for field in _FIELDS]
-    return _refuse_nan(_of(tuple(parts), columns, status, reasons, warnings, first))
+    level = next((part.level for part in parts.values() if isinstance(part, Estimate)), 0.95)
+    found = _of(tuple(parts), columns, status, reasons, warnings, first, level=level)
+    return _refuse_nan(found)
 
 
 def _parts_of(answer: Any) -> dict[str, Any]:
@@ -259,7 +272,8 @@ def join(parts: Sequence[Outcomes]) -> Outcomes:
     status = np.concatenate([part.status for part in adapted])
     reasons = {number: text for part in adapted for number, text in part.reasons.items()}
     warnings = {number: text for part in adapted for number, text in part.warnings.items()}
-    return _of(names, columns, status, reasons, warnings, parts[0].first)
+    leader = next((part for part in parts if part.names is not None), parts[0])
+    return _of(names, columns, status, reasons, warnings, parts[0].first, level=leader.level)
 
 
 def _renamed(part: Outcomes, names: tuple[str, ...] | None) -> Outcomes:

@@ -130,6 +130,10 @@ class StudyResult(Tabular):
             f"{failed} failed)"
         )
 
+    def levels(self) -> list[float]:
+        """Return the confidence levels of the intervals that the estimators answered with."""
+        return sorted({outcome.level for outcome in self._outcomes.values()})
+
     def _replicates(self) -> str:
         counts = sorted({len(o) for o in self._outcomes.values()})
         return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -278,7 +282,10 @@ class StudyResult(Tabular):
         return self._events("reasons")
 
     def warnings(self) -> pd.DataFrame:
-        """Return every replicate in which an estimator gave a warning, and the first of them."""
+        """Return every replicate in which an estimator gave a warning, and the first of them.
+
+        Where workers are threads, Python cannot tell whose warning it is, and some are lost.
+        """
         return self._events("warnings").drop(columns="status").rename(columns={"reason": "warning"})
 
     def _events(self, kind: str) -> pd.DataFrame:
@@ -319,6 +326,7 @@ class StudyResult(Tabular):
             size = len(outcome.names or ())
             shape = (len(outcome), size)
             status = np.array(STATUSES)[outcome.status]
+            reasons = [outcome.reasons.get(number, "") for number in range(len(outcome))]
             columns = {
                 **{key: [value] * (len(outcome) * size)
                    for key, value in self.conditions[number].items()},
@@ -331,6 +339,7 @@ class StudyResult(Tabular):
                 "upper": outcome.upper.ravel(),
                 "truth": np.broadcast_to(self._truths[number, name].value, shape).ravel(),
                 "status": np.repeat(status, size),
+                "reason": np.repeat(reasons, size),
             }  # fmt: skip
             frames.append(pd.DataFrame(columns))
         return pd.concat(frames, ignore_index=True)

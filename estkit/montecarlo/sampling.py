@@ -60,7 +60,8 @@ def vectorized(function: Callable[..., Any]) -> Vectorized:
 
     A generator gets ``(rng, replicates)`` and returns arrays whose first axis has that length; an
     estimator gets such arrays and returns an array of shape (R,) or (R, k), a mapping of names to
-    arrays of shape (R,), an `Estimate` of R values, or what `fit_many` returns.
+    arrays of shape (R,), an `Estimate` of R values, or what `fit_many` returns. Blocks are of fixed
+    length (up to 512, by the size of a data set) and always whole, also when fewer are asked for.
 
     Examples
     --------

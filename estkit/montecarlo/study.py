@@ -202,8 +202,12 @@ class Study:
             return 0
         if isinstance(condition, int | np.integer) and 0 <= condition < len(self.conditions):
             return int(condition)
-        if isinstance(condition, Mapping) and dict(condition) in self.conditions:
-            return self.conditions.index(dict(condition))
+        if isinstance(condition, Mapping):
+            for number, own in enumerate(self.conditions):
+                if own.keys() == condition.keys() and all(
+                    np.array_equal(own[name], condition[name]) for name in own
+                ):
+                    return number
         raise DataError(
             f"condition must be a number below {len(self.conditions)} or one of the conditions, "
             f"such as {self.conditions[0]!r}; got {condition!r}."

@@ -34,8 +34,9 @@ class Cell(NamedTuple):
 def named_measures(measures: str | Sequence[str] | None) -> list[str]:
     """Return the names of measures, all for None, or raise for one that does not exist."""
     given: Any = list(MEASURES) if measures is None else measures
-    wanted: list[str] = list(given) if isinstance(given, list | tuple) else [given]
-    unknown = [name for name in wanted if name not in MEASURES]
+    several = isinstance(given, list | tuple | set | frozenset)
+    wanted: list[str] = list(given) if several else [given]
+    unknown = [name for name in wanted if name not in list(MEASURES)]
     if not wanted:
         raise DataError(f"No measure was named; they are {', '.join(MEASURES)}.")
     if unknown:

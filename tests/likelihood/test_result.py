@@ -296,7 +296,7 @@ def test_the_covariance_is_in_the_order_of_the_names(example: Any) -> None:
 
 ASKED: dict[str, Callable[[Any], Any]] = {
     "covariance": lambda fit: fit.covariance("robust"),
-    "method": lambda fit: fit.interval(method="profile"),
+    "method": lambda fit: fit.interval(method="likelihood"),
     "level in percent": lambda fit: fit.interval(95),
     "level of 0": lambda fit: fit.to_frame(level=0),
 }
