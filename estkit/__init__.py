@@ -2,7 +2,7 @@
 
 Likelihood: what is θ̂, and how sure is it?
     `fit`, `fit_many` with `Binomial`, `Softmax`, `Gaussian`; they answer with `LikelihoodFit` and
-    `BatchFit`.
+    `BatchFit`. `proportion` for a share and its interval.
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
     `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
@@ -24,7 +24,16 @@ from estkit.errors import (
     StudyInterrupted,
 )
 from estkit.estimate import Estimate
-from estkit.likelihood import BatchFit, Binomial, Gaussian, LikelihoodFit, Softmax, fit, fit_many
+from estkit.likelihood import (
+    BatchFit,
+    Binomial,
+    Gaussian,
+    LikelihoodFit,
+    Softmax,
+    fit,
+    fit_many,
+    proportion,
+)
 from estkit.montecarlo import Sample, Study, StudyResult, grid, vectorized
 
 __all__ = [
@@ -51,6 +60,7 @@ __all__ = [
     "fit",
     "fit_many",
     "grid",
+    "proportion",
     "vectorized",
 ]
 

@@ -4,7 +4,17 @@ from estkit.likelihood.batch import BatchFit, fit_many
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.fitting import fit
 from estkit.likelihood.gaussian import Gaussian
+from estkit.likelihood.proportion import proportion
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.softmax import Softmax
 
-__all__ = ["BatchFit", "Binomial", "Gaussian", "LikelihoodFit", "Softmax", "fit", "fit_many"]
+__all__ = [
+    "BatchFit",
+    "Binomial",
+    "Gaussian",
+    "LikelihoodFit",
+    "Softmax",
+    "fit",
+    "fit_many",
+    "proportion",
+]
