@@ -28,7 +28,9 @@ def callables() -> Iterator[tuple[str, Callable[..., Any]]]:
         if inspect.isfunction(value):
             yield name, value
         elif inspect.isclass(value):
-            for attribute, member in vars(value).items():
+            own = [base for base in value.__mro__ if base.__module__.startswith("estkit")]
+            members = [pair for base in reversed(own) for pair in vars(base).items()]
+            for attribute, member in dict(members).items():
                 function = getattr(member, "__func__", member)
                 public = attribute == "__init__" or not attribute.startswith("_")
                 if public and inspect.isfunction(function):

@@ -12,7 +12,7 @@ from estkit.estimate import normal_quantile
 from estkit.likelihood.family import Floats
 
 if TYPE_CHECKING:
-    from estkit.likelihood.result import LikelihoodFit
+    from estkit.likelihood.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def chi_squared_test(method: str, hypothesis: str, statistic: float, df: int) ->
     return TestResult(hypothesis, statistic, df, float(chdtrc(df, statistic)), method)
 
 
-def compare_nested(first: LikelihoodFit, second: LikelihoodFit) -> TestResult:
+def compare_nested(first: Uncertainty, second: Uncertainty) -> TestResult:
     """Test the smaller of two nested fits against the larger by their likelihood ratio."""
     for what in ("family", "n_obs", "outcomes"):
         own, other = getattr(first, what), getattr(second, what)

@@ -12,8 +12,9 @@ import numpy as np
 from estkit.errors import DataError
 from estkit.estimate import plain
 from estkit.likelihood.newton import Certificate
-from estkit.likelihood.result import LikelihoodFit, frozen, sigma_estimate
+from estkit.likelihood.result import LikelihoodFit, sigma_estimate
 from estkit.likelihood.rows import Placement
+from estkit.likelihood.uncertainty import frozen
 
 _KEYS = (
     "family options names params std_errors covariance loglik n_obs converged status reason "
