@@ -100,8 +100,10 @@ def difference(a: Cell, b: Cell, name: str, level: float) -> dict[str, Any]:
 
 
 def in_brackets(row: Mapping[str, Any]) -> str:
-    """Return a measure as text, its Monte-Carlo standard error in brackets."""
+    """Return a measure as text with its Monte-Carlo standard error, at 0 or 1 its interval."""
     if not row["used"]:
         return ""
+    if row["mcse"] == 0 and row["lower"] < row["upper"]:  # a rate of 0 or 1: no error of 0
+        return f"{row['value']:g} ({row['lower']:.3f} to {row['upper']:.3f})"
     value, error = with_error(row["value"], row["mcse"])
     return f"{value} ({error})"

@@ -175,3 +175,14 @@ def test_a_contrast_of_failure_rates_needs_no_answer_at_all() -> None:
     functions = {"never": lambda x: 1 / 0, "mean": lambda x: x.mean()}
     result = ek.Study(lambda rng: rng.normal(size=3), functions).run(20, rng=SEED)
     assert result.contrast("never", "mean", "failure_rate")["value"].tolist() == [1.0]
+
+
+def test_a_rate_of_one_is_shown_with_its_interval_and_not_with_an_error_of_zero() -> None:
+    study = ek.Study(
+        lambda rng: rng.normal(size=4),
+        {"it": lambda x: ek.Estimate(x[0], std_error=50.0)},
+        truth=0.0,
+    )
+    result = study.run(40, rng=1)
+    lower = result.summary("coverage").lower[0]
+    assert f"1 ({lower:.3f} to 1.000)" in str(result)
