@@ -285,18 +285,20 @@ def _information(design: Floats, shares: _Shares, weights: Floats | None) -> Flo
     free = len(probability)
     root = probability if weights is None else probability * np.sqrt(weights)
     stacked = (root.T[:, :, None] * design[:, None, :]).reshape(rows, free * terms)
-    information: Floats = -(stacked.T @ stacked)
+    products: Floats = stacked.T @ stacked
+    blocks = products.reshape(free, terms, free, terms)
+    each = np.arange(free)
+    blocks[each, :, each, :] = 0.0
+    own = blocks.sum(axis=2)  # of each outcome with all others but the reference
     reference = shares.reference / (1.0 + shares.excess)
     if weights is not None:
         reference = reference * weights
-    parts = [slice(k * terms, (k + 1) * terms) for k in range(free)]
-    for k, part in enumerate(parts):
+    for k in range(free):
         scaled = design * np.sqrt(probability[k] * reference)[:, None]
-        own = scaled.T @ scaled
-        for other in parts[:k] + parts[k + 1 :]:
-            own -= information[part, other]
-        information[part, part] = (own + own.T) / 2
-    return information
+        own[k] += scaled.T @ scaled
+    np.negative(products, out=products)
+    blocks[each, :, each, :] = (own + own.transpose(0, 2, 1)) / 2
+    return products
 
 
 def _check_all_seen(seen: NDArray[Any], outcomes: Sequence[Any]) -> None:
