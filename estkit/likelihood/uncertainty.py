@@ -229,14 +229,23 @@ class Uncertainty:
 
     @property
     def _optimum(self) -> tuple[Floats, Floats]:
-        """The maximum and the inverse information there, as `Rows` holds its parameters."""
+        """The maximum and its covariance, as `Rows` holds its parameters.
+
+        The information is summed again: taken back from the covariance of parameters for a column
+        at 1e8, it would have no digits left.
+        """
         rows = self._training("this")
         placement, unit = rows.placement, rows.response.unit
         inside = np.array(self._inside)
         if placement.intercept:
             inside[:: len(rows.terms)] += rows.level * unit - rows.response.origin
-        back = np.linalg.inv(placement.transform)
-        return inside / unit, np.asarray(back @ (self._covariance / unit**2) @ back.T, float)
+        point = inside / unit
+        information = rows.total(self.family, point).information
+        assert information is not None
+        scale = 1.0 / np.sqrt(information.diagonal())
+        inverse = np.linalg.inv(information * scale * scale[:, None]) * scale * scale[:, None]
+        spread = 1.0 if self.sigma is None else self.sigma.value / unit
+        return point, np.asarray(spread**2 * inverse, float)
 
     def _outer(self, values: Floats) -> Floats:
         """Return parameters of `Rows` (…, k), as given to its placement, in the unit of y."""

@@ -163,3 +163,17 @@ def test_a_stored_fit_says_that_it_lacks_the_data() -> None:
     for question in (again.score_test, lambda: again.interval(method="profile")):
         with pytest.raises(ek.EstkitError, match="training data"):
             question()
+
+
+def test_the_origin_of_a_column_changes_neither_its_limits_nor_its_test() -> None:
+    far = X[:, 0] + 2.0**30
+    first, second = (ek.fit(ek.Binomial(), x, HIT) for x in (far, far - 2.0**30))
+    limits = [fit.interval(method="profile")[1] for fit in (first, second)]
+    np.testing.assert_allclose(*limits, rtol=1e-8)
+    assert first.score_test().statistic == pytest.approx(second.score_test().statistic, rel=1e-9)
+
+
+def test_limits_follow_a_response_of_extreme_size() -> None:
+    near = ek.fit(ek.Gaussian(), X, Y).interval(method="profile")
+    far = ek.fit(ek.Gaussian(), X, 1e200 * Y).interval(method="profile")
+    np.testing.assert_allclose(far / 1e200, near, rtol=1e-8)

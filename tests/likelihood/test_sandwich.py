@@ -139,3 +139,17 @@ def test_what_cannot_be_computed_is_refused() -> None:
         ek.fit(ek.Binomial(), X, HIT, groups=np.where(GROUPS == GROUPS[0], np.nan, GROUPS))
     with pytest.raises(ek.EstkitError, match="training data"):
         ek.LikelihoodFit.from_dict(fit.to_dict()).covariance("HC0")
+
+
+@pytest.mark.parametrize("kind", ["HC0", "HC1", "cluster"])
+@pytest.mark.parametrize("family", [ek.Binomial(), ek.Softmax(), ek.Gaussian()])
+def test_the_origin_of_a_column_does_not_change_the_error_of_its_slope(
+    family: Any, kind: str
+) -> None:
+    y = Y if isinstance(family, ek.Gaussian) else HIT
+    far = X[:, 0] + 2.0**30
+    near = far - 2.0**30  # what rounding left of the column
+    found, expected = (
+        ek.fit(family, x, y, groups=GROUPS).covariance(kind)[1, 1] for x in (far, near)
+    )
+    assert found == pytest.approx(expected, rel=1e-9)
