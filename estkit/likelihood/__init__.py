@@ -5,6 +5,7 @@ from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.fitting import fit
 from estkit.likelihood.gaussian import Gaussian
 from estkit.likelihood.proportion import proportion
+from estkit.likelihood.regression_fit import RegressionFit
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.softmax import Softmax
 
@@ -13,6 +14,7 @@ __all__ = [
     "Binomial",
     "Gaussian",
     "LikelihoodFit",
+    "RegressionFit",
     "Softmax",
     "fit",
     "fit_many",

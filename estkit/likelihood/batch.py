@@ -8,7 +8,7 @@ or says why there is none; it never disturbs the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +20,10 @@ from estkit.estimate import plain
 from estkit.likelihood import binomial_batch
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.family import Family, Floats
-from estkit.likelihood.fitting import check_family, fit, fit_gathered
+from estkit.likelihood.fitting import check_family, fit
+from estkit.likelihood.model import fit_model
+from estkit.likelihood.regression import Regression
 from estkit.likelihood.result import LikelihoodFit
-from estkit.likelihood.rows import Rows
 from estkit.table import Column, Table, Tabular
 
 if TYPE_CHECKING:
@@ -176,12 +177,12 @@ def fit_many(
     return _assemble(len(y), names, solved, alone)
 
 
-def fit_rows(family: Family, rows: Rows, values: NDArray[Any]) -> BatchFit:
-    """Fit rows again with other responses, coded as `Family.draw` gives them, replicates first."""
+def fit_rows(model: Regression, values: NDArray[Any]) -> BatchFit:
+    """Fit a model again to other responses, coded as `Family.draw` gives them, replicates first."""
+    family, rows = model.family, model.rows
 
     def alone(replicate: int) -> LikelihoodFit:
-        response = family.renew(values[replicate], rows.response)
-        return fit_gathered(family, replace(rows, response=response), errors="return")
+        return fit_model(model.renew(values[replicate]), errors="return")
 
     solved: list[binomial_batch.Solved] = []
     if isinstance(family, Binomial):
@@ -190,8 +191,7 @@ def fit_rows(family: Family, rows: Rows, values: NDArray[Any]) -> BatchFit:
         intercept = rows.placement.intercept
         offset = None if rows.offset is None else rows.offset + rows.level
         solved = binomial_batch.solve(columns, outcomes, intercept=intercept, offset=offset)
-    names = family.names(rows.terms, rows.response)
-    return _assemble(len(values), names, solved, alone)
+    return _assemble(len(values), model.names, solved, alone)
 
 
 def _shared_columns(X: Any, y: Any) -> data.Columns | None:

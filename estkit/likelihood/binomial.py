@@ -142,6 +142,10 @@ class Binomial:
         """Return the terms."""
         return tuple(terms)
 
+    def mixing(self, response: Response) -> None:
+        """Return None: what is fitted is reported."""
+        return
+
     def encode_offset(self, offset: Any, response: Response) -> Floats | None:
         """Check the offset: one number for each row."""
         if offset is None:
@@ -167,6 +171,12 @@ class Binomial:
             information = scaled.T @ scaled  # numpy sees the symmetry and does half the work
         return Sums(loglik, residual @ block.design, information)
 
+    def expected(self, params: Floats, block: Block) -> Floats:
+        """Return the information, which the outcomes do not enter."""
+        information = self.evaluate(params, block, curvature=True).information
+        assert information is not None
+        return information
+
     def scores(self, params: Floats, block: Block) -> Floats:
         """Return the score of each row: (successes - trials · probability) times x."""
         _, _, residual = _pieces(_linear_predictor(params, block), block)
@@ -174,7 +184,7 @@ class Binomial:
 
     def conclude(self, value: float, response: Response) -> Conclusion:
         """Add the binomial coefficients."""
-        return Conclusion(value + response.constant)
+        return Conclusion(value + response.constant, None, response.constant)
 
     def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats]:
         """Return +x where a success was seen and -x where a failure was."""

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from estkit.errors import ConvergenceError
+from estkit.errors import ConvergenceError, DataError
 from estkit.likelihood import newton
 
 if TYPE_CHECKING:
-    from estkit.likelihood.family import Family, Floats
-    from estkit.likelihood.rows import Rows
+    from estkit.likelihood.family import Floats
+    from estkit.likelihood.model import Model
 
 _STEPS = 100
+_RANK = 1e-10
+_AGREE = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,25 +33,26 @@ class Constrained:
         Its gradient; the constraints are what keeps it from 0.
     information : array of shape (k, k)
         Its negative Hessian.
+    constraints : int
+        How many independent constraints there are.
     """
 
     point: Floats
     loglik: float
     score: Floats
     information: Floats
+    constraints: int
 
 
-def maximise_under(
-    family: Family, rows: Rows, matrix: Floats, value: Floats, start: Floats
-) -> Constrained:
+def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -> Constrained:
     """Maximise the likelihood where ``matrix @ θ = value``.
 
     Parameters
     ----------
-    family, rows
+    model : Model
         The likelihood and its data.
     matrix : array of shape (m, k)
-        The constraints, of full rank, for inside parameters.
+        The constraints for inside parameters; those that follow from others count once.
     value : array of shape (m,)
         What they must equal.
     start : array of shape (k,)
@@ -57,18 +60,23 @@ def maximise_under(
 
     Raises
     ------
+    DataError
+        If constraints contradict each other.
     ConvergenceError
         If the maximum under the constraints is not reached.
     """
     length = np.linalg.norm(matrix, axis=1)
     unit, target = matrix / length[:, None], value / length
-    basis, _ = np.linalg.qr(unit.T, mode="complete")
-    free = np.asarray(basis[:, len(unit) :], dtype=float)
-    base = start + np.linalg.lstsq(unit, target - unit @ start, rcond=None)[0]
+    left, singular, right = np.linalg.svd(unit)
+    rank = int((singular > _RANK * singular[0]).sum())
+    along = left.T @ (target - unit @ start)
+    if np.abs(along[rank:]).max(initial=0.0) > _AGREE * max(1.0, float(np.abs(target).max())):
+        raise DataError("The hypotheses contradict each other: they cannot all hold at once.")
+    free = np.asarray(right[rank:].T, dtype=float)
+    base = start + right[:rank].T @ (along[:rank] / singular[:rank])
 
     def objective(moved: Floats) -> tuple[float, Floats, Floats]:
-        loglik, gradient, information = rows.total(family, base + free @ moved)
-        assert information is not None
+        loglik, gradient, information = model.objective(base + free @ moved)
         return loglik, free.T @ gradient, free.T @ information @ free
 
     moved = np.zeros(free.shape[1])
@@ -80,10 +88,7 @@ def maximise_under(
             )
         moved = optimum.point
     point = base + free @ moved
-    loglik, gradient, information = rows.total(family, point)
-    assert information is not None
-    concluded = family.conclude(loglik, rows.response)
-    scale = 1.0
-    if concluded.sigma is not None:  # `evaluate` took the inside standard deviation for 1
-        scale = (rows.response.unit / concluded.sigma) ** 2
-    return Constrained(point, concluded.loglik, scale * gradient, scale * information)
+    loglik, gradient, information = model.objective(point)
+    concluded = model.conclude(loglik)
+    scale = model.spread(concluded) ** -2  # `total` took the inside standard deviation for 1
+    return Constrained(point, concluded.loglik, scale * gradient, scale * information, rank)

@@ -101,6 +101,7 @@ def find_separation(rows: Rows, family: Family) -> Separation | None:
     alone = _intercepts(comparisons)
     if alone is not None:
         names = family.names(rows.terms, rows.response)
+        alone = _reported(rows, family, alone)
         return Separation(True, alone, names, len(separated), len(separated))
     while not separated.all():
         direction = _widest(comparisons, ~separated)
@@ -114,12 +115,22 @@ def find_separation(rows: Rows, family: Family) -> Separation | None:
         return None
     sparse = _sparsest(comparisons, separated)
     outside = rows.placement.outside(sparse / np.tile(unit, rows.placement.predictors))
+    outside = _reported(rows, family, outside)
     names = family.names(rows.terms, rows.response)
     slopes = [abs(v) for v, name in zip(outside, names, strict=True) if not _is_intercept(name)]
     largest = max([v for v in slopes if v > 0], default=float(np.abs(outside).max()))
     return Separation(
         bool(separated.all()), outside / largest, names, int(separated.sum()), len(separated)
     )
+
+
+def _reported(rows: Rows, family: Family, direction: Floats) -> Floats:
+    """Return a direction for the parameters as they are reported."""
+    mixing = family.mixing(rows.response)
+    if mixing is None:
+        return direction
+    result: Floats = (mixing @ direction.reshape(-1, len(rows.terms))).ravel()
+    return result
 
 
 def _intercepts(comparisons: _Comparisons) -> Floats | None:

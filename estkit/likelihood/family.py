@@ -73,10 +73,11 @@ class Sums(NamedTuple):
 
 
 class Conclusion(NamedTuple):
-    """The log-likelihood with its constants, and a standard deviation that was profiled out."""
+    """The log-likelihood, a standard deviation that was profiled out, and the constants in it."""
 
     loglik: float
     sigma: float | None = None
+    constant: float = 0.0
 
 
 class Family(Protocol):
@@ -94,12 +95,20 @@ class Family(Protocol):
         """Return a name for each parameter."""
         ...
 
+    def mixing(self, response: Response) -> Floats | None:
+        """Return what makes the predictors that are reported from those that are fitted, if any."""
+        ...
+
     def encode_offset(self, offset: Any, response: Response) -> Floats | None:
         """Check the offset and return what is added to the linear predictors of each row."""
         ...
 
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
         """Return the log-likelihood of a block without constants, its gradient and information."""
+        ...
+
+    def expected(self, params: Floats, block: Block) -> Floats:
+        """Return the expected information of a block."""
         ...
 
     def scores(self, params: Floats, block: Block) -> Floats:

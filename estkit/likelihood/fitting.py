@@ -1,26 +1,19 @@
-"""``fit``: data in, existence, Newton's method, a certified result out."""
+"""``fit``: data in, a model made of them and maximised, a certified result out."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from estkit import data, parallel
-from estkit.errors import ConvergenceError, DataError, FitError, SeparationError
+from estkit import data
+from estkit.errors import DataError
 from estkit.labels import read_labels
-from estkit.likelihood import existence, newton, rank
-from estkit.likelihood.family import Family, Floats
+from estkit.likelihood.family import Family
+from estkit.likelihood.model import Model, fit_model
+from estkit.likelihood.regression import Regression
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.rows import Rows, place
-
-_EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at all
-_ALL_STEPS = 200
-_LARGE = 20_000
-_SERIAL_ANYWAY = 4_000  # numbers that no linear-algebra library spreads over threads
-_NEAR = 1e-2  # standard errors: how closely a fit to some of the rows is worth solving
 
 
 def fit(
@@ -97,45 +90,35 @@ def fit(
     """
     if errors not in ("raise", "return"):
         raise DataError(f"errors must be 'raise' or 'return', got {errors!r}.")
-    rows = gather(family, X, y, intercept=intercept, weights=weights, offset=offset)
-    if groups is not None:
-        data.check_same_index(X=X, groups=groups)
-        codes = read_labels(groups, what="groups").codes
-        data.check_rows("groups", len(codes), rows.columns.rows)
-        rows = replace(rows, groups=codes)
-    return fit_gathered(family, rows, start=start, errors=errors)
-
-
-def fit_gathered(
-    family: Family, rows: Rows, *, start: Any = None, errors: str = "raise"
-) -> LikelihoodFit:
-    """Fit rows that were checked before."""
-    large = rows.columns.values.size > _SERIAL_ANYWAY
-    try:
-        with parallel.serial_algebra() if large else nullcontext():
-            return _certified(family, rows, start)
-    except FitError as error:
-        status = "not_converged" if isinstance(error, ConvergenceError) else "failed"
-        result = LikelihoodFit.without_answer(family, rows, str(error), status)
-        if errors == "return":
-            return result
-        error.result = result
-        raise
+    check_family(family)
+    make = getattr(family, "model", None)  # what is no sum over rows of linear predictors has one
+    given = {"intercept": intercept, "weights": weights, "offset": offset, "groups": groups}
+    model: Model = gather(family, X, y, **given) if make is None else make(X, y, **given)
+    return fit_model(model, start=start, errors=errors)
 
 
 def check_family(family: Any) -> None:
     """Raise unless `family` is an instance of a likelihood, not its class or its name."""
-    if isinstance(family, type) or not hasattr(family, "evaluate"):
+    known = hasattr(family, "evaluate") or hasattr(family, "model")
+    if isinstance(family, type) or not known:
         shown = f"{family.__name__}()" if isinstance(family, type) else "Binomial()"
         raise DataError(f"family must be an instance such as {shown}, got {family!r:.60}.")
 
 
-def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, offset: Any) -> Rows:
-    """Check everything that was passed in, and return the rows to sum over."""
-    check_family(family)
+def gather(
+    family: Family,
+    X: Any,
+    y: Any,
+    *,
+    intercept: bool = True,
+    weights: Any = None,
+    offset: Any = None,
+    groups: Any = None,
+) -> Regression:
+    """Check everything that was passed in, and return the regression that it makes."""
     if y is None:
         raise DataError(f"y is missing; {type(family).__name__} needs a response for each row.")
-    data.check_same_index(X=X, y=y, weights=weights, offset=offset)
+    data.check_same_index(X=X, y=y, weights=weights, offset=offset, groups=groups)
     if X is None and not np.shape(y):
         raise DataError(f"y must hold a response for each row, got {y!r:.60}.")
     columns = data.read_columns(X, rows=len(y) if X is None else None)
@@ -154,63 +137,8 @@ def gather(family: Family, X: Any, y: Any, *, intercept: bool, weights: Any, off
     if added is not None and intercept:
         level = added.mean(axis=0)
         added = added - level
-    return Rows(columns, response, placement, added, level)
-
-
-def _certified(family: Family, rows: Rows, start: Any) -> LikelihoodFit:
-    rows, moments = rank.examine(rows)
-    objective = _objective(family, rows)
-
-    def settled(step: Floats) -> bool:
-        return existence.largest_move(rows, moments, step) < existence.SMALL_MOVE
-
-    def maximise(begin: Floats, steps: int) -> newton.Optimum:
-        return newton.maximise(objective, begin, max_iter=steps, settled=settled)
-
-    optimum = maximise(_begin(family, rows, start), _EASY_STEPS)
-    if not optimum.converged and start is not None:
-        optimum = maximise(np.zeros(rows.size), _EASY_STEPS)
-    if not optimum.converged:  # is there a maximum at all?
-        separation = existence.find_separation(rows, family)
-        if separation is not None:
-            raise SeparationError(separation.message)
-        optimum = maximise(np.zeros(rows.size), _ALL_STEPS)
-    if not optimum.converged:
-        measured = optimum.certificate
-        raise ConvergenceError(
-            f"The fit did not converge: {measured.reason} (relative gradient "
-            f"{measured.relative_gradient:.2g}, Newton decrement {measured.newton_decrement:.2g}). "
-            f"The outcomes are almost separated or the columns almost dependent; look for columns "
-            f"with extreme values, drop or merge them."
-        )
-    conclusion = family.conclude(optimum.value, rows.response)
-    return LikelihoodFit.certified(family, rows, optimum, conclusion)
-
-
-def _objective(family: Family, rows: Rows) -> newton.Objective:
-    def objective(params: Floats) -> tuple[float, Floats, Floats]:
-        loglik, gradient, information = rows.total(family, params)
-        assert information is not None
-        return loglik, gradient, information
-
-    return objective
-
-
-def _begin(family: Family, rows: Rows, start: Any) -> Floats:
-    """Return where to begin: as told, at the answer for some of the rows, or at 0."""
-    if start is not None:
-        given = data.read_vector(start, what="start").copy()
-        if len(given) != rows.size:
-            raise DataError(f"start has {len(given)} values, the model has {rows.size} parameters.")
-        response = rows.response
-        if rows.placement.intercept:
-            given[:: len(rows.terms)] += rows.level * response.unit - response.origin
-        return rows.placement.inside(given / response.unit)
-    few = max(2_000, 20 * rows.size, rows.columns.rows // 50)
-    if rows.columns.rows < max(_LARGE, 4 * few):
-        return np.zeros(rows.size)
-    some = rows.thinned(few)
-    near = newton.maximise(
-        _objective(family, some), np.zeros(rows.size), precision=_NEAR, max_iter=_EASY_STEPS
-    )
-    return near.point if near.converged else np.zeros(rows.size)
+    codes = None
+    if groups is not None:
+        codes = read_labels(groups, what="groups").codes
+        data.check_rows("groups", len(codes), columns.rows)
+    return Regression(family, Rows(columns, response, placement, added, level, codes))

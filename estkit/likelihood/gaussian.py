@@ -59,6 +59,10 @@ class Gaussian:
         """Return the terms."""
         return tuple(terms)
 
+    def mixing(self, response: Response) -> None:
+        """Return None: what is fitted is reported."""
+        return
+
     def encode_offset(self, offset: Any, response: Response) -> Floats | None:
         """Check the offset: one number for each row."""
         if offset is None:
@@ -75,6 +79,12 @@ class Gaussian:
             scaled = design if weights is None else design * np.sqrt(weights)[:, None]
             information = scaled.T @ scaled
         return Sums(-0.5 * float(weighted @ residual), weighted @ design, information)
+
+    def expected(self, params: Floats, block: Block) -> Floats:
+        """Return the information, which the outcomes do not enter."""
+        information = self.evaluate(params, block, curvature=True).information
+        assert information is not None
+        return information
 
     def scores(self, params: Floats, block: Block) -> Floats:
         """Return the score of each row at σ = 1: weight · residual · x."""

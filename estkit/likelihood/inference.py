@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from estkit.likelihood.uncertainty import Uncertainty
 
 
+_RANK = 1e-13  # of the largest eigenvalue of a correlation matrix: what rounding leaves of 0
+
+
 @dataclass(frozen=True)
 class TestResult:
     """The outcome of a test of a hypothesis about parameters.
@@ -53,6 +56,20 @@ def standard_errors(covariance: Floats) -> Floats:
     return np.sqrt(np.diag(covariance))
 
 
+def carried_out(jacobian: Floats, inverse: Floats, spread: float) -> tuple[Floats, Floats]:
+    """Return the covariance of outside parameters and their standard errors.
+
+    Parameters are brought to size 1 first: the squares of extreme scales would overflow.
+    """
+    size = np.abs(jacobian).max(axis=1, initial=0.0)
+    size[size == 0] = 1.0
+    back = jacobian / size[:, None]
+    relative = back @ (spread**2 * inverse) @ back.T
+    with np.errstate(over="ignore"):
+        covariance = relative * size * size[:, None]
+    return covariance, size * standard_errors(relative)
+
+
 def wald_interval(params: Floats, std_errors: Floats, level: float) -> Floats:
     """Return limits of shape (k, 2): estimate ± z · standard error."""
     half_width = normal_quantile(level) * std_errors
@@ -79,11 +96,14 @@ def wald_test(difference: Floats, covariance: Floats, hypothesis: str) -> TestRe
     hypothesis : str
         What is tested, for the report.
     """
+    if not np.isfinite(covariance).all():  # a fit without an answer
+        return chi_squared_test("Wald", hypothesis, float("nan"), len(difference))
     scale = 1.0 / standard_errors(covariance)
-    correlation = covariance * np.outer(scale, scale)
-    z = difference * scale
-    statistic = float(z @ np.linalg.solve(correlation, z))
-    return chi_squared_test("Wald", hypothesis, statistic, len(z))
+    values, vectors = np.linalg.eigh(covariance * np.outer(scale, scale))
+    # parameters that sum to 0, as in a symmetric softmax, have a covariance of lower rank
+    kept = values > _RANK * values[-1]
+    z = vectors[:, kept].T @ (difference * scale)
+    return chi_squared_test("Wald", hypothesis, float(z @ (z / values[kept])), int(kept.sum()))
 
 
 def chi_squared_test(method: str, hypothesis: str, statistic: float, df: int) -> TestResult:

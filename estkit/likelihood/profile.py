@@ -17,8 +17,8 @@ from estkit.estimate import normal_quantile
 from estkit.likelihood.constrained import Constrained, maximise_under
 
 if TYPE_CHECKING:
-    from estkit.likelihood.family import Family, Floats
-    from estkit.likelihood.rows import Rows
+    from estkit.likelihood.family import Floats
+    from estkit.likelihood.model import Model
 
 _STEPS = 60
 _TOLERANCE = 1e-10  # in the log-likelihood
@@ -26,21 +26,16 @@ _FAR = 1e7  # standard errors from the estimate: the likelihood will fall no mor
 
 
 def profile_limits(
-    family: Family,
-    rows: Rows,
-    inside: Floats,
-    loglik: float,
-    covariance: Floats,
-    level: float,
+    model: Model, point: Floats, loglik: float, covariance: Floats, level: float
 ) -> Floats:
-    """Return lower and upper limits of every parameter, of shape (k, 2).
+    """Return lower and upper limits of every outside parameter, of shape (k, 2).
 
     Parameters
     ----------
-    family, rows
+    model : Model
         The likelihood and its data.
-    inside : array of shape (k,)
-        The maximum, as `Rows` holds its parameters.
+    point : array of shape (k,)
+        The maximum, inside.
     loglik : float
         The log-likelihood there.
     covariance : array of shape (k, k)
@@ -48,21 +43,21 @@ def profile_limits(
     level : float
         The confidence level.
     """
-    limits = np.empty((len(inside), 2))
-    for j, contrast in enumerate(rows.placement.transform):
-        error = math.sqrt(float(contrast @ covariance @ contrast))
-        direction = covariance @ contrast / error**2  # of the profile, as its parameter grows
-        for side, sign in enumerate((-1.0, 1.0)):
-            distance = _distance(
-                family, rows, contrast, inside, direction, loglik, sign, error, level
-            )
-            limits[j, side] = float(contrast @ inside) + sign * distance
+    limits = np.empty((len(model.names), 2))
+    for j in range(len(limits)):
+        row, outward, _ = model.coordinate(j)
+        error = math.sqrt(float(row @ covariance @ row))
+        direction = covariance @ row / error**2  # of the profile, as its parameter grows
+        ends = []
+        for sign in (-1.0, 1.0):
+            distance = _distance(model, row, point, direction, loglik, sign, error, level)
+            ends.append(outward(float(row @ point) + sign * distance))
+        limits[j] = sorted(ends)  # a falling transform swaps them
     return limits
 
 
 def _distance(
-    family: Family,
-    rows: Rows,
+    model: Model,
     contrast: Floats,
     inside: Floats,
     direction: Floats,
@@ -79,7 +74,7 @@ def _distance(
     for _ in range(_STEPS):
         target = np.array([center + sign * distance])
         begin = inside + sign * distance * direction if start is inside else start
-        found = maximise_under(family, rows, contrast[None], target, begin)
+        found = maximise_under(model, contrast[None], target, begin)
         fall = loglik - found.loglik
         if abs(fall - wanted**2 / 2) <= _TOLERANCE * max(1.0, abs(fall)):
             return distance

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data
-from estkit.errors import DataError
+from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate
 from estkit.likelihood import inference
-from estkit.likelihood.family import Conclusion, Family, Floats, Response
+from estkit.likelihood.family import Floats
+from estkit.likelihood.model import Model
 from estkit.likelihood.newton import Certificate, Optimum
-from estkit.likelihood.rows import Placement, Rows
 from estkit.likelihood.uncertainty import Uncertainty, frozen
 from estkit.montecarlo import streams
 from estkit.table import Table, Tabular
@@ -62,6 +61,9 @@ class LikelihoodFit(Uncertainty, Tabular):
         The labels of the outcomes; the columns of `predict` for softmax.
     sigma : Estimate or None
         The standard deviation of a Gaussian fit.
+    constant : float
+        The part of `loglik` that holds no parameter, such as binomial coefficients; the
+        log-likelihood of the same data as single trials is ``loglik - constant``.
 
     Examples
     --------
@@ -80,7 +82,7 @@ class LikelihoodFit(Uncertainty, Tabular):
     Converged in 1 iteration: Newton decrement <1e-12, relative gradient <1e-12, condition 2.38.
     """
 
-    family: Family
+    family: Any
     names: tuple[str, ...]
     params: Floats
     std_errors: Floats
@@ -93,78 +95,13 @@ class LikelihoodFit(Uncertainty, Tabular):
     terms: tuple[str, ...]
     outcomes: tuple[Any, ...]
     sigma: Estimate | None
+    constant: float
     _covariance: Floats
-    _placement: Placement
-    _inside: Floats
-    _rows: Rows | None
-
-    @classmethod
-    def certified(
-        cls, family: Family, rows: Rows, optimum: Optimum, conclusion: Conclusion
-    ) -> LikelihoodFit:
-        """Return the result of a fit that converged."""
-        placement = rows.placement
-        spread = 1.0 if conclusion.sigma is None else conclusion.sigma / rows.response.unit
-        # rows are brought to size 1 first: the squares of extreme scales would overflow
-        response = rows.response
-        size = np.abs(placement.transform).max(axis=1)
-        back = placement.transform / size[:, None]
-        relative = back @ (spread**2 * optimum.inverse) @ back.T
-        size = size * response.unit
-        with np.errstate(over="ignore"):
-            covariance = relative * size * size[:, None]
-        sigma = conclusion.sigma
-        inside = optimum.point * response.unit
-        if placement.intercept:
-            inside[:: len(rows.terms)] += response.origin - rows.level * response.unit
-        return cls(
-            family=family,
-            names=family.names(rows.terms, rows.response),
-            params=frozen(placement.outside(inside)),
-            loglik=conclusion.loglik,
-            n_obs=rows.response.n_obs,
-            converged=True,
-            status="ok",
-            reason=optimum.certificate.reason,
-            certificate=optimum.certificate,
-            terms=rows.terms,
-            outcomes=rows.response.outcomes,
-            sigma=None if sigma is None else sigma_estimate(sigma, rows.response.n_obs),
-            std_errors=frozen(size * inference.standard_errors(relative)),
-            _covariance=frozen(covariance),
-            _placement=placement,
-            _inside=frozen(inside),
-            _rows=rows,
-        )
-
-    @classmethod
-    def without_answer(
-        cls, family: Family, rows: Rows, reason: str, status: str = "failed"
-    ) -> LikelihoodFit:
-        """Return a result that says why there is no estimate; its numbers are NaN."""
-        missing = frozen(np.full(rows.size, np.nan))
-        return cls(
-            family=family,
-            names=family.names(rows.terms, rows.response),
-            params=missing,
-            std_errors=missing,
-            loglik=float("nan"),
-            n_obs=rows.response.n_obs,
-            converged=False,
-            status=status,
-            reason=reason,
-            certificate=Certificate(float("nan"), float("nan"), float("nan"), 0, reason),
-            terms=rows.terms,
-            outcomes=rows.response.outcomes,
-            sigma=None,
-            _covariance=frozen(np.full((rows.size, rows.size), np.nan)),
-            _placement=rows.placement,
-            _inside=missing,
-            _rows=rows,
-        )
+    _point: Floats
+    _model: Any
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_rows": None}
+        return {**self.__dict__, "_model": None}
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else f"not converged: {self.reason}"
@@ -189,45 +126,14 @@ class LikelihoodFit(Uncertainty, Tabular):
         return float(np.log(self.n_obs)) * self.n_params - 2.0 * self.loglik
 
     def predict(self, X: Any = None, *, offset: Any = None) -> Floats:
-        """Return the expected outcome: a probability, K probabilities, or a mean.
+        """Return the expected outcome of rows; regressions have it.
 
-        Parameters
-        ----------
-        X : array-like or data frame, optional
-            Columns as in the fit; a frame may have them in any order. By default the training data.
-        offset : array-like, optional
-            As in the fit; for new rows it is 0 unless given.
-
-        Returns
-        -------
-        array of shape (n,) or (n, K)
-            For softmax a column for each of ``outcomes``.
-
-        Examples
-        --------
-        >>> import estkit as ek
-        >>> fit = ek.fit(ek.Binomial(), [1, 2, 3, 4], [0, 1, 0, 1])
-        >>> fit.predict([[2.5]]).round(3)
-        array([0.5])
+        Raises
+        ------
+        EstkitError
+            If the family predicts nothing.
         """
-        if X is None and offset is None and (self._columns or self._rows is not None):
-            rows = self._training("predict")
-            return self.family.mean(self._predictors(rows), rows.response)
-        if X is None and self._columns:
-            raise DataError("offset= belongs to new rows; pass X with it.")
-        if X is None:
-            rows_wanted = 1 if offset is None else len(offset)
-            columns = data.Columns(np.empty((rows_wanted, 0)), ())
-        else:
-            columns = data.read_matching(X, self._columns)
-        response = Response(np.zeros(columns.rows), None, columns.rows, 0.0, self.outcomes)
-        checked = self.family.encode_offset(offset, response)
-        eta = self._placement.linear_predictors(columns.values, self._inside, checked)
-        return self.family.mean(eta, response)
-
-    @property
-    def _columns(self) -> tuple[str, ...]:
-        return self.terms[int(self._placement.intercept) :]
+        raise EstkitError(f"A {type(self.family).__name__} fit has no outcome to predict.")
 
     def simulate(self, *, rng: Any = None, replicates: int | None = None) -> NDArray[Any]:
         """Draw new responses at the training rows from the fitted model.
@@ -252,26 +158,17 @@ class LikelihoodFit(Uncertainty, Tabular):
         (2, 4)
         """
         self._usable()
-        rows = self._training("simulate")
+        model = self._training("simulate")
         if replicates is not None and (replicates != int(replicates) or replicates < 0):
             raise DataError(f"replicates must be 0 or more, got {replicates!r}.")
-        generator = streams.generator_of(rng)
-        drawn = self.family.draw(
-            generator,
-            self._predictors(rows),
-            rows.response,
+        coded = model.draw(
+            self._point,
             None if self.sigma is None else self.sigma.value,
+            streams.generator_of(rng),
             1 if replicates is None else int(replicates),
         )
-        drawn = self.family.decode(drawn, rows.response)
+        drawn: NDArray[Any] = model.decode(coded)
         return drawn[0] if replicates is None else drawn
-
-    def _predictors(self, rows: Rows) -> Floats:
-        """Return the linear predictors of the training rows, in the unit of y."""
-        offset = rows.offset
-        if offset is not None:
-            offset = (offset + rows.level) * rows.response.unit
-        return self._placement.linear_predictors(rows.columns.values, self._inside, offset)
 
     def bootstrap(
         self,
@@ -382,3 +279,54 @@ class LikelihoodFit(Uncertainty, Tabular):
 def sigma_estimate(value: float, n_obs: int) -> Estimate:
     """Return σ with its standard error from the observed information, σ / √(2n)."""
     return Estimate(value, names=["sigma"], std_error=value / np.sqrt(2.0 * n_obs))
+
+
+def measured(model: Model, optimum: Optimum) -> dict[str, Any]:
+    """Return the fields of a fit that converged."""
+    conclusion = model.conclude(optimum.value)
+    jacobian = model.jacobian(optimum.point)
+    covariance, errors = inference.carried_out(jacobian, optimum.inverse, model.spread(conclusion))
+    sigma = conclusion.sigma
+    return {
+        "family": model.family,
+        "names": model.names,
+        "params": frozen(model.outside(optimum.point)),
+        "std_errors": frozen(errors),
+        "loglik": conclusion.loglik,
+        "n_obs": model.n_obs,
+        "converged": True,
+        "status": "ok",
+        "reason": optimum.certificate.reason,
+        "certificate": optimum.certificate,
+        "terms": model.terms,
+        "outcomes": model.outcomes,
+        "sigma": None if sigma is None else sigma_estimate(sigma, model.n_obs),
+        "constant": conclusion.constant,
+        "_covariance": frozen(covariance),
+        "_point": frozen(optimum.point),
+        "_model": model,
+    }
+
+
+def unmeasured(model: Model, reason: str, status: str) -> dict[str, Any]:
+    """Return the fields of a fit without an answer: what is wrong, and NaN for numbers."""
+    missing = np.full(len(model.names), np.nan)
+    return {
+        "family": model.family,
+        "names": model.names,
+        "params": frozen(missing),
+        "std_errors": frozen(missing),
+        "loglik": float("nan"),
+        "n_obs": model.n_obs,
+        "converged": False,
+        "status": status,
+        "reason": reason,
+        "certificate": Certificate(float("nan"), float("nan"), float("nan"), 0, reason),
+        "terms": model.terms,
+        "outcomes": model.outcomes,
+        "sigma": None,
+        "constant": float("nan"),
+        "_covariance": frozen(np.full((len(missing), len(missing)), np.nan)),
+        "_point": frozen(np.full(model.size, np.nan)),
+        "_model": model,
+    }

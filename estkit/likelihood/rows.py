@@ -217,6 +217,13 @@ class Rows:
             lambda part: function(self.block(part)), self._parts, threads=threads
         )
 
+    def expected(self, family: Family, params: Floats) -> Floats:
+        """Return the expected information summed over all rows."""
+        information = np.zeros((len(params), len(params)))
+        for part in self.each(lambda block: family.expected(params, block)):
+            information += part
+        return information
+
     def total(self, family: Family, params: Floats, *, curvature: bool = True) -> Sums:
         """Return the log-likelihood and its derivatives summed over all rows."""
         if self._only_block is not None:

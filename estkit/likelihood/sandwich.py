@@ -14,23 +14,23 @@ import numpy as np
 from estkit.errors import DataError
 
 if TYPE_CHECKING:
-    from estkit.likelihood.family import Block, Family, Floats
-    from estkit.likelihood.rows import Rows
+    from estkit.likelihood.family import Floats
+    from estkit.likelihood.model import Model
 
 KINDS = ("HC0", "HC1", "cluster")
 
 
-def sandwich(family: Family, rows: Rows, point: Floats, inverse: Floats, kind: str) -> Floats:
+def sandwich(model: Model, point: Floats, inverse: Floats, kind: str) -> Floats:
     """Return a robust covariance of inside parameters.
 
     Parameters
     ----------
-    family, rows
+    model : Model
         The likelihood and its data.
     point : array of shape (k,)
-        The maximum, as `Rows` holds its parameters.
+        The maximum, inside.
     inverse : array of shape (k, k)
-        The inverse of the information that `Family.evaluate` gives there.
+        The inverse of the information that `Model.total` gives there.
     kind : {"HC0", "HC1", "cluster"}
         HC0 takes the rows as they are; HC1 multiplies by n / (n - k); cluster adds the scores of a
         group first and multiplies by G / (G - 1) · (n - 1) / (n - k).
@@ -40,14 +40,12 @@ def sandwich(family: Family, rows: Rows, point: Floats, inverse: Floats, kind: s
     DataError
         If clusters are asked for without groups, or there are too few of them.
     """
-    n, k = rows.response.n_obs, len(point)
+    n, k = model.n_obs, len(point)
     if kind == "cluster":
-        middle, groups = _of_groups(family, rows, point)
+        middle, groups = _of_groups(model, point)
         factor = groups / (groups - 1) * (n - 1) / (n - k)
     else:
-        middle = np.zeros((k, k))
-        for part in rows.each(lambda block: _of_block(family, rows, block, point)):
-            middle += part
+        middle = model.meat(point)
         factor = n / (n - k) if kind == "HC1" else 1.0
     if n <= k and kind != "HC0":
         raise DataError(f"{kind} divides by n - k, and {n} observations leave nothing of {k}.")
@@ -55,24 +53,14 @@ def sandwich(family: Family, rows: Rows, point: Floats, inverse: Floats, kind: s
     return result
 
 
-def _of_block(family: Family, rows: Rows, block: Block, point: Floats) -> Floats:
-    scores = family.scores(point, block)
-    if block.weights is not None and rows.response.kind != "counts":
-        # a row of weight w stands for w equal scores, whose squares add up to w of them
-        scores = scores / np.sqrt(np.maximum(block.weights, 1.0))[:, None]
-    product: Floats = scores.T @ scores
-    return product
-
-
-def _of_groups(family: Family, rows: Rows, point: Floats) -> tuple[Floats, int]:
-    if rows.groups is None:
+def _of_groups(model: Model, point: Floats) -> tuple[Floats, int]:
+    if model.groups is None:
         raise DataError("A cluster covariance needs the group of each row; fit again with groups=.")
-    groups = int(rows.groups.max()) + 1
+    groups = int(model.groups.max()) + 1
     if groups < 2:
         raise DataError("A cluster covariance needs at least two groups, and there is one.")
     sums, first = np.zeros((groups, len(point))), 0
-    for block in rows.blocks():
-        scores = family.scores(point, block)
-        np.add.at(sums, rows.groups[first : first + len(scores)], scores)
+    for scores in model.scores(point):
+        np.add.at(sums, model.groups[first : first + len(scores)], scores)
         first += len(scores)
     return sums.T @ sums, groups

@@ -36,6 +36,9 @@ class Softmax:
     reference : label, optional
         The outcome that the others are compared with; by default the first one, in sorted order or
         in the order of a categorical.
+    symmetric : bool
+        Whether to report a coefficient for every outcome, measured from their mean, so that those
+        of a term sum to 0, instead of against a reference. The fit is the same.
 
     Notes
     -----
@@ -55,6 +58,11 @@ class Softmax:
     """
 
     reference: Any = None
+    symmetric: bool = False
+
+    def __post_init__(self) -> None:
+        if self.symmetric and self.reference is not None:
+            raise DataError("The symmetric form has no reference; pass one of the two.")
 
     def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights; in the codes, the reference comes first."""
@@ -101,8 +109,19 @@ class Softmax:
 
     def names(self, terms: Sequence[str], response: Response) -> tuple[str, ...]:
         """Return ``outcome:term``, outcome after outcome."""
-        free = self._order(response.outcomes)[1:]
-        return tuple(f"{response.outcomes[k]}:{term}" for k in free for term in terms)
+        own = self._order(response.outcomes)[1:]
+        if self.symmetric:
+            own = list(range(len(response.outcomes)))
+        return tuple(f"{response.outcomes[k]}:{term}" for k in own for term in terms)
+
+    def mixing(self, response: Response) -> Floats | None:
+        """Return what turns coefficients against the reference into ones that sum to 0."""
+        if not self.symmetric:
+            return None
+        order = self._order(response.outcomes)
+        against = np.vstack([np.zeros(len(order) - 1), np.eye(len(order) - 1)])
+        centred: Floats = against - against.mean(axis=0)
+        return centred[np.argsort(order)]
 
     def encode_offset(self, offset: Any, response: Response) -> Floats | None:
         """Check the offsets, a column for each outcome, and take the reference's away."""
@@ -135,6 +154,12 @@ class Softmax:
             information = _information(block.design, shares, block.weights)
         return Sums(loglik, gradient, information)
 
+    def expected(self, params: Floats, block: Block) -> Floats:
+        """Return the information, which the outcomes do not enter."""
+        information = self.evaluate(params, block, curvature=True).information
+        assert information is not None
+        return information
+
     def scores(self, params: Floats, block: Block) -> Floats:
         """Return the score of each row."""
         eta = linear_predictors(params, block)
@@ -145,7 +170,7 @@ class Softmax:
 
     def conclude(self, value: float, response: Response) -> Conclusion:
         """Add the multinomial coefficients."""
-        return Conclusion(value + response.constant)
+        return Conclusion(value + response.constant, None, response.constant)
 
     def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats]:
         """Return η of an observed outcome minus η of every other one, for each row."""

@@ -12,19 +12,21 @@ import numpy as np
 from estkit.errors import DataError
 from estkit.estimate import plain
 from estkit.likelihood.newton import Certificate
+from estkit.likelihood.regression_fit import RegressionFit
 from estkit.likelihood.result import LikelihoodFit, sigma_estimate
 from estkit.likelihood.rows import Placement
 from estkit.likelihood.uncertainty import frozen
 
 _KEYS = (
     "family options names params std_errors covariance loglik n_obs converged status reason "
-    "certificate terms outcomes sigma placement inside"
+    "certificate terms outcomes sigma constant point placement inside"
 ).split()
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 
 
 def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
     """Return all that a fit needs to predict and to be read again, and no data."""
+    assert isinstance(fit, RegressionFit)
     placement = fit._placement
     return {
         **_FORMAT,
@@ -43,6 +45,8 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
         "terms": list(fit.terms),
         "outcomes": plain(list(fit.outcomes)),
         "sigma": None if fit.sigma is None else fit.sigma.value,
+        "constant": plain(fit.constant),
+        "point": plain(fit._point),
         "placement": {
             "shift": placement.shift.tolist(),
             "scale": None if placement.scale is None else placement.scale.tolist(),
@@ -79,7 +83,7 @@ def from_plain(stored: Any) -> LikelihoodFit:
     for name in ("scale", "mix"):
         place[name] = None if place[name] is None else np.array(place[name], float)
     sigma = stored["sigma"]
-    return LikelihoodFit(
+    return RegressionFit(
         family=getattr(likelihood, stored["family"])(**stored["options"]),
         names=tuple(stored["names"]),
         params=frozen(stored["params"]),
@@ -93,8 +97,10 @@ def from_plain(stored: Any) -> LikelihoodFit:
         terms=tuple(stored["terms"]),
         outcomes=tuple(stored["outcomes"]),
         sigma=None if sigma is None else sigma_estimate(sigma, stored["n_obs"]),
+        constant=_number(stored["constant"]),
         _covariance=frozen(stored["covariance"]),
+        _point=frozen(stored["point"]),
         _placement=Placement(**place),
         _inside=frozen(stored["inside"]),
-        _rows=None,
+        _model=None,
     )

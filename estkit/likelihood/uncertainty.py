@@ -11,17 +11,19 @@ from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate, check_level
 from estkit.likelihood import inference, sandwich
-from estkit.likelihood.family import Family, Floats
+from estkit.likelihood.constrained import maximise_under
+from estkit.likelihood.family import Conclusion, Floats
+from estkit.likelihood.profile import profile_limits
 
 if TYPE_CHECKING:
     from estkit.likelihood.constrained import Constrained
-    from estkit.likelihood.rows import Placement, Rows
+    from estkit.likelihood.model import Model
 
 
 class Uncertainty:
     """What a fit inherits to answer how sure it is."""
 
-    family: Family
+    family: Any
     names: tuple[str, ...]
     params: Floats
     std_errors: Floats
@@ -32,14 +34,13 @@ class Uncertainty:
     terms: tuple[str, ...]
     sigma: Estimate | None
     _covariance: Floats
-    _placement: Placement
-    _inside: Floats
-    _rows: Rows | None
+    _point: Floats
+    _model: Model | None
 
     @property
     def n_params(self) -> int:
         """The number of estimated parameters, a profiled σ among them; AIC and BIC count it."""
-        return len(self.params) + (self.sigma is not None)
+        return len(self._point) + (self.sigma is not None)
 
     def covariance(self, kind: str = "observed") -> Floats:
         """Return the covariance matrix of the parameters, in the order of ``names``.
@@ -47,8 +48,8 @@ class Uncertainty:
         Parameters
         ----------
         kind : {"observed", "expected", "HC0", "HC1", "cluster"}
-            The inverse of the observed or of the expected information, which are the same for the
-            links there are; or a sandwich that holds when the variance is not as assumed
+            The inverse of the observed or of the expected information, which are the same for a
+            canonical link; or a sandwich that holds when the variance is not as assumed
             (``HC0``, and ``HC1`` with the factor n / (n - k)), or when rows of the same ``groups``
             are dependent. A row of counts is one unit of a sandwich, a row of weight w is w units.
             A sandwich needs the training data.
@@ -60,19 +61,22 @@ class Uncertainty:
         >>> fit.covariance(), fit.covariance("cluster")
         (array([[0.625]]), array([[2.25]]))
         """
-        if kind in ("observed", "expected"):
+        if kind == "observed":
             return self._covariance
-        if kind not in sandwich.KINDS:
-            known = ("observed", "expected", *sandwich.KINDS)
+        known = ("observed", "expected", *sandwich.KINDS)
+        if kind not in known:
             raise DataError(f"kind must be one of {known}, got {kind!r}.")
+        return frozen(self._carried_out(kind)[0])
+
+    def _carried_out(self, kind: str) -> tuple[Floats, Floats]:
+        """Return a covariance and its standard errors, for the parameters as they are reported."""
         self._usable()
-        rows = self._training(f"an {kind} covariance")
-        point, covariance = self._optimum
-        unit = rows.response.unit
-        spread = 1.0 if self.sigma is None else self.sigma.value / unit
-        middle = sandwich.sandwich(self.family, rows, point, covariance / spread**2, kind)
-        back = rows.placement.transform * unit
-        return frozen(back @ middle @ back.T)
+        model = self._training(f"the covariance {kind!r}")
+        if kind == "expected":
+            spread, middle = self._spread, inverse_of(model.expected(self._point))
+        else:
+            spread, middle = 1.0, sandwich.sandwich(model, self._point, self._inverse, kind)
+        return inference.carried_out(model.jacobian(self._point), middle, spread)
 
     def interval(
         self, level: float = 0.95, method: str = "wald", *, kind: str = "observed"
@@ -104,13 +108,10 @@ class Uncertainty:
             return inference.wald_interval(self.params, self._errors(kind), level)
         if method != "profile":
             raise DataError(f"method must be 'wald' or 'profile', got {method!r}.")
-        from estkit.likelihood.profile import profile_limits
-
         self._usable()
-        rows = self._training("a profile interval")
-        inside, covariance = self._optimum
-        limits = profile_limits(self.family, rows, inside, self.loglik, covariance, level)
-        return self._outer(limits.T).T
+        model = self._training("a profile interval")
+        covariance = self._spread**2 * self._inverse
+        return profile_limits(model, self._point, self.loglik, covariance, level)
 
     def wald_test(
         self, terms: Sequence[str] | None = None, *, value: Any = 0.0, kind: str = "observed"
@@ -140,9 +141,7 @@ class Uncertainty:
         return inference.wald_test(difference, covariance, named)
 
     def _errors(self, kind: str) -> Floats:
-        if kind in ("observed", "expected"):
-            return self.std_errors
-        return inference.standard_errors(self.covariance(kind))
+        return self.std_errors if kind == "observed" else self._carried_out(kind)[1]
 
     def _hypothesis(self, terms: Sequence[str] | None, value: Any) -> tuple[list[int], Floats, str]:
         """Return which parameters, their distance from the hypothesis, and it in words."""
@@ -174,9 +173,8 @@ class Uncertainty:
         Score test of x0 = 0: chi-squared 2.381 on 1 df, p = 0.123
         """
         named, found = self._constrained(terms, value, "a score test")
-        information = found.information
-        statistic = float(found.score @ np.linalg.solve(information, found.score))
-        return inference.chi_squared_test("Score", named, statistic, len(self._chosen(terms)))
+        statistic = float(found.score @ np.linalg.solve(found.information, found.score))
+        return inference.chi_squared_test("Score", named, statistic, found.constraints)
 
     def likelihood_ratio(
         self, other: Uncertainty | Sequence[str] | None = None, *, value: Any = 0.0
@@ -210,53 +208,42 @@ class Uncertainty:
             return inference.compare_nested(self, other)
         named, found = self._constrained(other, value, "a likelihood-ratio test")
         statistic = 2.0 * (self.loglik - found.loglik)
-        df = len(self._chosen(other))
-        return inference.chi_squared_test("Likelihood-ratio", named, statistic, df)
+        return inference.chi_squared_test("Likelihood-ratio", named, statistic, found.constraints)
 
     def _constrained(
         self, terms: Sequence[str] | None, value: Any, wanted: str
     ) -> tuple[str, Constrained]:
         """Return a hypothesis in words, and the fit in which it holds."""
-        from estkit.likelihood.constrained import maximise_under
-
         self._usable()
-        rows = self._training(wanted)
+        model = self._training(wanted)
         chosen, difference, named = self._hypothesis(terms, value)
-        inside, _ = self._optimum
-        matrix = rows.placement.transform[chosen]
-        target = matrix @ inside - difference / rows.response.unit
-        return named, maximise_under(self.family, rows, matrix, target, inside)
+        coordinates = [model.coordinate(j) for j in chosen]
+        wanted_values = self.params[chosen] - difference
+        target = [c.inward(float(v)) for c, v in zip(coordinates, wanted_values, strict=True)]
+        matrix = np.array([coordinate.row for coordinate in coordinates])
+        return named, maximise_under(model, matrix, np.array(target), self._point)
 
     @property
-    def _optimum(self) -> tuple[Floats, Floats]:
-        """The maximum and its covariance, as `Rows` holds its parameters.
+    def _spread(self) -> float:
+        """The inside σ that the sums over rows took for 1."""
+        model: Model = self._training("this")
+        return model.spread(
+            Conclusion(self.loglik, None if self.sigma is None else self.sigma.value)
+        )
+
+    @property
+    def _inverse(self) -> Floats:
+        """The inverse of the information at the maximum, inside.
 
         The information is summed again: taken back from the covariance of parameters for a column
         at 1e8, it would have no digits left.
         """
-        rows = self._training("this")
-        placement, unit = rows.placement, rows.response.unit
-        inside = np.array(self._inside)
-        if placement.intercept:
-            inside[:: len(rows.terms)] += rows.level * unit - rows.response.origin
-        point = inside / unit
-        information = rows.total(self.family, point).information
+        information = self._training("this").total(self._point).information
         assert information is not None
-        scale = 1.0 / np.sqrt(information.diagonal())
-        inverse = np.linalg.inv(information * scale * scale[:, None]) * scale * scale[:, None]
-        spread = 1.0 if self.sigma is None else self.sigma.value / unit
-        return point, np.asarray(spread**2 * inverse, float)
-
-    def _outer(self, values: Floats) -> Floats:
-        """Return parameters of `Rows` (…, k), as given to its placement, in the unit of y."""
-        rows = self._training("this")
-        outer = values * rows.response.unit
-        if rows.placement.intercept:
-            outer[..., :: len(rows.terms)] += rows.response.origin - rows.level * rows.response.unit
-        return outer
+        return inverse_of(information)
 
     def _chosen(self, terms: Sequence[str] | None) -> list[int]:
-        of_term = list(self.terms) * self._placement.predictors
+        of_term = list(self.terms) * (len(self.names) // len(self.terms))
         if terms is None:
             terms = [term for term in self.terms if term != "intercept"]
         chosen: list[int] = []
@@ -270,13 +257,13 @@ class Uncertainty:
             raise DataError(f"terms must name parameters, each once; got {terms!r}.")
         return chosen
 
-    def _training(self, wanted: str) -> Rows:
-        if self._rows is None:
+    def _training(self, wanted: str) -> Any:
+        if self._model is None:
             raise EstkitError(
                 f"{wanted} needs the training data, which a stored fit does not hold; fit again in "
                 f"this process, or pass X where the method takes it."
             )
-        return self._rows
+        return self._model
 
     def _usable(self) -> None:
         if not self.converged:
@@ -288,3 +275,10 @@ def frozen(array: Floats) -> Floats:
     array = np.array(array, dtype=float)
     array.flags.writeable = False
     return array
+
+
+def inverse_of(information: Floats) -> Floats:
+    """Return the inverse of a positive definite matrix of any scale."""
+    scale = 1.0 / np.sqrt(information.diagonal())
+    inverse: Floats = np.linalg.inv(information * scale * scale[:, None]) * scale * scale[:, None]
+    return inverse

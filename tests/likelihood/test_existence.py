@@ -64,7 +64,7 @@ def one_hot(y: Any) -> NDArray[Any]:
 
 def find(family: Any, X: Any, y: Any, **options: Any) -> Any:
     given = {"intercept": True, "weights": None, "offset": None, **options}
-    rows = fitting.gather(family, X, y, **given)
+    rows = fitting.gather(family, X, y, **given).rows
     return existence.find_separation(rows, family)
 
 

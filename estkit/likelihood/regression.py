@@ -1,0 +1,258 @@
+"""Regression: a family whose linear predictors are made from columns, summed over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import data, parallel
+from estkit.errors import ConvergenceError, DataError, SeparationError
+from estkit.likelihood import existence, newton, rank
+from estkit.likelihood.family import Block, Conclusion, Family, Floats, Sums
+from estkit.likelihood.model import Coordinate, Model
+from estkit.likelihood.result import measured, unmeasured
+from estkit.likelihood.rows import Rows
+from estkit.likelihood.uncertainty import frozen
+
+if TYPE_CHECKING:
+    from estkit.likelihood.regression_fit import RegressionFit
+
+_EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at all
+_ALL_STEPS = 200
+_LARGE = 20_000
+_SERIAL_ANYWAY = 4_000  # numbers that no linear-algebra library spreads over threads
+_NEAR = 1e-2  # standard errors: how closely a fit to some of the rows is worth solving
+
+
+@dataclass(frozen=True, eq=False)
+class Regression(Model):
+    """A family of linear predictors and the rows to sum over.
+
+    Inside, columns are moved and scaled by a `Placement`, responses by the family.
+    """
+
+    family: Family
+    rows: Rows
+    moments: rank.Scan | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the family gives the parameters."""
+        return self.family.names(self.rows.terms, self.rows.response)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The coefficients of one linear predictor."""
+        return self.rows.terms
+
+    @property
+    def size(self) -> int:
+        """The number of predictors times the number of terms."""
+        return self.rows.size
+
+    @property
+    def n_obs(self) -> int:
+        """The number of rows, or the sum of the frequency weights."""
+        return self.rows.response.n_obs
+
+    @property
+    def outcomes(self) -> tuple[Any, ...]:  # type: ignore[override]
+        """The labels of the outcomes."""
+        return self.rows.response.outcomes
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:  # type: ignore[override]
+        """The number of the group to which each row belongs."""
+        return self.rows.groups
+
+    def total(self, point: Floats, *, curvature: bool = True) -> Sums:
+        """Return the sums over all rows."""
+        return self.rows.total(self.family, point, curvature=curvature)
+
+    def conclude(self, value: float) -> Conclusion:
+        """Return the log-likelihood as the family concludes it."""
+        return self.family.conclude(value, self.rows.response)
+
+    def spread(self, conclusion: Conclusion) -> float:
+        """Return σ of the response as it is held inside."""
+        return 1.0 if conclusion.sigma is None else conclusion.sigma / self.rows.response.unit
+
+    @cached_property
+    def matrix(self) -> Floats:
+        """What inside parameters are multiplied with on the way out, but for the unit of y."""
+        transform = self.rows.placement.transform
+        mixing = self.family.mixing(self.rows.response)
+        if mixing is None:
+            return transform
+        result: Floats = np.kron(mixing, np.eye(len(self.terms))) @ transform
+        return result
+
+    @cached_property
+    def displacement(self) -> Floats:
+        """What the origin of y and the level of the offset add to inside parameters."""
+        moved = np.zeros(self.size)
+        if self.rows.placement.intercept:
+            response = self.rows.response
+            moved[:: len(self.terms)] = response.origin - self.rows.level * response.unit
+        return moved
+
+    def inside(self, point: Floats) -> Floats:
+        """Return the parameters for placed columns, in the unit of y: what predicts."""
+        result: Floats = point * self.rows.response.unit + self.displacement
+        return result
+
+    def outside(self, point: Floats) -> Floats:
+        """Return the parameters for the columns as they were given."""
+        result: Floats = self.matrix @ self.inside(point)
+        return result
+
+    def jacobian(self, point: Floats) -> Floats:
+        """Return the same matrix at every point."""
+        result: Floats = self.matrix * self.rows.response.unit
+        return result
+
+    def coordinate(self, index: int) -> Coordinate:
+        """Return the row of the matrix that makes a parameter, and how it is moved."""
+        row, unit = self.matrix[index], self.rows.response.unit
+        moved = float(row @ self.displacement)
+        return Coordinate(row, lambda v: v * unit + moved, lambda v: (v - moved) / unit)
+
+    def expected(self, point: Floats) -> Floats:
+        """Return the expected information summed over all rows."""
+        return self.rows.expected(self.family, point)
+
+    def scores(self, point: Floats) -> Iterator[Floats]:
+        """Yield the scores of the rows of each block."""
+        return self.rows.each(lambda block: self.family.scores(point, block))
+
+    def meat(self, point: Floats) -> Floats:
+        """Return the sum of squared scores, a row of weight w standing for w equal units."""
+        counts = self.rows.response.kind == "counts"
+
+        def of_block(block: Block) -> Floats:
+            scores = self.family.scores(point, block)
+            if block.weights is not None and not counts:
+                # the squares of w equal parts of a score add up to a w-th of its own square
+                scores = scores / np.sqrt(np.maximum(block.weights, 1.0))[:, None]
+            product: Floats = scores.T @ scores
+            return product
+
+        middle = np.zeros((self.size, self.size))
+        for part in self.rows.each(of_block):
+            middle += part
+        return middle
+
+    def begin(self) -> Floats:
+        """Return the answer for some of the rows when there are many, else 0."""
+        few = max(2_000, 20 * self.size, self.rows.columns.rows // 50)
+        if self.rows.columns.rows < max(_LARGE, 4 * few):
+            return np.zeros(self.size)
+        some = replace(self, rows=self.rows.thinned(few))
+        near = newton.maximise(
+            some.objective, np.zeros(self.size), precision=_NEAR, max_iter=_EASY_STEPS
+        )
+        return near.point if near.converged else np.zeros(self.size)
+
+    def read_start(self, start: Any) -> Floats:
+        """Return the inside point of parameters for the columns as they were given."""
+        given = data.read_vector(start, what="start").copy()
+        if len(given) != len(self.names):
+            raise DataError(
+                f"start has {len(given)} values, the model has {len(self.names)} parameters."
+            )
+        if len(given) != self.size:  # a symmetric form has more parameters than there are inside
+            placed = np.linalg.lstsq(self.matrix, given, rcond=None)[0]
+            return np.asarray((placed - self.displacement) / self.rows.response.unit, float)
+        inside = self.rows.placement.inside(given) - self.displacement
+        return np.asarray(inside / self.rows.response.unit, float)
+
+    def examine(self) -> Regression:
+        """Return the model with its columns placed so that their moments keep their digits.
+
+        Raises
+        ------
+        RankError
+            If columns depend linearly on others.
+        """
+        rows, moments = rank.examine(self.rows)
+        return replace(self, rows=rows, moments=moments)
+
+    def alone(self) -> AbstractContextManager[Any]:
+        """Return a context without threads of linear algebra, which small products wait for."""
+        large = self.rows.columns.values.size > _SERIAL_ANYWAY
+        return parallel.serial_algebra() if large else nullcontext()
+
+    def _settled(self, step: Floats) -> bool:
+        assert self.moments is not None
+        return existence.largest_move(self.rows, self.moments, step) < existence.SMALL_MOVE
+
+    def solve(self, start: Any = None) -> newton.Optimum:
+        """Return the maximum; whether there is one is asked when it is not found at once."""
+
+        def maximise(begin: Floats, steps: int) -> newton.Optimum:
+            return newton.maximise(self.objective, begin, max_iter=steps, settled=self._settled)
+
+        optimum = maximise(self.begin() if start is None else self.read_start(start), _EASY_STEPS)
+        if not optimum.converged and start is not None:
+            optimum = maximise(np.zeros(self.size), _EASY_STEPS)
+        if not optimum.converged:  # is there a maximum at all?
+            separation = existence.find_separation(self.rows, self.family)
+            if separation is not None:
+                raise SeparationError(separation.message)
+            optimum = maximise(np.zeros(self.size), _ALL_STEPS)
+        if not optimum.converged:
+            measured = optimum.certificate
+            raise ConvergenceError(
+                f"The fit did not converge: {measured.reason} (relative gradient "
+                f"{measured.relative_gradient:.2g}, Newton decrement "
+                f"{measured.newton_decrement:.2g}). The outcomes are almost separated or the "
+                f"columns almost dependent; look for columns with extreme values, drop or merge "
+                f"them."
+            )
+        return optimum
+
+    def result(self, optimum: newton.Optimum) -> RegressionFit:
+        """Return the fit that converged."""
+        from estkit.likelihood.regression_fit import RegressionFit
+
+        return RegressionFit(**measured(self, optimum), **self._form(optimum.point))
+
+    def no_result(self, reason: str, status: str) -> RegressionFit:
+        """Return a fit without numbers."""
+        from estkit.likelihood.regression_fit import RegressionFit
+
+        return RegressionFit(
+            **unmeasured(self, reason, status), **self._form(np.full(self.size, np.nan))
+        )
+
+    def _form(self, point: Floats) -> dict[str, Any]:
+        return {"_placement": self.rows.placement, "_inside": frozen(self.inside(point))}
+
+    def predictors(self, inside: Floats) -> Floats:
+        """Return the linear predictors of the rows, in the unit of y."""
+        offset = self.rows.offset
+        if offset is not None:
+            offset = (offset + self.rows.level) * self.rows.response.unit
+        return self.rows.placement.linear_predictors(self.rows.columns.values, inside, offset)
+
+    def draw(
+        self, point: Floats, sigma: float | None, rng: np.random.Generator, replicates: int
+    ) -> NDArray[Any]:
+        """Return values of responses at the rows."""
+        predictors = self.predictors(self.inside(point))
+        return self.family.draw(rng, predictors, self.rows.response, sigma, replicates)
+
+    def decode(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return responses in the form of y."""
+        return self.family.decode(values, self.rows.response)
+
+    def renew(self, values: NDArray[Any]) -> Regression:
+        """Return the model for other responses to the same columns."""
+        response = self.family.renew(values, self.rows.response)
+        return replace(self, rows=replace(self.rows, response=response))

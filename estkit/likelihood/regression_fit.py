@@ -1,0 +1,64 @@
+"""What regressions add to a fit: predictions for new rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from estkit import data
+from estkit.errors import DataError
+from estkit.likelihood.family import Family, Floats, Response
+from estkit.likelihood.result import LikelihoodFit
+from estkit.likelihood.rows import Placement
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RegressionFit(LikelihoodFit):
+    """A fit whose linear predictors are made from columns; see `LikelihoodFit`."""
+
+    family: Family
+    _placement: Placement
+    _inside: Floats
+
+    def predict(self, X: Any = None, *, offset: Any = None) -> Floats:
+        """Return the expected outcome: a probability, K probabilities, or a mean.
+
+        Parameters
+        ----------
+        X : array-like or data frame, optional
+            Columns as in the fit; a frame may have them in any order. By default the training data.
+        offset : array-like, optional
+            As in the fit; for new rows it is 0 unless given.
+
+        Returns
+        -------
+        array of shape (n,) or (n, K)
+            For softmax a column for each of ``outcomes``.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> fit = ek.fit(ek.Binomial(), [1, 2, 3, 4], [0, 1, 0, 1])
+        >>> fit.predict([[2.5]]).round(3)
+        array([0.5])
+        """
+        if X is None and offset is None and (self._columns or self._model is not None):
+            model = self._training("predict")
+            return self.family.mean(model.predictors(self._inside), model.rows.response)
+        if X is None and self._columns:
+            raise DataError("offset= belongs to new rows; pass X with it.")
+        if X is None:
+            rows_wanted = 1 if offset is None else len(offset)
+            columns = data.Columns(np.empty((rows_wanted, 0)), ())
+        else:
+            columns = data.read_matching(X, self._columns)
+        response = Response(np.zeros(columns.rows), None, columns.rows, 0.0, self.outcomes)
+        checked = self.family.encode_offset(offset, response)
+        eta = self._placement.linear_predictors(columns.values, self._inside, checked)
+        return self.family.mean(eta, response)
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return self.terms[int(self._placement.intercept) :]
