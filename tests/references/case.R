@@ -38,20 +38,57 @@ criteria <- function(loglik, df, nobs) {
   list(aic = AIC(object), bic = BIC(object))
 }
 
-# jsonlite writes 15 significant digits. Data must be read back as the numbers R saw,
-# so each number in it is asked to survive that round trip.
-write_case <- function(name, case) {
-  text <- jsonlite::toJSON(case, digits = NA, pretty = TRUE, auto_unbox = FALSE, null = "null")
-  back <- jsonlite::fromJSON(text, simplifyVector = TRUE)
-  for (column in names(case$data$columns)) {
-    stopifnot(identical(as.numeric(case$data$columns[[column]]),
-                        as.numeric(back$data$columns[[column]])))
+# The inverse through a unit diagonal, so that columns of very different scale lose no digits.
+inverse <- function(information) {
+  scale <- sqrt(diag(information))
+  solve(information / outer(scale, scale)) / outer(scale, scale)
+}
+
+# Newton steps from a tool's answer until the step is lost in rounding. at(b) gives the gradient and
+# the information (minus the Hessian) of what is maximised; both are written out in the scripts.
+newton <- function(b, at) {
+  for (i in 1:100) {
+    d <- at(b)
+    covariance <- inverse(d$information)
+    step <- as.vector(covariance %*% d$gradient)
+    if (max(abs(step) / sqrt(diag(covariance))) < 1e-12) break
+    b <- b + step
   }
-  if (!is.null(case$data$offset)) {
-    stopifnot(identical(as.numeric(unlist(case$data$offset)),
-                        as.numeric(unlist(back$data$offset))))
+  stopifnot(all(diag(covariance) > 0), abs(step) < 1e-10 * pmax(abs(b), sqrt(diag(covariance))))
+  c(d, list(b = unname(b), covariance = covariance, std_errors = unname(sqrt(diag(covariance))),
+            moved = max(abs(step) / sqrt(diag(covariance)))))
+}
+
+# Relative difference of a from b, in units of scale.
+apart <- function(a, b, scale = b) max(abs(as.vector(a) - as.vector(b)) / abs(as.vector(scale)))
+
+# A number in as few digits (15 to 17) as give it back to the last bit; null where there is none.
+digits <- function(x) {
+  text <- formatC(x, digits = 15, width = 1, format = "g")
+  for (n in 16:17) {
+    wrong <- is.finite(x) & as.numeric(text) != x
+    text[wrong] <- formatC(x[wrong], digits = n, width = 1, format = "g")
   }
-  writeLines(text, file.path(folder, paste0(name, ".json")))
+  ifelse(is.finite(x), text, "null")
+}
+
+verbatim <- function(text) structure(text, class = "json")
+
+exact <- function(x) {
+  row <- function(values) paste0("[", paste(digits(values), collapse = ", "), "]")
+  if (is.list(x)) return(lapply(x, exact))
+  if (!is.numeric(x)) return(x)
+  if (inherits(x, "scalar")) return(verbatim(digits(as.numeric(x))))
+  if (is.matrix(x)) return(verbatim(paste0("[", paste(apply(x, 1, row), collapse = ", "), "]")))
+  verbatim(row(as.numeric(x)))
+}
+
+# Cases of a kind of their own, with a test file of their own, are in a folder of that name.
+write_case <- function(name, case, kind = ".") {
+  text <- jsonlite::toJSON(exact(case), pretty = TRUE, auto_unbox = FALSE, null = "null",
+                           json_verbatim = TRUE)
+  dir.create(file.path(folder, kind), showWarnings = FALSE)
+  writeLines(text, file.path(folder, kind, paste0(name, ".json")))
   cat(name, "\n")
 }
 

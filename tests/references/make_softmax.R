@@ -36,12 +36,6 @@ derivatives <- function(b, x, counts, offset) {
        information = do.call(rbind, blocks))
 }
 
-# The inverse through a unit diagonal, so that columns of very different scale lose no digits.
-inverse <- function(information) {
-  scale <- sqrt(diag(information))
-  solve(information / outer(scale, scale)) / outer(scale, scale)
-}
-
 # Newton steps from multinom's answer until the step is lost in rounding.
 polish <- function(b, x, counts, offset) {
   for (i in 1:50) {
