@@ -64,12 +64,13 @@ apart <- function(a, b, scale = b) max(abs(as.vector(a) - as.vector(b)) / abs(as
 
 # A number in as few digits (15 to 17) as give it back to the last bit; null where there is none.
 digits <- function(x) {
-  text <- formatC(x, digits = 15, width = 1, format = "g")
-  for (n in 16:17) {
-    wrong <- is.finite(x) & as.numeric(text) != x
-    text[wrong] <- formatC(x[wrong], digits = n, width = 1, format = "g")
+  text <- rep("null", length(x))
+  for (n in 17:15) {
+    shorter <- formatC(x[is.finite(x)], digits = n, width = 1, format = "g")
+    keeps <- as.numeric(shorter) == x[is.finite(x)]
+    text[is.finite(x)][keeps] <- shorter[keeps]
   }
-  ifelse(is.finite(x), text, "null")
+  text
 }
 
 verbatim <- function(text) structure(text, class = "json")
