@@ -321,8 +321,8 @@ distribution_case(
 distribution_case(
   "weibull_fremale", "Age at death of 100 men, right-censored, each seen from an age of his own on",
   paste0(plus, "fremale; Charpentier (2014), Computational Actuarial Science with R"),
-  "weibull_min", fremale$AgeOut, "dweibull or pweibull / pweibull(AgeIn, upper tail)", c(7, 85),
-  upper = ifelse(fremale$Death == 1, fremale$AgeOut, NA), below = fremale$AgeIn)
+  "weibull_min", fremale$AgeOut, "dweibull or pweibull / pweibull(age at entry, upper tail)", c(7, 85),
+  upper = ifelse(fremale$Death == 1, fremale$AgeOut, NA), below = fremale[, 1])
 distribution_case(
   "lognorm_rivers_truncated_censored",
   "The rivers of over 300 miles, those over 1000 known as such only", rivers_source, "lognorm",
