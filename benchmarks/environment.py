@@ -14,7 +14,7 @@ import platform
 from collections.abc import Iterable, Sequence
 
 BLAS_THREADS = 1
-"""BLAS threads for everyone: the problems are small, and threads only add noise to the ratios."""
+"""BLAS threads where the problems are small: there, threads only add noise to the ratios."""
 
 PEERS = ("scipy", "joblib", "statsmodels", "scikit-learn", "mcframework", "monaco", "mcpower")
 
@@ -39,14 +39,14 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def blas_in_use() -> list[str]:
+def blas_in_use(threads: int = BLAS_THREADS) -> list[str]:
     """Name each BLAS library in this process with the kernel it chose and its threads."""
     from threadpoolctl import threadpool_info, threadpool_limits
 
     # numpy and scipy may each bring a BLAS of their own; only loaded ones are seen.
     for module in ("numpy", "scipy.linalg"):
         importlib.import_module(module)
-    with threadpool_limits(limits=BLAS_THREADS):
+    with threadpool_limits(limits=threads):
         libraries = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
     return [
         f"{entry['internal_api']} {entry['version']}, kernel "
@@ -63,7 +63,7 @@ def blas_built_with() -> str:
     return f"{built['name']} {built['version']}"
 
 
-def describe(peers: Iterable[str] = PEERS) -> list[tuple[str, str]]:
+def describe(peers: Iterable[str] = PEERS, *, threads: int = BLAS_THREADS) -> list[tuple[str, str]]:
     """List the facts that a timing cannot be read without."""
     facts = [
         ("estkit", version("estkit")),
@@ -71,8 +71,8 @@ def describe(peers: Iterable[str] = PEERS) -> list[tuple[str, str]]:
         ("numpy", version("numpy")),
         *((peer, version(peer)) for peer in peers),
         ("numpy built with", blas_built_with()),
-        *(("BLAS in use", library) for library in blas_in_use()),
-        ("BLAS threads while timing", f"{BLAS_THREADS}, the same for every competitor"),
+        *(("BLAS in use", library) for library in blas_in_use(threads)),
+        ("BLAS threads while timing", f"{threads}, the same for every competitor"),
         ("OPENBLAS_CORETYPE", os.environ.get("OPENBLAS_CORETYPE", "not set")),
         ("cores", str(cores())),
         ("machine", f"{platform.system()} {platform.machine()}"),
@@ -86,9 +86,9 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def print_header(title: str, peers: Iterable[str] = PEERS) -> None:
+def print_header(title: str, peers: Iterable[str] = PEERS, *, threads: int = BLAS_THREADS) -> None:
     """Print the title of a benchmark and the facts below it."""
-    facts = "\n".join(f"- {name}: {fact}" for name, fact in describe(peers))
+    facts = "\n".join(f"- {name}: {fact}" for name, fact in describe(peers, threads=threads))
     print(f"## {title}\n\n{facts}\n", flush=True)
 
 
