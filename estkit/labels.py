@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 
+_CLOSE_TOGETHER = 1024
 _LABEL = (str, bytes, bool, int, float, np.generic)
 
 
@@ -41,6 +42,9 @@ def read_labels(given: Any, *, what: str = "y") -> Labels:
     if values.size == 0:
         raise DataError(f"{what} has no rows; at least one observation is needed.")
     _check_labels(values, what)
+    few = _few_numbers(values) if categories is None else None
+    if few is not None:
+        return few
     try:
         outcomes, codes = np.unique(values, return_inverse=True)
     except TypeError as error:
@@ -55,6 +59,21 @@ def read_labels(given: Any, *, what: str = "y") -> Labels:
         position = np.array([order.index(outcome) for outcome in seen], dtype=np.int64)
         return Labels(position[codes.ravel()], tuple(order))
     return Labels(codes.ravel().astype(np.int64), seen)
+
+
+def _few_numbers(values: NDArray[Any]) -> Labels | None:
+    """Return the labels of whole numbers that lie close together, without sorting them."""
+    if values.dtype.kind not in "biuf":
+        return None
+    low, high = values.min(), values.max()
+    if not (float(high) - float(low) < _CLOSE_TOGETHER and abs(float(low)) < 2**53):
+        return None
+    moved = values.astype(np.int64) - int(low)
+    seen = np.flatnonzero(np.bincount(moved))
+    outcomes = (seen + int(low)).astype(values.dtype)
+    position = np.zeros(seen[-1] + 1, dtype=np.int64)
+    position[seen] = np.arange(len(seen))
+    return Labels(position[moved], tuple(outcomes.tolist()))
 
 
 def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None]:

@@ -167,9 +167,8 @@ class Binomial:
             weight = small * near_one * near_one
             if trials is not None:
                 weight *= trials
-            scaled = block.design * np.sqrt(weight)[:, None]
-            information = scaled.T @ scaled  # numpy sees the symmetry and does half the work
-        return Sums(loglik, residual @ block.design, information)
+            information = block.columns.gram(weight)
+        return Sums(loglik, block.columns.collect(residual[None])[0], information)
 
     def expected(self, params: Floats, block: Block) -> Floats:
         """Return the information, which the outcomes do not enter."""
@@ -234,8 +233,8 @@ class Binomial:
 
 
 def _linear_predictor(params: Floats, block: Block) -> Floats:
-    eta: Floats = block.design @ params
-    return eta if block.offset is None else eta + block.offset
+    eta: Floats = block.predictors(params)[0]
+    return eta
 
 
 def _pieces(eta: Floats, block: Block) -> tuple[Floats, Floats, Floats]:

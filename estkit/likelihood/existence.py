@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from estkit.errors import ConvergenceError
 from estkit.likelihood.family import Family, Floats
-from estkit.likelihood.rank import Scan
 from estkit.likelihood.rows import Rows
 
 _FEASIBLE = 1e-9
@@ -74,13 +73,11 @@ def _is_intercept(name: str) -> bool:
 SMALL_MOVE = 1e-3  # of a linear predictor: far below the 1 that proves the maximum finite
 
 
-def largest_move(rows: Rows, moments: Scan, step: Floats) -> float:
+def largest_move(rows: Rows, reach: Floats, step: Floats) -> float:
     """Return a bound on how far a step moves any linear predictor, relative to the others."""
-    reach = np.sqrt(np.diag(moments.gram))  # no entry of a column exceeds its root sum of squares
     moves = np.abs(step.reshape(rows.placement.predictors, -1)) @ reach
-    factor = (
-        1.0 if rows.placement.predictors == 1 else 2.0
-    )  # softmax: measured from the mean predictor
+    # softmax: measured from the mean predictor
+    factor = 1.0 if rows.placement.predictors == 1 else 2.0
     return factor * float(moves.max(initial=0.0))
 
 

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.likelihood.design import Dense, Design
+
 Floats = NDArray[np.float64]
 
 
@@ -55,13 +57,33 @@ class Response:
         return self.weights > 0
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Block:
     """Some rows: the design (intercept included), outcomes, weights and offsets."""
 
-    design: Floats
+    columns: Design
     values: NDArray[Any]
     weights: Floats | None
     offset: Floats | None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.columns, np.ndarray):
+            object.__setattr__(self, "columns", Dense(self.columns))
+
+    def __len__(self) -> int:
+        return self.columns.shape[0]
+
+    @property
+    def design(self) -> Floats:
+        """The design as an array of shape (rows, terms)."""
+        return self.columns.dense
+
+    def predictors(self, params: Floats) -> Floats:
+        """Return the linear predictors of shape (predictors, rows), offset included."""
+        eta = self.columns.predict(params.reshape(-1, self.columns.shape[1]))
+        if self.offset is not None:
+            eta += self.offset.reshape(len(self.offset), -1).T
+        return eta
 
 
 class Sums(NamedTuple):
@@ -149,14 +171,6 @@ class Family(Protocol):
     def renew(self, values: NDArray[Any], response: Response) -> Response:
         """Return the response with other values, as `draw` made them for one replicate."""
         ...
-
-
-def linear_predictors(params: Floats, block: Block) -> Floats:
-    """Return the linear predictors of a block, of shape (predictors, rows)."""
-    eta: Floats = params.reshape(-1, block.design.shape[1]) @ block.design.T
-    if block.offset is not None:
-        eta += block.offset.reshape(len(block.offset), -1).T
-    return eta
 
 
 def log_factorial(counts: Floats) -> Floats:

@@ -71,14 +71,14 @@ class Gaussian:
 
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
         """Return the sums of a block at σ = 1; `conclude` brings σ in."""
-        design, weights = block.design, block.weights
+        weights = block.weights
         residual = self._residual(params, block)
         weighted = residual if weights is None else weights * residual
         information = None
         if curvature:
-            scaled = design if weights is None else design * np.sqrt(weights)[:, None]
-            information = scaled.T @ scaled
-        return Sums(-0.5 * float(weighted @ residual), weighted @ design, information)
+            information = block.columns.gram(weights)
+        gradient = block.columns.collect(weighted[None])[0]
+        return Sums(-0.5 * float(weighted @ residual), gradient, information)
 
     def expected(self, params: Floats, block: Block) -> Floats:
         """Return the information, which the outcomes do not enter."""
@@ -94,8 +94,8 @@ class Gaussian:
         return residual[:, None] * block.design
 
     def _residual(self, params: Floats, block: Block) -> Floats:
-        residual: Floats = block.values - block.design @ params
-        return residual if block.offset is None else residual - block.offset
+        residual: Floats = block.values - block.predictors(params)[0]
+        return residual
 
     def conclude(self, value: float, response: Response) -> Conclusion:
         """Profile out σ² = RSS / n."""

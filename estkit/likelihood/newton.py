@@ -17,13 +17,18 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Objective = Callable[[Floats], tuple[float, Floats, Floats]]
+Slope = Callable[[Floats], tuple[float, Floats]]
 
 # In units of standard errors: how far from the maximum the answer may be, and how far it may be
 # when rounding lets it come no closer.
 PRECISION = 1e-11
 _ROUNDING = 1e-6
 _NEAR = 1e-2
+_SAME = 3e-6  # so near, the information is that at the maximum to the digits of a standard error
+CLOSE = 1e-5
 _HALVINGS = 40
+_FEW_HALVINGS = 6
+_MEMORY = 10
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ def maximise(
     precision: float = PRECISION,
     max_iter: int = 100,
     settled: Callable[[Floats], bool] = lambda step: True,
+    slope: Slope | None = None,
 ) -> Optimum:
     """Maximise a concave function from its value, gradient and negative Hessian.
 
@@ -85,6 +91,9 @@ def maximise(
     settled : callable, optional
         Takes a step and says whether it is so small that the quadratic model can be trusted;
         without that, a small decrement is no sign of a maximum.
+    slope : callable, optional
+        Takes a point; returns the value and the gradient. When it is much cheaper than the
+        objective, the last step is checked with it, under the information found just before.
     max_iter : int
         The number of steps after which to give up, with ``converged=False`` and a reason.
 
@@ -115,6 +124,12 @@ def maximise(
         if trusted and decrement >= 0.5 * previous:
             reason = "the Newton decrement is at the level of rounding"
             return here.stop(reason, factor, converged=True)
+        if slope is not None and decrement <= _SAME:
+            arrived = _confirmed(slope, here, factor, step)
+            measured = arrived.decrement(factor)
+            if measured <= precision and settled(factor.solve(arrived.gradient)):
+                reason = "the Newton decrement is at its target"
+                return arrived.stop(reason, factor, converged=True)
         if iteration == max_iter:
             return here.stop(f"the limit of {max_iter} iterations was reached", factor)
         # a hundredth of a standard error away, the value says less than its own rounding does
@@ -141,6 +156,56 @@ def _ascend(
                 return trial, *answer
             length /= 2
     return None
+
+
+def approach(
+    slope: Slope, start: Floats, information: Floats, *, close: float = CLOSE, max_iter: int = 20
+) -> Floats:
+    """Return a point near the maximum, by gradients and the information of some of the data.
+
+    Limited-memory quasi-Newton steps, preconditioned by an information matrix near that of all
+    data (Nocedal and Wright 2006, section 7.2): a few of them cost less than one Hessian.
+    """
+    factor = _factor(information)
+    if factor is None:
+        return start
+    point, (value, gradient) = start, slope(start)
+    pairs: list[tuple[Floats, Floats]] = []
+    for _ in range(max_iter):
+        step = _two_loops(factor, pairs, gradient)
+        gain = float(gradient @ step)
+        if not gain > 0 or gain <= close**2:
+            return point + step if gain > 0 else point
+        for _ in range(_FEW_HALVINGS):
+            ahead, further = slope(point + step)
+            if ahead >= value:
+                break
+            step = 0.5 * step
+        else:
+            return point
+        change = gradient - further
+        if step @ change > 0:
+            pairs = [*pairs, (step, change)][-_MEMORY:]
+        point, value, gradient = point + step, ahead, further
+    return point
+
+
+def _two_loops(factor: _Factor, pairs: list[tuple[Floats, Floats]], gradient: Floats) -> Floats:
+    rest, used = gradient.copy(), []
+    for step, change in reversed(pairs):
+        weight = float(step @ rest) / float(step @ change)
+        rest -= weight * change
+        used.append(weight)
+    result = factor.solve(rest)
+    for (step, change), weight in zip(pairs, reversed(used), strict=True):
+        result += (weight - float(change @ result) / float(step @ change)) * step
+    return result
+
+
+def _confirmed(slope: Slope, here: _Here, factor: _Factor, step: Floats) -> _Here:
+    """Return what is found one step further, with the information as it was."""
+    value, gradient = slope(here.point + step)
+    return _Here(here.point + step, value, gradient, here.information, here.iteration + 1)
 
 
 class _Factor(NamedTuple):
@@ -185,6 +250,10 @@ class _Here(NamedTuple):
     gradient: Floats
     information: Floats
     iteration: int
+
+    def decrement(self, factor: _Factor) -> float:
+        """Return the distance to the maximum in standard errors."""
+        return math.sqrt(max(0.0, float(self.gradient @ factor.solve(self.gradient))))
 
     def stop(
         self, reason: str, factor: _Factor | None = None, *, converged: bool = False

@@ -16,6 +16,7 @@ from estkit.likelihood.family import Block, Floats
 from estkit.likelihood.rows import Rows, rescale
 
 _SUSPECT = 1e-6  # squared residual of a column on those before it, relative to its own square
+_FAR = 1e4  # typical sizes
 _DEPENDENT = 1e-9  # the same, not squared, from an orthogonal factorisation
 
 
@@ -68,6 +69,27 @@ def examine(rows: Rows) -> tuple[Rows, Scan]:
     return rows, _scan(rows)
 
 
+def is_clear(rows: Rows, reach: Floats) -> bool:
+    """Tell whether the columns are independent beyond doubt, and none has an entry far away.
+
+    Parameters
+    ----------
+    rows : Rows
+        Some of the rows.
+    reach : array of shape (terms,)
+        A bound on the entries of each column of the design in all rows.
+    """
+    moments = _scan(rows)
+    if moments.rows < len(rows.terms) or not np.isfinite(moments.gram).all():
+        return False
+    _, center, spread = _spread(rows, moments)
+    start = int(rows.placement.intercept)
+    typical = spread / np.sqrt(moments.rows)
+    if not (spread > 0).all() or not (reach[start:] < _FAR * typical).all():
+        return False
+    return not _suspicious(moments, rows, center, spread)
+
+
 def _scan(rows: Rows) -> Scan:
     """Return the Gram matrix of the design over rows with positive weight."""
     active, gram = 0, np.zeros((len(rows.terms), len(rows.terms)))
@@ -79,8 +101,10 @@ def _scan(rows: Rows) -> Scan:
 
 
 def _block_gram(block: Block) -> tuple[int, Floats]:
-    design = _active(block)
-    return len(design), design.T @ design
+    if block.weights is None or block.weights.all():
+        return len(block), block.columns.gram()
+    counting = (block.weights > 0).astype(float)
+    return int(counting.sum()), block.columns.gram(counting)
 
 
 def _active(block: Block) -> Floats:

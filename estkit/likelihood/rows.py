@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from estkit import parallel
 from estkit.data import Columns
+from estkit.likelihood.design import Dense
 from estkit.likelihood.family import Block, Family, Floats, Response, Sums
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ _MOST_ROWS = 8192
 _BLOCKS_PER_TASK = 8
 _NUMBERS_WORTH_THREADS = 1_000_000
 _SAMPLE = 1024
+_MANY = 20_000
 _EXTREME = 1e60  # beyond this, squares and their products leave the range of a float
 
 
@@ -63,6 +65,17 @@ class Placement:
         if self.mix is not None:
             design[:, start:] = design[:, start:] @ self.mix
         return design
+
+    def columns(self, values: NDArray[Any]) -> Dense:
+        """Return the design of some rows, of the values themselves where they are not moved."""
+        if self.unmoved and values.dtype == np.float64:
+            return Dense(values, ones=self.intercept)
+        return Dense(self.design(values))
+
+    @cached_property
+    def unmoved(self) -> bool:
+        """Whether the columns are held as they were given."""
+        return self.scale is None and self.mix is None and not self.shift.any()
 
     def linear_predictors(
         self, values: NDArray[Any], inside: Floats, offset: Floats | None
@@ -122,6 +135,9 @@ def place(
     shift = np.zeros(sample.shape[1])
     if intercept:
         shift = np.partition(sample, middle, axis=0)[middle]
+    size = np.abs(sample - shift).max(axis=0, initial=0.0)
+    if columns.rows >= _MANY and (np.abs(shift) <= size).all():
+        shift = np.zeros_like(shift)  # columns around 0 are used as they are, without a copy
     placement = Placement(shift, None, intercept, predictors)
     size = np.abs(sample - shift).max(axis=0, initial=0.0)
     extreme = (size > _EXTREME) | ((size < 1 / _EXTREME) & (size > 0))
@@ -184,7 +200,7 @@ class Rows:
         """Return a block: its design in float64, and its part of everything else."""
         response = self.response
         return Block(
-            self.placement.design(self.columns.values[part]),
+            self.placement.columns(self.columns.values[part]),
             response.values[part],
             None if response.weights is None else response.weights[part],
             None if self.offset is None else self.offset[part],
@@ -192,7 +208,7 @@ class Rows:
 
     @cached_property
     def _parts(self) -> list[slice]:
-        length = max(64, min(_MOST_ROWS, _NUMBERS_PER_BLOCK // max(1, self.size)))
+        length = max(256, min(_MOST_ROWS, _NUMBERS_PER_BLOCK // max(1, len(self.terms))))
         return [slice(i, i + length) for i in range(0, self.columns.rows, length)]
 
     @cached_property
@@ -240,12 +256,17 @@ class Rows:
 
         return _add_up(parallel.map_threads(part_sum, tasks, threads=threads))
 
+    def observed(self) -> float:
+        """Return the number of observations that the sums run over."""
+        weights = self.response.weights
+        return float(self.columns.rows if weights is None else weights.sum())
+
     def thinned(self, rows: int) -> Rows:
         """Return about `rows` rows in evenly spaced runs, for a start near the answer."""
         runs = 32
         length = max(1, rows // runs)
         starts = np.linspace(0, self.columns.rows - length, runs).astype(np.int64)
-        index = np.unique((starts[:, None] + np.arange(length)).ravel())
+        index = (starts[:, None] + np.arange(length)).ravel()
         response = replace(
             self.response,
             values=self.response.values[index],

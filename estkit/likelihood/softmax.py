@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import read_labels
+from estkit.likelihood.design import Design
 from estkit.likelihood.family import (
     Block,
     Conclusion,
     Floats,
     Response,
     Sums,
-    linear_predictors,
     log_factorial,
 )
 
@@ -139,7 +139,7 @@ class Softmax:
 
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
         """Return the sums of a block; exact for linear predictors of any size."""
-        eta = linear_predictors(params, block)
+        eta = block.predictors(params)
         shares = _shares(eta)
         observed = _observed(block, len(eta))
         totals = 1.0 if block.weights is None else block.weights
@@ -148,10 +148,10 @@ class Softmax:
         # every term is a log-probability: no difference of large numbers
         loglik = float(np.vdot(observed, eta - shares.largest) - reference @ shares.largest)
         loglik -= float(log_scale.sum() if block.weights is None else block.weights @ log_scale)
-        gradient = (_residual(shares, observed, totals) @ block.design).ravel()
+        gradient = block.columns.collect(_residual(shares, observed, totals)).ravel()
         information = None
         if curvature:
-            information = _information(block.design, shares, block.weights)
+            information = _information(block.columns, shares, block.weights)
         return Sums(loglik, gradient, information)
 
     def expected(self, params: Floats, block: Block) -> Floats:
@@ -162,11 +162,11 @@ class Softmax:
 
     def scores(self, params: Floats, block: Block) -> Floats:
         """Return the score of each row."""
-        eta = linear_predictors(params, block)
+        eta = block.predictors(params)
         totals = 1.0 if block.weights is None else block.weights
         residual = _residual(_shares(eta), _observed(block, len(eta)), totals)
         scores: Floats = residual.T[:, :, None] * block.design[:, None, :]
-        return scores.reshape(len(block.design), -1)
+        return scores.reshape(len(block), -1)
 
     def conclude(self, value: float, response: Response) -> Conclusion:
         """Add the multinomial coefficients."""
@@ -300,30 +300,26 @@ def _residual(shares: _Shares, observed: Floats, totals: Floats | float) -> Floa
     return net
 
 
-def _information(design: Floats, shares: _Shares, weights: Floats | None) -> Floats:
-    """Return Σ w (diag(p) - p pᵀ) ⊗ x xᵀ, as one symmetric product and K - 1 small ones.
+def _information(design: Design, shares: _Shares, weights: Floats | None) -> Floats:
+    """Return Σ w (diag(p) - p pᵀ) ⊗ x xᵀ from one Gram matrix for each pair of outcomes.
 
     p(1 - p) is the sum of p times each other probability: nothing cancels where p is near 1.
     """
-    rows, terms = design.shape
-    probability = shares.probability()
-    free = len(probability)
-    root = probability if weights is None else probability * np.sqrt(weights)
-    stacked = (root.T[:, :, None] * design[:, None, :]).reshape(rows, free * terms)
-    products: Floats = stacked.T @ stacked
-    blocks = products.reshape(free, terms, free, terms)
-    each = np.arange(free)
-    blocks[each, :, each, :] = 0.0
-    own = blocks.sum(axis=2)  # of each outcome with all others but the reference
     reference = shares.reference / (1.0 + shares.excess)
+    every = np.vstack([reference, shares.probability()])
+    first, second = np.triu_indices(len(every), 1)
+    pairs = every[first] * every[second]
     if weights is not None:
-        reference = reference * weights
-    for k in range(free):
-        scaled = design * np.sqrt(probability[k] * reference)[:, None]
-        own[k] += scaled.T @ scaled
-    np.negative(products, out=products)
-    blocks[each, :, each, :] = (own + own.transpose(0, 2, 1)) / 2
-    return products
+        pairs *= weights
+    terms = design.shape[1]
+    whole = np.zeros((len(every), terms, len(every), terms))
+    for j, k, gram in zip(first, second, design.grams(pairs), strict=True):
+        whole[j, :, k] -= gram
+        whole[k, :, j] -= gram
+        whole[j, :, j] += gram
+        whole[k, :, k] += gram
+    size = (len(every) - 1) * terms
+    return whole[1:, :, 1:].reshape(size, size)
 
 
 def _check_all_seen(seen: NDArray[Any], outcomes: Sequence[Any]) -> None:

@@ -1,0 +1,138 @@
+"""The columns of a block of rows, and the products with them that every likelihood is made of.
+
+A dense design may be a view of the columns as they were given, with the column of ones implied:
+then nothing is copied but what a product needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_MANY_WEIGHTS = 6
+_ROWS_OF_PAIRS = 256
+
+
+class Design(Protocol):
+    """The rows x of a block, each of q terms; m stands for linear predictors."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of terms."""
+        ...
+
+    def predict(self, params: Floats) -> Floats:
+        """Return the linear predictors (m, rows) of coefficients (m, q)."""
+        ...
+
+    def collect(self, weights: Floats) -> Floats:
+        """Return the weighted sums (m, q) of the rows; weights are (m, rows)."""
+        ...
+
+    def gram(self, weight: Floats | None = None) -> Floats:
+        """Return Σ w x xᵀ of shape (q, q)."""
+        ...
+
+    def grams(self, weights: Floats) -> Floats:
+        """Return Σ w x xᵀ of shape (m, q, q) for each of m rows of weights of 0 or more."""
+        ...
+
+    @property
+    def dense(self) -> Floats:
+        """The rows as an array of shape (rows, q)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A design held as one array.
+
+    Parameters
+    ----------
+    columns : array of shape (rows, p)
+        The columns.
+    ones : bool
+        Whether a column of ones stands before them, unwritten.
+    """
+
+    columns: Floats
+    ones: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of terms."""
+        return len(self.columns), self.columns.shape[1] + self.ones
+
+    @cached_property
+    def dense(self) -> Floats:
+        """The rows as an array of shape (rows, q)."""
+        if not self.ones:
+            return self.columns
+        return np.column_stack([np.ones(len(self.columns)), self.columns])
+
+    def predict(self, params: Floats) -> Floats:
+        """Return the linear predictors (m, rows) of coefficients (m, q)."""
+        eta: Floats = params[:, int(self.ones) :] @ self.columns.T
+        if self.ones:
+            eta += params[:, :1]
+        return eta
+
+    def collect(self, weights: Floats) -> Floats:
+        """Return the weighted sums (m, q) of the rows; weights are (m, rows)."""
+        sums: Floats = weights @ self.columns
+        return np.column_stack([weights.sum(axis=1), sums]) if self.ones else sums
+
+    def gram(self, weight: Floats | None = None) -> Floats:
+        """Return Σ w x xᵀ of shape (q, q)."""
+        columns = self.columns
+        if weight is None:
+            products, sums, total = columns.T @ columns, columns.sum(axis=0), float(len(columns))
+        elif weight.min(initial=0.0) < 0:
+            products, sums, total = (columns.T * weight) @ columns, weight @ columns, weight.sum()
+        else:
+            scaled = columns * np.sqrt(weight)[:, None]
+            # numpy sees the symmetry of this product and does half the work
+            products, sums, total = scaled.T @ scaled, weight @ columns, weight.sum()
+        return _bordered(products, sums, total) if self.ones else products
+
+    def grams(self, weights: Floats) -> Floats:
+        """Return Σ w x xᵀ of shape (m, q, q) for each of m rows of weights of 0 or more."""
+        if len(weights) < _MANY_WEIGHTS:
+            return np.array([self.gram(weight) for weight in weights])
+        # each product of two columns is made once, and summed under all weights by one product
+        terms = self.shape[1]
+        first, second = np.triu_indices(terms)
+        packed = np.zeros((len(weights), len(first)))
+        for start in range(0, self.shape[0], _ROWS_OF_PAIRS):
+            part = slice(start, start + _ROWS_OF_PAIRS)
+            packed += weights[:, part] @ self._pairs(part).T
+        whole = np.empty((len(weights), terms, terms))
+        whole[:, first, second] = whole[:, second, first] = packed
+        return whole
+
+    def _pairs(self, part: slice) -> Floats:
+        """Return the products of all pairs of columns, a row for each pair, of some rows."""
+        columns = np.ascontiguousarray(self.columns[part].T)
+        if self.ones:
+            columns = np.vstack([np.ones((1, columns.shape[1])), columns])
+        terms, rows = columns.shape
+        pairs, done = np.empty((terms * (terms + 1) // 2, rows)), 0
+        for j in range(terms):
+            np.multiply(columns[j], columns[j:], out=pairs[done : done + terms - j])
+            done += terms - j
+        return pairs
+
+
+def _bordered(products: Floats, sums: Floats, total: Any) -> Floats:
+    """Return a Gram matrix with a first row and column for the ones."""
+    whole = np.empty((len(sums) + 1, len(sums) + 1))
+    whole[0, 0] = total
+    whole[0, 1:] = whole[1:, 0] = sums
+    whole[1:, 1:] = products
+    return whole
