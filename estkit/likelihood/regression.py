@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at all
 _ALL_STEPS = 200
 _LARGE = 20_000
+_COSTLY = 5_000_000  # rows times parameters: one Hessian less is worth the 9th digit of an error
 _SERIAL_ANYWAY = 4_000  # numbers that no linear-algebra library spreads over threads
 _ROUGH = 0.3  # standard errors: how closely a fit to some of the rows is worth solving
 
@@ -228,7 +229,8 @@ class Regression(Model):
         """Return the maximum; whether there is one is asked when it is not found at once."""
 
         def maximise(begin: Floats, steps: int) -> newton.Optimum:
-            slope = self.slope if self.large else None
+            numbers = self.rows.columns.rows * self.size
+            slope = self.slope if numbers >= _COSTLY else None
             return newton.maximise(
                 self.objective, begin, max_iter=steps, settled=self._settled, slope=slope
             )
