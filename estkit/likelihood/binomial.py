@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from estkit.likelihood.family import (
     Sums,
     log_factorial,
 )
+from estkit.likelihood.weights import KINDS, Weights, hold_shares, read_totals, read_weights
 
 LINKS = ("logit",)
 
@@ -42,8 +43,8 @@ class Binomial:
 
     Notes
     -----
-    y may be 0/1 numbers, bools, two labels of any kind with `success`, or an (n, 2) array or frame
-    of successes and failures.
+    y may be 0/1 numbers, bools, two labels of any kind with `success`, an (n, 2) array or frame of
+    successes and failures, or shares of successes with the trials as ``analytic_weights``.
 
     Examples
     --------
@@ -58,6 +59,9 @@ class Binomial:
     (('intercept', 'x0'), 1.2528)
     """
 
+    weightings: ClassVar = tuple(KINDS)
+    coefficients: ClassVar = "binomial coefficients"
+
     link: str = "logit"
     success: Any = None
 
@@ -67,21 +71,29 @@ class Binomial:
 
     def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights, and return successes and trials of every row."""
-        repeats = data.read_frequencies(weights, rows=rows)
-        if data.is_table(y):
-            return self._encode_counts(y, repeats, rows)
+        weights = read_weights(weights, rows=rows)
+        if data.is_table(y) or (self.success is None and hold_shares(y, weights)):
+            return self._encode_counts(y, weights, rows)
         labels = read_labels(y)
         data.check_rows("y", len(labels.codes), rows)
         outcomes = self._outcomes(labels, y)
         values = np.array([outcome == outcomes[1] for outcome in labels.outcomes], float)
         values = values[labels.codes]
-        n_obs = rows if repeats is None else int(repeats.sum())
-        if repeats is not None:
-            values = values * repeats
-        return Response(values, repeats, n_obs, 0.0, outcomes, "labels")
+        if weights is None:
+            return Response(values, None, rows, 0.0, outcomes, "labels")
+        if weights.kind == "analytic":
+            raise DataError(
+                "analytic_weights are the trials of a share, but y holds labels; for rows that "
+                "were observed several times pass weights."
+            )
+        repeats = weights.values
+        return Response(
+            values * repeats, repeats, weights.n_obs(), 0.0, outcomes, "labels",
+            weighting=weights.kind,
+        )  # fmt: skip
 
-    def _encode_counts(self, y: Any, repeats: Floats | None, rows: int) -> Response:
-        counts, _ = data.read_counts(y, what="y")
+    def _encode_counts(self, y: Any, weights: Weights | None, rows: int) -> Response:
+        counts, _, weights = read_totals(y, weights)
         if counts.shape != (rows, 2):
             raise DataError(
                 f"y has shape {counts.shape}; for counts give {rows} rows of (successes, "
@@ -92,13 +104,14 @@ class Binomial:
         trials = counts.sum(axis=1)
         if not trials.any():
             raise DataError("y has no trials: all successes and failures are 0.")
-        weight = np.ones(rows) if repeats is None else repeats
+        weight = weights.values
         constant = weight @ (log_factorial(trials) - log_factorial(counts).sum(axis=1))
-        n_obs = int(weight[trials > 0].sum())
+        n_obs = weights.n_obs(trials > 0)
         outcomes = ("failure", "success")
         return Response(
-            counts[:, 0] * weight, trials * weight, n_obs, float(constant), outcomes, "counts"
-        )
+            counts[:, 0] * weight, trials * weight, n_obs, float(constant), outcomes, "counts",
+            weighting=weights.kind,
+        )  # fmt: skip
 
     def _outcomes(self, labels: Labels, y: Any) -> tuple[Any, Any]:
         found = labels.outcomes

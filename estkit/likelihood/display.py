@@ -44,12 +44,22 @@ def _notes(fit: LikelihoodFit) -> list[str]:
     if not fit.converged:
         return [f"Not converged: {fit.reason}"]
     measured = fit.certificate
-    totals = f"log-likelihood {fit.loglik:.5g}, AIC {fit.aic:.5g}, BIC {fit.bic:.5g}"
-    if fit.sigma is not None:
+    totals = f"log-likelihood {fit.loglik:.5g}"
+    if fit.constant:
+        origin = getattr(fit.family, "coefficients", "constants")
+        totals += f" ({origin} {fit.constant:+.5g})"
+    if fit.covariance_kind == "linearized":
+        totals = f"pseudo-{totals}; standard errors linearized for sampling weights"
+    else:
+        totals += f", AIC {fit.aic:.5g}, BIC {fit.bic:.5g}"
+    if fit.sigma is not None and fit.sigma.std_error is None:
+        totals += f"; sigma {fit.sigma.value:.4g}"
+    elif fit.sigma is not None:
         value, error = with_error(fit.sigma.value, fit.sigma.std_error)
         totals += f"; sigma {value} ± {error}"
     steps = "1 iteration" if measured.iterations == 1 else f"{measured.iterations} iterations"
     return [
+        *fit.notes,
         totals,
         f"Converged in {steps}: Newton decrement {_small(measured.newton_decrement)}, relative "
         f"gradient {_small(measured.relative_gradient)}, condition {measured.condition:.3g}.",

@@ -39,6 +39,10 @@ class Response:
         The form in which y was given.
     origin, unit : float
         Numbers are held as (y - origin) / unit.
+    weighting : {"frequency", "sampling", "analytic"}
+        What the weights mean.
+    precision : float
+        Analytic weights of numbers are held divided by it, near 1.
     """
 
     values: NDArray[Any]
@@ -49,6 +53,8 @@ class Response:
     kind: str = "numbers"
     origin: float = 0.0
     unit: float = 1.0
+    weighting: str = "frequency"
+    precision: float = 1.0
 
     def active(self) -> NDArray[np.bool_] | None:
         """Return which rows carry any observation, or None when all do."""
@@ -106,7 +112,10 @@ class Family(Protocol):
     """A likelihood; its parameters are flat, predictor after predictor, term after term."""
 
     def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
-        """Check y and weights, and return the outcome of every row."""
+        """Check y and weights (`read_weights` does), and return the outcome of every row.
+
+        A family that takes other weights than frequencies says so in ``weightings``.
+        """
         ...
 
     def predictors(self, response: Response) -> int:

@@ -14,6 +14,7 @@ from estkit.likelihood.model import Model, fit_model
 from estkit.likelihood.regression import Regression
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.rows import Rows, place
+from estkit.likelihood.weights import KINDS, given_weights, read_weights
 
 
 def fit(
@@ -23,6 +24,8 @@ def fit(
     *,
     intercept: bool = True,
     weights: Any = None,
+    sampling_weights: Any = None,
+    analytic_weights: Any = None,
     offset: Any = None,
     groups: Any = None,
     start: Any = None,
@@ -42,12 +45,21 @@ def fit(
     intercept : bool
         Whether to add a column of ones.
     weights : array-like of shape (n,), optional
-        Frequency weights: how many times each row was observed, whole numbers.
+        Frequency weights: how many times each row was observed, whole numbers. A row of weight 2 is
+        the same as the row twice.
+    sampling_weights : array-like of shape (n,), optional
+        How many units of a population each row stands for: 1 over its probability of being in the
+        sample, positive, at any scale. The estimates maximise a pseudo-log-likelihood; standard
+        errors are linearized (those of ``svyglm`` in R), by ``groups`` when these are given.
+    analytic_weights : array-like of shape (n,), optional
+        How precise each row is: it averages so many observations. For `Gaussian` the variance of a
+        row is σ² / w, as with the weights of R's ``lm``; for `Binomial` and `Softmax` y holds
+        shares, and the weights are the trials.
     offset : array-like of shape (n,), or (n, K) for softmax, optional
         A known part of the linear predictor, with coefficient 1.
     groups : array-like of shape (n,), optional
-        The group to which each row belongs, labels of any kind, for ``covariance("cluster")``; it
-        changes nothing else.
+        The group to which each row belongs, labels of any kind, for ``covariance("cluster")`` and,
+        with sampling weights, for the standard errors; it changes nothing else.
     start : array-like of shape (k,), optional
         Where to begin, in the order of ``names``. It changes the path and not the answer.
     errors : {"raise", "return"}
@@ -92,7 +104,8 @@ def fit(
         raise DataError(f"errors must be 'raise' or 'return', got {errors!r}.")
     check_family(family)
     make = getattr(family, "model", None)  # what is no sum over rows of linear predictors has one
-    given = {"intercept": intercept, "weights": weights, "offset": offset, "groups": groups}
+    given = {"intercept": intercept, "weights": None, "offset": offset, "groups": groups}
+    given |= given_weights(family, weights, sampling_weights, analytic_weights)
     model: Model = gather(family, X, y, **given) if make is None else make(X, y, **given)
     return fit_model(model, start=start, errors=errors)
 
@@ -112,13 +125,20 @@ def gather(
     *,
     intercept: bool = True,
     weights: Any = None,
+    sampling_weights: Any = None,
+    analytic_weights: Any = None,
     offset: Any = None,
     groups: Any = None,
 ) -> Regression:
     """Check everything that was passed in, and return the regression that it makes."""
     if y is None:
         raise DataError(f"y is missing; {type(family).__name__} needs a response for each row.")
-    data.check_same_index(X=X, y=y, weights=weights, offset=offset, groups=groups)
+    weighted = {
+        "weights": weights,
+        "sampling_weights": sampling_weights,
+        "analytic_weights": analytic_weights,
+    }
+    data.check_same_index(X=X, y=y, **weighted, offset=offset, groups=groups)
     if X is None and not np.shape(y):
         raise DataError(f"y must hold a response for each row, got {y!r:.60}.")
     columns = data.read_columns(X, rows=len(y) if X is None else None)
@@ -129,6 +149,9 @@ def gather(
         )
     if not intercept and not columns.names:
         raise DataError("X has no columns and intercept=False, so there is nothing to estimate.")
+    for kind in ("sampling", "analytic"):  # which of them were given was checked before
+        if weighted[KINDS[kind]] is not None:
+            weights = read_weights(weighted[KINDS[kind]], rows=columns.rows, kind=kind)
     response = family.encode(y, weights, columns.rows, intercept=intercept)
     predictors = family.predictors(response)
     placement = place(columns, intercept=intercept, predictors=predictors, active=response.active())

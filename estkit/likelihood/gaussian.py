@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError, SeparationError
 from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
+from estkit.likelihood.weights import KINDS, read_weights
 
 _NO_VARIANCE = 1e-28  # what rounding leaves of a plane through all responses of size 1
 
@@ -23,7 +24,7 @@ class Gaussian:
 
     The standard deviation is profiled out: `fit.sigma` is √(RSS / n), an `Estimate` with its own
     standard error, and it counts as a parameter in the AIC and BIC, as in R. ``params`` holds the
-    coefficients.
+    coefficients. With ``analytic_weights`` w the variance of a row is σ² / w.
 
     Notes
     -----
@@ -40,16 +41,34 @@ class Gaussian:
     Estimate(0.122 ± 0.043, 95% interval 0.038 to 0.207)
     """
 
+    weightings: ClassVar = tuple(KINDS)
+    coefficients: ClassVar = "analytic weights"
+
     def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights; inside, y is near 0 (if an intercept takes that up) and near 1."""
         values = data.read_vector(y, what="y", rows=rows)
-        repeats = data.read_frequencies(weights, rows=rows)
-        n_obs = rows if repeats is None else int(repeats.sum())
-        half = 0.5 * values  # the sum of two large numbers may not be a number
+        weights = read_weights(weights, rows=rows)
+        counts = slice(None) if weights is None else weights.values > 0
+        half = 0.5 * values[counts]  # the sum of two large numbers may not be a number
         origin = float(half.min() + half.max()) if intercept else 0.0
-        size = float(np.abs(values - origin).max())
+        size = float(np.abs(values[counts] - origin).max())
         unit = 2.0 ** math.frexp(size)[1] if size > 0 else 1.0
-        return Response((values - origin) / unit, repeats, n_obs, origin=origin, unit=unit)
+        inside = (values - origin) / unit
+        response = Response(inside, None, rows, origin=origin, unit=unit)
+        if weights is None:
+            return response
+        response = replace(
+            response, weights=weights.values, n_obs=weights.n_obs(), weighting=weights.kind
+        )
+        if weights.kind != "analytic":
+            return response
+        precision = 2.0 ** (math.frexp(weights.values.max())[1] - 1)  # products must not overflow
+        return replace(
+            response,
+            weights=weights.values / precision,
+            constant=0.5 * float(np.log(weights.values[counts]).sum()),
+            precision=precision,
+        )
 
     def predictors(self, response: Response) -> int:
         """Return 1."""
@@ -106,9 +125,10 @@ class Gaussian:
                 f"Perfect fit: all {n} responses lie on the fitted plane, so the likelihood has no "
                 f"maximum; use fewer columns or more rows."
             )
-        deviation = math.log(variance) / 2 + math.log(response.unit)
-        loglik = -0.5 * n * (math.log(2 * math.pi) + 2 * deviation + 1.0)
-        return Conclusion(loglik, math.sqrt(variance) * response.unit)
+        scale = response.unit * math.sqrt(response.precision)
+        deviation = math.log(variance) / 2 + math.log(scale)
+        loglik = -0.5 * n * (math.log(2 * math.pi) + 2 * deviation + 1.0) + response.constant
+        return Conclusion(loglik, math.sqrt(variance) * scale, response.constant)
 
     def contrasts(self, block: Block, predictors: int) -> None:
         """Return None: with full rank the maximum is finite."""
@@ -127,13 +147,21 @@ class Gaussian:
         replicates: int,
     ) -> NDArray[Any]:
         """Return numbers drawn around the mean, inside."""
-        if response.weights is not None and not np.all(response.weights == 1):
+        weights = response.weights
+        if response.weighting == "frequency" and weights is not None and (weights != 1).any():
             raise DataError(
                 "A Gaussian fit with frequency weights cannot be simulated: a row would need "
                 "several responses. Repeat the rows instead, numpy.repeat(X, weights, axis=0)."
             )
+        if weights is not None and not weights.all():
+            raise DataError(
+                f"Row {int(np.argmin(weights))} has the analytic weight 0, so its variance is "
+                f"infinite and it cannot be simulated; leave out such rows."
+            )
         assert sigma is not None
         noise = rng.standard_normal((replicates, len(predictors)))
+        if weights is not None:
+            noise /= np.sqrt(weights * response.precision)
         drawn = predictors[:, 0] + sigma * noise
         result: Floats = (drawn - response.origin) / response.unit
         return result

@@ -116,6 +116,8 @@ def chi_squared_test(method: str, hypothesis: str, statistic: float, df: int) ->
 
 def compare_nested(first: Uncertainty, second: Uncertainty) -> TestResult:
     """Test the smaller of two nested fits against the larger by their likelihood ratio."""
+    for fit in (first, second):
+        fit._need_likelihood("A likelihood-ratio test")
     for what in ("family", "n_obs", "outcomes"):
         own, other = getattr(first, what), getattr(second, what)
         if own != other:

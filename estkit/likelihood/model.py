@@ -52,11 +52,17 @@ class Model(ABC):
         The number of inside parameters: those that were estimated.
     groups : array of shape (n,), optional
         The number of the group to which each row belongs.
+    weighting : {"frequency", "sampling", "analytic"}
+        What the weights mean; under sampling weights `total` is a pseudo-log-likelihood.
+    notes : tuple of str
+        What the reader of the fit must know of its data.
     """
 
     family: Any
     outcomes: tuple[Any, ...] = ()
     groups: NDArray[np.int64] | None = None
+    weighting: str = "frequency"
+    notes: tuple[str, ...] = ()
 
     @property
     @abstractmethod

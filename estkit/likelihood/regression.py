@@ -68,6 +68,11 @@ class Regression(Model):
         return self.rows.response.outcomes
 
     @property
+    def weighting(self) -> str:  # type: ignore[override]
+        """What the weights of the rows mean."""
+        return self.rows.response.weighting
+
+    @property
     def groups(self) -> NDArray[np.int64] | None:  # type: ignore[override]
         """The number of the group to which each row belongs."""
         return self.rows.groups
@@ -82,7 +87,10 @@ class Regression(Model):
 
     def spread(self, conclusion: Conclusion) -> float:
         """Return σ of the response as it is held inside."""
-        return 1.0 if conclusion.sigma is None else conclusion.sigma / self.rows.response.unit
+        response = self.rows.response
+        if conclusion.sigma is None:
+            return 1.0
+        return conclusion.sigma / response.unit / float(np.sqrt(response.precision))
 
     @cached_property
     def matrix(self) -> Floats:
@@ -134,11 +142,12 @@ class Regression(Model):
 
     def meat(self, point: Floats) -> Floats:
         """Return the sum of squared scores, a row of weight w standing for w equal units."""
-        counts = self.rows.response.kind == "counts"
+        response = self.rows.response
+        repeated = response.kind != "counts" and response.weighting == "frequency"
 
         def of_block(block: Block) -> Floats:
             scores = self.family.scores(point, block)
-            if block.weights is not None and not counts:
+            if block.weights is not None and repeated:
                 # the squares of w equal parts of a score add up to a w-th of its own square
                 scores = scores / np.sqrt(np.maximum(block.weights, 1.0))[:, None]
             product: Floats = scores.T @ scores

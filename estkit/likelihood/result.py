@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from estkit.likelihood import inference
 from estkit.likelihood.family import Floats
 from estkit.likelihood.model import Model
 from estkit.likelihood.newton import Certificate, Optimum
+from estkit.likelihood.sandwich import sandwich
 from estkit.likelihood.uncertainty import Uncertainty, frozen
 from estkit.montecarlo import streams
 from estkit.table import Table, Tabular
@@ -64,6 +65,11 @@ class LikelihoodFit(Uncertainty, Tabular):
     constant : float
         The part of `loglik` that holds no parameter, such as binomial coefficients; the
         log-likelihood of the same data as single trials is ``loglik - constant``.
+    covariance_kind : {"observed", "linearized"}
+        What the standard errors are: from the inverse observed information, or with sampling
+        weights from the sandwich; `loglik` is then a pseudo-log-likelihood, and has no AIC.
+    notes : tuple of str
+        What else the reader must know; shown below the table.
 
     Examples
     --------
@@ -99,6 +105,8 @@ class LikelihoodFit(Uncertainty, Tabular):
     _covariance: Floats
     _point: Floats
     _model: Any
+    covariance_kind: str = field(default="observed", kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_model": None}
@@ -118,11 +126,13 @@ class LikelihoodFit(Uncertainty, Tabular):
     @property
     def aic(self) -> float:
         """Akaike's information criterion, 2 · parameters - 2 · log-likelihood."""
+        self._need_likelihood("The AIC")
         return 2.0 * self.n_params - 2.0 * self.loglik
 
     @property
     def bic(self) -> float:
         """The Bayesian information criterion, log(n) · parameters - 2 · log-likelihood."""
+        self._need_likelihood("The BIC")
         return float(np.log(self.n_obs)) * self.n_params - 2.0 * self.loglik
 
     def predict(self, X: Any = None, *, offset: Any = None) -> Floats:
@@ -158,6 +168,7 @@ class LikelihoodFit(Uncertainty, Tabular):
         (2, 4)
         """
         self._usable()
+        self._need_likelihood("simulate")
         model = self._training("simulate")
         if replicates is not None and (replicates != int(replicates) or replicates < 0):
             raise DataError(f"replicates must be 0 or more, got {replicates!r}.")
@@ -209,6 +220,7 @@ class LikelihoodFit(Uncertainty, Tabular):
         from estkit.likelihood.bootstrap import study_of
 
         self._usable()
+        self._need_likelihood("bootstrap")
         self._training("bootstrap")
         return study_of(self).run(replicates, rng=rng, n_jobs=n_jobs, progress=progress)
 
@@ -222,12 +234,12 @@ class LikelihoodFit(Uncertainty, Tabular):
             reason="" if self.converged else self.reason,
         )
 
-    def _table(self, level: float = 0.95, kind: str = "observed") -> Table:
+    def _table(self, level: float = 0.95, kind: str | None = None) -> Table:
         from estkit.likelihood.display import table_of
 
         return table_of(self, level, self._errors(kind))
 
-    def to_frame(self, level: float = 0.95, *, kind: str = "observed") -> pd.DataFrame:
+    def to_frame(self, level: float = 0.95, *, kind: str | None = None) -> pd.DataFrame:
         """Return a tidy frame: term, estimate, std_error, statistic, p_value, lower, upper.
 
         For softmax ``outcome`` comes first. `kind` says which covariance the errors come from.
@@ -276,17 +288,24 @@ class LikelihoodFit(Uncertainty, Tabular):
         return storage.from_plain(plain)
 
 
-def sigma_estimate(value: float, n_obs: int) -> Estimate:
-    """Return σ with its standard error from the observed information, σ / √(2n)."""
-    return Estimate(value, names=["sigma"], std_error=value / np.sqrt(2.0 * n_obs))
+def sigma_estimate(value: float, n_obs: int | None) -> Estimate:
+    """Return σ with its standard error from the observed information, σ / √(2n), or none."""
+    error = None if n_obs is None else value / np.sqrt(2.0 * n_obs)
+    return Estimate(value, names=["sigma"], std_error=error)
 
 
 def measured(model: Model, optimum: Optimum) -> dict[str, Any]:
     """Return the fields of a fit that converged."""
     conclusion = model.conclude(optimum.value)
     jacobian = model.jacobian(optimum.point)
-    covariance, errors = inference.carried_out(jacobian, optimum.inverse, model.spread(conclusion))
-    sigma = conclusion.sigma
+    middle, spread = optimum.inverse, model.spread(conclusion)
+    pseudo = kind_of(model) == "linearized"
+    if pseudo:
+        middle, spread = sandwich(model, optimum.point, middle, "linearized"), 1.0
+    covariance, errors = inference.carried_out(jacobian, middle, spread)
+    sigma = None
+    if conclusion.sigma is not None:
+        sigma = sigma_estimate(conclusion.sigma, None if pseudo else model.n_obs)
     return {
         "family": model.family,
         "names": model.names,
@@ -300,12 +319,19 @@ def measured(model: Model, optimum: Optimum) -> dict[str, Any]:
         "certificate": optimum.certificate,
         "terms": model.terms,
         "outcomes": model.outcomes,
-        "sigma": None if sigma is None else sigma_estimate(sigma, model.n_obs),
+        "sigma": sigma,
         "constant": conclusion.constant,
         "_covariance": frozen(covariance),
         "_point": frozen(optimum.point),
         "_model": model,
+        "covariance_kind": kind_of(model),
+        "notes": model.notes,
     }
+
+
+def kind_of(model: Model) -> str:
+    """Return which covariance the standard errors of a model come from."""
+    return "linearized" if model.weighting == "sampling" else "observed"
 
 
 def unmeasured(model: Model, reason: str, status: str) -> dict[str, Any]:
@@ -329,4 +355,6 @@ def unmeasured(model: Model, reason: str, status: str) -> dict[str, Any]:
         "_covariance": frozen(np.full((len(missing), len(missing)), np.nan)),
         "_point": frozen(np.full(model.size, np.nan)),
         "_model": model,
+        "covariance_kind": kind_of(model),
+        "notes": model.notes,
     }

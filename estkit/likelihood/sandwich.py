@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from estkit.likelihood.family import Floats
     from estkit.likelihood.model import Model
 
-KINDS = ("HC0", "HC1", "cluster")
+KINDS = ("HC0", "HC1", "cluster", "linearized")
 
 
 def sandwich(model: Model, point: Floats, inverse: Floats, kind: str) -> Floats:
@@ -31,9 +31,11 @@ def sandwich(model: Model, point: Floats, inverse: Floats, kind: str) -> Floats:
         The maximum, inside.
     inverse : array of shape (k, k)
         The inverse of the information that `Model.total` gives there.
-    kind : {"HC0", "HC1", "cluster"}
+    kind : {"HC0", "HC1", "cluster", "linearized"}
         HC0 takes the rows as they are; HC1 multiplies by n / (n - k); cluster adds the scores of a
-        group first and multiplies by G / (G - 1) · (n - 1) / (n - k).
+        group first and multiplies by G / (G - 1) · (n - 1) / (n - k). Linearized is for units
+        sampled with replacement and unequal probabilities (Binder 1983): n / (n - 1) times HC0, or
+        with groups, which are then what was sampled, G / (G - 1) times their sums.
 
     Raises
     ------
@@ -41,14 +43,20 @@ def sandwich(model: Model, point: Floats, inverse: Floats, kind: str) -> Floats:
         If clusters are asked for without groups, or there are too few of them.
     """
     n, k = model.n_obs, len(point)
-    if kind == "cluster":
-        middle, groups = _of_groups(model, point)
-        factor = groups / (groups - 1) * (n - 1) / (n - k)
+    if n <= k and kind in ("HC1", "cluster"):
+        raise DataError(f"{kind} divides by n - k, and {n} observations leave nothing of {k}.")
+    units = n
+    if kind == "cluster" or (kind == "linearized" and model.groups is not None):
+        middle, units = _of_groups(model, point)
     else:
         middle = model.meat(point)
-        factor = n / (n - k) if kind == "HC1" else 1.0
-    if n <= k and kind != "HC0":
-        raise DataError(f"{kind} divides by n - k, and {n} observations leave nothing of {k}.")
+    factor = 1.0
+    if kind == "linearized" and units < 2:
+        raise DataError("Sampling weights need at least two rows: one says nothing of its error.")
+    if kind in ("linearized", "cluster"):
+        factor = units / (units - 1)
+    if kind in ("HC1", "cluster"):
+        factor *= (n - (kind == "cluster")) / (n - k)
     result: Floats = factor * inverse @ middle @ inverse
     return result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from estkit.likelihood.family import (
     Sums,
     log_factorial,
 )
+from estkit.likelihood.weights import KINDS, Weights, read_totals, read_weights
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Softmax:
     Notes
     -----
     y may be labels of any one kind, or an (n, K) array or frame of counts, whose columns are the
-    outcomes (numbered from 0 for an array).
+    outcomes (numbered from 0 for an array), or of shares with the trials as ``analytic_weights``.
 
     Examples
     --------
@@ -57,6 +58,9 @@ class Softmax:
     array([-4.894,  1.434, -2.841,  1.051])
     """
 
+    weightings: ClassVar = tuple(KINDS)
+    coefficients: ClassVar = "multinomial coefficients"
+
     reference: Any = None
     symmetric: bool = False
 
@@ -66,9 +70,15 @@ class Softmax:
 
     def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights; in the codes, the reference comes first."""
-        repeats = data.read_frequencies(weights, rows=rows)
+        weights = read_weights(weights, rows=rows)
         if data.is_table(y):
-            return self._encode_counts(y, repeats, rows)
+            return self._encode_counts(y, weights, rows)
+        if weights is not None and weights.kind == "analytic":
+            raise DataError(
+                "analytic_weights are the trials of shares, so y needs a column of shares for each "
+                "outcome; for labels that were observed several times pass weights."
+            )
+        repeats = None if weights is None else weights.values
         labels = read_labels(y)
         data.check_rows("y", len(labels.codes), rows)
         if len(labels.outcomes) < 2:
@@ -78,20 +88,26 @@ class Softmax:
         seen = np.bincount(labels.codes, weights=repeats, minlength=len(labels.outcomes))
         _check_all_seen(seen, labels.outcomes)
         codes = np.argsort(self._order(labels.outcomes))[labels.codes]
-        n_obs = rows if repeats is None else int(repeats.sum())
-        return Response(codes, repeats, n_obs, 0.0, labels.outcomes, "labels")
+        if weights is None:
+            return Response(codes, None, rows, 0.0, labels.outcomes, "labels")
+        return Response(
+            codes, repeats, weights.n_obs(), 0.0, labels.outcomes, "labels", weighting=weights.kind
+        )
 
-    def _encode_counts(self, y: Any, repeats: Floats | None, rows: int) -> Response:
-        counts, names = data.read_counts(y, what="y")
+    def _encode_counts(self, y: Any, weights: Weights | None, rows: int) -> Response:
+        counts, names, weights = read_totals(y, weights)
         data.check_rows("y", len(counts), rows)
         outcomes = names if hasattr(y, "columns") else tuple(range(counts.shape[1]))
         totals = counts.sum(axis=1)
-        weight = np.ones(rows) if repeats is None else repeats
+        weight = weights.values
         _check_all_seen(weight @ counts, outcomes)
         constant = weight @ (log_factorial(totals) - log_factorial(counts).sum(axis=1))
-        n_obs = int(weight[totals > 0].sum())
+        n_obs = weights.n_obs(totals > 0)
         values = counts[:, self._order(outcomes)] * weight[:, None]
-        return Response(values, totals * weight, n_obs, float(constant), outcomes, "counts")
+        return Response(
+            values, totals * weight, n_obs, float(constant), outcomes, "counts",
+            weighting=weights.kind,
+        )  # fmt: skip
 
     def _order(self, outcomes: Sequence[Any]) -> list[int]:
         """Return the positions of the outcomes, the reference first."""

@@ -19,7 +19,7 @@ from estkit.likelihood.uncertainty import frozen
 
 _KEYS = (
     "family options names params std_errors covariance loglik n_obs converged status reason "
-    "certificate terms outcomes sigma constant point placement inside"
+    "certificate terms outcomes sigma constant point placement inside covariance_kind notes"
 ).split()
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 
@@ -46,6 +46,8 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
         "outcomes": plain(list(fit.outcomes)),
         "sigma": None if fit.sigma is None else fit.sigma.value,
         "constant": plain(fit.constant),
+        "covariance_kind": fit.covariance_kind,
+        "notes": list(fit.notes),
         "point": plain(fit._point),
         "placement": {
             "shift": placement.shift.tolist(),
@@ -82,7 +84,7 @@ def from_plain(stored: Any) -> LikelihoodFit:
     place["shift"] = np.array(place["shift"], float)
     for name in ("scale", "mix"):
         place[name] = None if place[name] is None else np.array(place[name], float)
-    sigma = stored["sigma"]
+    sigma, pseudo = stored["sigma"], stored["covariance_kind"] == "linearized"
     return RegressionFit(
         family=getattr(likelihood, stored["family"])(**stored["options"]),
         names=tuple(stored["names"]),
@@ -96,8 +98,10 @@ def from_plain(stored: Any) -> LikelihoodFit:
         certificate=Certificate(**{k: _number(v) for k, v in stored["certificate"].items()}),
         terms=tuple(stored["terms"]),
         outcomes=tuple(stored["outcomes"]),
-        sigma=None if sigma is None else sigma_estimate(sigma, stored["n_obs"]),
+        sigma=None if sigma is None else sigma_estimate(sigma, None if pseudo else stored["n_obs"]),
         constant=_number(stored["constant"]),
+        covariance_kind=stored["covariance_kind"],
+        notes=tuple(stored["notes"]),
         _covariance=frozen(stored["covariance"]),
         _point=frozen(stored["point"]),
         _placement=Placement(**place),

@@ -33,6 +33,7 @@ class Uncertainty:
     reason: str
     terms: tuple[str, ...]
     sigma: Estimate | None
+    covariance_kind: str
     _covariance: Floats
     _point: Floats
     _model: Model | None
@@ -42,17 +43,19 @@ class Uncertainty:
         """The number of estimated parameters, a profiled σ among them; AIC and BIC count it."""
         return len(self._point) + (self.sigma is not None)
 
-    def covariance(self, kind: str = "observed") -> Floats:
+    def covariance(self, kind: str | None = None) -> Floats:
         """Return the covariance matrix of the parameters, in the order of ``names``.
 
         Parameters
         ----------
-        kind : {"observed", "expected", "HC0", "HC1", "cluster"}
-            The inverse of the observed or of the expected information, which are the same for a
+        kind : {"observed", "expected", "HC0", "HC1", "cluster", "linearized"}, optional
+            By default ``covariance_kind``: observed, or linearized with sampling weights. The
+            inverse of the observed or of the expected information, which are the same for a
             canonical link; or a sandwich that holds when the variance is not as assumed
             (``HC0``, and ``HC1`` with the factor n / (n - k)), or when rows of the same ``groups``
             are dependent. A row of counts is one unit of a sandwich, a row of weight w is w units.
-            A sandwich needs the training data.
+            ``linearized`` is the sandwich of a sample with unequal probabilities. A sandwich needs
+            the training data.
 
         Examples
         --------
@@ -61,15 +64,19 @@ class Uncertainty:
         >>> fit.covariance(), fit.covariance("cluster")
         (array([[0.625]]), array([[2.25]]))
         """
-        if kind == "observed":
+        if kind is None or kind == self.covariance_kind:
             return self._covariance
-        known = ("observed", "expected", *sandwich.KINDS)
-        if kind not in known:
-            raise DataError(f"kind must be one of {known}, got {kind!r}.")
         return frozen(self._carried_out(kind)[0])
 
     def _carried_out(self, kind: str) -> tuple[Floats, Floats]:
         """Return a covariance and its standard errors, for the parameters as they are reported."""
+        known = ("observed", "expected", *sandwich.KINDS)
+        if kind not in known:
+            raise DataError(f"kind must be one of {known}, got {kind!r}.")
+        if kind in ("observed", "expected"):
+            self._need_likelihood(f"The covariance {kind!r}")
+        elif kind == "linearized":
+            raise DataError("The linearized covariance belongs to sampling_weights; ask for HC0.")
         self._usable()
         model = self._training(f"the covariance {kind!r}")
         if kind == "expected":
@@ -79,7 +86,7 @@ class Uncertainty:
         return inference.carried_out(model.jacobian(self._point), middle, spread)
 
     def interval(
-        self, level: float = 0.95, method: str = "wald", *, kind: str = "observed"
+        self, level: float = 0.95, method: str = "wald", *, kind: str | None = None
     ) -> Floats:
         """Return confidence limits of shape (k, 2), lower and upper.
 
@@ -109,12 +116,13 @@ class Uncertainty:
         if method != "profile":
             raise DataError(f"method must be 'wald' or 'profile', got {method!r}.")
         self._usable()
+        self._need_likelihood("A profile interval")
         model = self._training("a profile interval")
         covariance = self._spread**2 * self._inverse
         return profile_limits(model, self._point, self.loglik, covariance, level)
 
     def wald_test(
-        self, terms: Sequence[str] | None = None, *, value: Any = 0.0, kind: str = "observed"
+        self, terms: Sequence[str] | None = None, *, value: Any = 0.0, kind: str | None = None
     ) -> inference.TestResult:
         """Test jointly that some parameters have given values.
 
@@ -140,8 +148,10 @@ class Uncertainty:
         covariance = self.covariance(kind)[np.ix_(chosen, chosen)]
         return inference.wald_test(difference, covariance, named)
 
-    def _errors(self, kind: str) -> Floats:
-        return self.std_errors if kind == "observed" else self._carried_out(kind)[1]
+    def _errors(self, kind: str | None) -> Floats:
+        if kind is None or kind == self.covariance_kind:
+            return self.std_errors
+        return self._carried_out(kind)[1]
 
     def _hypothesis(self, terms: Sequence[str] | None, value: Any) -> tuple[list[int], Floats, str]:
         """Return which parameters, their distance from the hypothesis, and it in words."""
@@ -215,6 +225,7 @@ class Uncertainty:
     ) -> tuple[str, Constrained]:
         """Return a hypothesis in words, and the fit in which it holds."""
         self._usable()
+        self._need_likelihood(wanted.capitalize())
         model = self._training(wanted)
         chosen, difference, named = self._hypothesis(terms, value)
         coordinates = [model.coordinate(j) for j in chosen]
@@ -264,6 +275,14 @@ class Uncertainty:
                 f"this process, or pass X where the method takes it."
             )
         return self._model
+
+    def _need_likelihood(self, wanted: str) -> None:
+        if self.covariance_kind == "linearized":
+            raise EstkitError(
+                f"{wanted} needs a likelihood, and sampling weights give a pseudo-likelihood, "
+                f"whose curvature and differences say nothing of the error; use the standard "
+                f"errors of the fit, interval(method='wald') and wald_test."
+            )
 
     def _usable(self) -> None:
         if not self.converged:

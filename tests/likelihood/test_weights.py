@@ -1,0 +1,347 @@
+"""Three kinds of weights: the same estimates, each with the standard errors that it means."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+import estkit as ek
+from estkit.likelihood.model import Model
+
+SAME = 1e-10  # the same sums in another order
+PEER = 1e-6  # statsmodels stops at its own distance from the maximum
+
+RNG = np.random.default_rng(12)
+N = 240
+X = RNG.normal(size=(N, 2)) * [1.0, 3.0] + [0.0, 20.0]
+DESIGN = np.column_stack([np.ones(N), X])
+ETA = 0.7 * X[:, 0] - 0.2 * (X[:, 1] - 20)
+TRIALS = RNG.integers(0, 9, size=N)
+WON = RNG.binomial(TRIALS, 1 / (1 + np.exp(-ETA)))
+COUNTS = np.column_stack([WON, TRIALS - WON])
+HIT = RNG.random(N) < 1 / (1 + np.exp(-ETA))
+Y = ETA + RNG.normal(size=N) * (1 + np.abs(ETA))
+WEIGHTS = RNG.uniform(0.1, 6.0, size=N)
+GROUPS = RNG.integers(0, 30, size=N)
+SHARE = np.where(TRIALS > 0, WON / np.maximum(TRIALS, 1), 0.0)
+
+
+def softmax_counts() -> Any:
+    score = np.exp(np.outer(ETA, [0.0, 0.6, -0.4]))
+    return RNG.multinomial(TRIALS, score / score.sum(axis=1, keepdims=True))
+
+
+THREE = softmax_counts()
+SHARES = np.where(TRIALS[:, None] > 0, THREE / np.maximum(TRIALS, 1)[:, None], [1.0, 0.0, 0.0])
+SUCCESS_SHARES = np.column_stack([SHARE, 1 - SHARE])
+
+
+def expanded(counts: Any) -> tuple[Any, Any]:
+    """Return a row for every single trial."""
+    rows = np.repeat(np.arange(N), counts.sum(axis=1))
+    codes = np.concatenate([np.repeat(np.arange(counts.shape[1]), row) for row in counts])
+    return X[rows], codes
+
+
+FORMS = {
+    "binomial": (ek.Binomial(), COUNTS[:, ::-1], COUNTS, [SHARE, SUCCESS_SHARES]),
+    "softmax": (ek.Softmax(), THREE, THREE, [SHARES]),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("argument", ["weights", "analytic_weights"])
+def test_counts_rows_and_shares_are_the_same_data(name: str, argument: str) -> None:
+    family, by_code, counts, all_shares = FORMS[name]
+    from_counts = ek.fit(family, X, counts)
+    single = ek.fit(family, *expanded(by_code))
+    fits = [ek.fit(family, X, shares, **{argument: TRIALS}) for shares in all_shares]
+    for fit in [*fits, single]:
+        np.testing.assert_allclose(fit.params, from_counts.params, rtol=SAME)
+        np.testing.assert_allclose(fit.std_errors, from_counts.std_errors, rtol=SAME)
+        bare = fit.aic + 2 * fit.constant
+        assert bare == pytest.approx(from_counts.aic + 2 * from_counts.constant, rel=SAME)
+    assert single.constant == 0 and from_counts.constant > 1
+    for fit in fits:
+        assert fit.loglik == pytest.approx(from_counts.loglik, rel=SAME)
+        assert fit.n_obs == from_counts.n_obs == np.count_nonzero(TRIALS)
+
+
+def test_the_constant_is_stated_in_the_table() -> None:
+    fit = ek.fit(ek.Binomial(), X, COUNTS)
+    assert f"(binomial coefficients {fit.constant:+.5g})" in str(fit)
+    assert "(multinomial coefficients +" in str(ek.fit(ek.Softmax(), X, THREE))
+    assert "coefficients" not in str(ek.fit(ek.Binomial(), X, HIT))
+
+
+def test_shares_in_single_precision_are_rounded_as_such() -> None:
+    exact = ek.fit(ek.Binomial(), X, SHARE, analytic_weights=TRIALS)
+    rough = ek.fit(ek.Binomial(), X, SHARE.astype(np.float32), analytic_weights=TRIALS)
+    assert (rough.params == exact.params).all()
+
+
+def test_analytic_weights_of_a_gaussian_are_those_of_weighted_least_squares() -> None:
+    fit = ek.fit(ek.Gaussian(), X, Y, analytic_weights=WEIGHTS)
+    peer = sm.WLS(Y, DESIGN, weights=WEIGHTS).fit()
+    np.testing.assert_allclose(fit.params, peer.params, rtol=SAME)
+    np.testing.assert_allclose(fit.std_errors, peer.bse * np.sqrt((N - 3) / N), rtol=SAME)
+    assert fit.loglik == pytest.approx(peer.llf, rel=SAME)
+    assert fit.sigma.value == pytest.approx(np.sqrt(WEIGHTS @ peer.resid**2 / N), rel=SAME)
+    for kind in ("HC0", "HC1"):
+        robust = np.asarray(peer.get_robustcov_results(kind).cov_params())
+        np.testing.assert_allclose(fit.covariance(kind), robust, rtol=PEER)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-8, 1e8, 1e300])
+def test_the_unit_of_analytic_weights_is_that_of_sigma(scale: float) -> None:
+    fit = ek.fit(ek.Gaussian(), X, Y, analytic_weights=WEIGHTS)
+    other = ek.fit(ek.Gaussian(), X, Y, analytic_weights=WEIGHTS * scale)
+    np.testing.assert_allclose(other.params, fit.params, rtol=SAME)
+    np.testing.assert_allclose(other.std_errors, fit.std_errors, rtol=SAME)
+    assert other.loglik == pytest.approx(fit.loglik, rel=SAME)
+    assert other.sigma.value == pytest.approx(fit.sigma.value * np.sqrt(scale), rel=SAME)
+
+
+def test_a_row_of_analytic_weight_0_is_ignored() -> None:
+    weights, y = WEIGHTS.copy(), Y.copy()
+    weights[:40], y[:40] = 0.0, 1e12
+    fit = ek.fit(ek.Gaussian(), X, y, analytic_weights=weights)
+    rest = ek.fit(ek.Gaussian(), X[40:], y[40:], analytic_weights=weights[40:])
+    np.testing.assert_allclose(fit.params, rest.params, rtol=SAME)
+    np.testing.assert_allclose(fit.std_errors, rest.std_errors, rtol=SAME)
+    assert fit.loglik == pytest.approx(rest.loglik, rel=SAME)
+    assert fit.n_obs == rest.n_obs == N - 40
+    with pytest.raises(ek.DataError, match="Row 0 has the analytic weight 0"):
+        fit.simulate(rng=1)
+
+
+def test_frequencies_and_analytic_weights_differ_in_their_errors() -> None:
+    twice = np.full(N, 2)
+    single = ek.fit(ek.Gaussian(), X, Y)
+    frequency = ek.fit(ek.Gaussian(), X, Y, weights=twice)
+    analytic = ek.fit(ek.Gaussian(), X, Y, analytic_weights=twice)
+    sampling = ek.fit(ek.Gaussian(), X, Y, sampling_weights=twice)
+    np.testing.assert_allclose(frequency.std_errors, single.std_errors / np.sqrt(2), rtol=SAME)
+    np.testing.assert_allclose(analytic.std_errors, single.std_errors, rtol=SAME)
+    linearized = np.sqrt(np.diag(single.covariance("HC0")) * N / (N - 1))
+    np.testing.assert_allclose(sampling.std_errors, linearized, rtol=SAME)
+    assert (frequency.n_obs, analytic.n_obs, sampling.n_obs) == (2 * N, N, N)
+
+
+def test_simulated_responses_have_the_variance_of_their_weight() -> None:
+    weights = np.repeat([0.25, 4.0], N // 2)
+    fit = ek.fit(ek.Gaussian(), X, Y, analytic_weights=weights)
+    drawn = fit.simulate(rng=3, replicates=500)
+    variance = (drawn - fit.predict()).var(axis=0) * weights
+    # a variance of 500 draws has a relative error of √(2/500) = 6%; the mean of 120 has 0.6%
+    for half in (slice(0, N // 2), slice(N // 2, N)):
+        assert variance[half].mean() == pytest.approx(fit.sigma.value**2, rel=0.03)
+
+
+PEERS = {
+    "gaussian": (ek.Gaussian(), Y, Y, sm.families.Gaussian()),
+    "binomial": (ek.Binomial(), HIT, HIT.astype(float), sm.families.Binomial()),
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_sampling_weights_have_linearized_errors(name: str) -> None:
+    family, own, theirs, peer_family = PEERS[name]
+    fit = ek.fit(family, X, own, sampling_weights=WEIGHTS)
+    peer = sm.GLM(theirs, DESIGN, peer_family, var_weights=WEIGHTS).fit(tol=1e-14, cov_type="HC0")
+    np.testing.assert_allclose(fit.params, peer.params, rtol=PEER)
+    np.testing.assert_allclose(fit.std_errors, peer.bse * np.sqrt(N / (N - 1)), rtol=PEER)
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.covariance())), fit.std_errors, rtol=SAME)
+    assert fit.n_obs == N
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_sampled_groups_are_the_units_of_linearized_errors(name: str) -> None:
+    family, own, _, _ = PEERS[name]
+    fit = ek.fit(family, X, own, sampling_weights=WEIGHTS, groups=GROUPS)
+    mean = fit.predict()
+    scores = (WEIGHTS * (own - mean))[:, None] * DESIGN
+    of_groups = np.array([scores[GROUPS == group].sum(axis=0) for group in range(30)])
+    variance = mean * (1 - mean) if name == "binomial" else 1.0
+    bread = np.linalg.inv((DESIGN.T * WEIGHTS * variance) @ DESIGN)
+    expected = 30 / 29 * bread @ of_groups.T @ of_groups @ bread
+    np.testing.assert_allclose(fit.covariance(), expected, rtol=1e-9)
+    assert not np.allclose(fit.std_errors, np.sqrt(np.diag(fit.covariance("HC0"))), rtol=0.01)
+
+
+def test_sampling_weights_of_counts_leave_a_row_one_unit() -> None:
+    seen = TRIALS > 0
+    fit = ek.fit(ek.Binomial(), X, COUNTS, sampling_weights=WEIGHTS)
+    mean = fit.predict()
+    scores = (WEIGHTS * (WON - TRIALS * mean))[:, None] * DESIGN
+    bread = np.linalg.inv((DESIGN.T * (WEIGHTS * TRIALS * mean * (1 - mean))) @ DESIGN)
+    np.testing.assert_allclose(scores.sum(axis=0), 0, atol=1e-7)
+    n = int(seen.sum())
+    expected = n / (n - 1) * bread @ scores.T @ scores @ bread
+    np.testing.assert_allclose(fit.covariance(), expected, rtol=1e-9)
+
+
+def test_softmax_without_columns_gives_weighted_shares_and_their_error() -> None:
+    codes = SHARES.argmax(axis=1)
+    fit = ek.fit(ek.Softmax(), None, codes, sampling_weights=WEIGHTS)
+    hit = codes[:, None] == np.arange(3)
+    share = WEIGHTS @ hit / WEIGHTS.sum()
+    np.testing.assert_allclose(fit.params, np.log(share[1:] / share[0]), rtol=SAME)
+    influence = WEIGHTS[:, None] * (hit - share) / WEIGHTS.sum() / share  # of log shares
+    contrast = influence[:, 1:] - influence[:, :1]
+    np.testing.assert_allclose(fit.covariance(), N / (N - 1) * contrast.T @ contrast, rtol=1e-9)
+
+
+@pytest.mark.parametrize("family", [ek.Gaussian(), ek.Binomial(), ek.Softmax()])
+def test_sampling_weights_have_no_scale(family: Any) -> None:
+    y = Y if isinstance(family, ek.Gaussian) else HIT
+    fit = ek.fit(family, X, y, sampling_weights=WEIGHTS)
+    for scale in (1e-300, 1e5, 1e300):
+        other = ek.fit(family, X, y, sampling_weights=WEIGHTS * scale)
+        np.testing.assert_allclose(other.params, fit.params, rtol=SAME)
+        np.testing.assert_allclose(other.std_errors, fit.std_errors, rtol=SAME)
+        assert other.loglik == pytest.approx(fit.loglik, rel=SAME)
+
+
+PSEUDO = ek.fit(ek.Binomial(), X, HIT, sampling_weights=WEIGHTS)
+
+
+ASKED = {
+    "aic": lambda: PSEUDO.aic,
+    "bic": lambda: PSEUDO.bic,
+    "observed": lambda: PSEUDO.covariance("observed"),
+    "expected": lambda: PSEUDO.covariance("expected"),
+    "profile": lambda: PSEUDO.interval(method="profile"),
+    "interval": lambda: PSEUDO.interval(kind="observed"),
+    "score": lambda: PSEUDO.score_test(["x0"]),
+    "ratio": lambda: PSEUDO.likelihood_ratio(["x0"]),
+    "ratio of fits": lambda: PSEUDO.likelihood_ratio(ek.fit(ek.Binomial(), None, HIT)),
+    "ratio to it": lambda: ek.fit(ek.Binomial(), X, HIT).likelihood_ratio(PSEUDO),
+    "simulate": lambda: PSEUDO.simulate(rng=1),
+    "bootstrap": lambda: PSEUDO.bootstrap(5, rng=1),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_pseudo_likelihood_is_not_taken_for_a_likelihood(asked: str) -> None:
+    with pytest.raises(ek.EstkitError, match="sampling weights give a pseudo-likelihood"):
+        ASKED[asked]()
+
+
+def test_a_weighted_fit_says_what_its_errors_are() -> None:
+    assert PSEUDO.covariance_kind == "linearized"
+    text = str(PSEUDO)
+    assert "pseudo-log-likelihood" in text and "linearized for sampling weights" in text
+    assert "AIC" not in text
+    again = ek.LikelihoodFit.from_dict(json.loads(json.dumps(PSEUDO.to_dict())))
+    assert str(again) == text
+    test = PSEUDO.wald_test(["x0", "x1"])
+    slopes, middle = PSEUDO.params[1:], PSEUDO.covariance()[1:, 1:]
+    assert test.statistic == pytest.approx(slopes @ np.linalg.solve(middle, slopes), rel=1e-9)
+    limits = PSEUDO.interval()
+    np.testing.assert_allclose(limits.mean(axis=1), PSEUDO.params, rtol=SAME)
+    gaussian = ek.fit(ek.Gaussian(), X, Y, sampling_weights=WEIGHTS)
+    assert gaussian.sigma.std_error is None and "sigma" in str(gaussian)
+    assert str(ek.LikelihoodFit.from_dict(gaussian.to_dict())) == str(gaussian)
+    with pytest.raises(ek.DataError, match="belongs to sampling_weights"):
+        ek.fit(ek.Binomial(), X, HIT).covariance("linearized")
+
+
+def changed(values: Any, row: int, value: float) -> Any:
+    values = np.array(values, float)
+    values[row] = value
+    return values
+
+
+REFUSED: dict[str, tuple[Any, Any, str]] = {
+    "two kinds": (
+        HIT,
+        {"weights": TRIALS, "sampling_weights": WEIGHTS},
+        "weights and sampling_weights were",
+    ),
+    "two other kinds": (
+        HIT,
+        {"analytic_weights": TRIALS, "sampling_weights": WEIGHTS},
+        "takes one kind",
+    ),
+    "sampling 0": (
+        HIT,
+        {"sampling_weights": changed(WEIGHTS, 7, 0)},
+        r"sampling_weights: row 7 .* is 0",
+    ),
+    "sampling negative": (HIT, {"sampling_weights": changed(WEIGHTS, 3, -2)}, r"row 3 .* is -2"),
+    "length": (HIT, {"sampling_weights": WEIGHTS[:5]}, "sampling_weights has 5 rows but X has 240"),
+    "missing": (HIT, {"sampling_weights": changed(WEIGHTS, 9, np.nan)}, "row 9 .* is missing"),
+    "negative": (
+        SHARE,
+        {"analytic_weights": changed(TRIALS, 4, -1)},
+        "analytic_weights: row 4 .* is -1",
+    ),
+    "all zero": (SHARE, {"analytic_weights": np.zeros(N)}, "all zero"),
+    "trials not whole": (
+        SHARE,
+        {"analytic_weights": changed(TRIALS, 2, 2.5)},
+        r"row 2 .*: 2.5 is not whole",
+    ),
+    "share above 1": (
+        changed(SHARE, 6, 1.5),
+        {"analytic_weights": TRIALS},
+        r"row 6 .*: 1.5 is no share",
+    ),
+    "share not whole": (
+        changed(SHARE, 5, 0.123),
+        {"analytic_weights": changed(TRIALS, 5, 7)},
+        "0.861 times the",
+    ),
+    "counts": (COUNTS + 1, {"analytic_weights": TRIALS}, "is no share"),
+    "half shares": (
+        SUCCESS_SHARES / 2,
+        {"analytic_weights": TRIALS},
+        "0.5 is not 1; for counts leave",
+    ),
+    "no trials": (SHARE, {"analytic_weights": None}, "for proportions pass"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_weights_without_a_meaning_are_refused(case: str) -> None:
+    y, options, message = REFUSED[case]
+    with pytest.raises(ek.DataError, match=message):
+        ek.fit(ek.Binomial(), X, y, **options)
+
+
+def test_labels_have_no_trials() -> None:
+    labels = np.where(HIT, "yes", "no")
+    with pytest.raises(ek.DataError, match="for rows that were observed several times"):
+        ek.fit(ek.Binomial(success="yes"), X, labels, analytic_weights=TRIALS)
+    with pytest.raises(ek.DataError, match="a column of shares for each outcome"):
+        ek.fit(ek.Softmax(), X, labels, analytic_weights=TRIALS)
+
+
+class Unweighted:
+    """A likelihood of its own kind that knows frequencies only."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, Any] = {}
+
+    def model(self, X: Any, y: Any, **given: Any) -> Model:
+        self.seen = given
+        raise ek.DataError("reached")
+
+
+@pytest.mark.parametrize("name", ["sampling_weights", "analytic_weights"])
+def test_weights_never_reach_a_family_that_would_ignore_them(name: str) -> None:
+    family: Any = Unweighted()
+    with pytest.raises(ek.DataError, match=f"Unweighted has no meaning for {name}"):
+        ek.fit(family, X, Y, **{name: WEIGHTS})
+    with pytest.raises(ek.DataError, match="reached"):
+        ek.fit(family, X, Y, weights=TRIALS)
+    assert name not in family.seen and family.seen["weights"] is TRIALS
+    family.weightings = ("frequency", "sampling", "analytic")
+    with pytest.raises(ek.DataError, match="reached"):
+        ek.fit(family, X, Y, **{name: WEIGHTS})
+    assert family.seen[name] is WEIGHTS and family.seen["weights"] is None
