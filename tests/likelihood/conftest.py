@@ -116,13 +116,17 @@ def examples() -> dict[str, Example]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for an `example` on every form, a `simple` one on every family."""
+    """Run a test on every form (`example`), family (`simple`) or reference case (`stored`)."""
     if "example" in metafunc.fixturenames:
         metafunc.parametrize("example", examples().values(), ids=list(examples()))
     if "simple" in metafunc.fixturenames:
         first = {type(example.family): example.plain() for example in examples().values()}
         names = [family.__name__.lower() for family in first]
         metafunc.parametrize("simple", first.values(), ids=names)
+    if "stored" in metafunc.fixturenames:  # the reference cases of the kind the file is about
+        paths = sorted((REFERENCES / metafunc.module.KIND).glob("*.json"))
+        cases = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+        metafunc.parametrize("stored", cases, ids=[path.stem for path in paths])
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ digits <- function(x) {
 verbatim <- function(text) structure(text, class = "json")
 
 exact <- function(x) {
+  if (is.list(x) && !length(x)) return(verbatim("{}"))
   row <- function(values) paste0("[", paste(digits(values), collapse = ", "), "]")
   if (is.list(x)) return(lapply(x, exact))
   if (!is.numeric(x)) return(x)

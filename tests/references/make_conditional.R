@@ -52,7 +52,7 @@ conditional_case <- function(name, description, source, columns, case, strata, c
     call = one(paste0(call, ", method = 'exact'); Newton steps to the optimum; standard errors ",
                       "from the observed information there; n_obs counts the rows, n_strata the ",
                       "strata with cases and others")),
-    family = one("ConditionalLogit"), options = NULL, data = data,
+    family = one("ConditionalLogit"), options = list(), data = data,
     expected = list(names = colnames(x), params = best$b, std_errors = best$std_errors,
                     loglik = one(best$loglik), null_loglik = one(derivatives(0 * best$b,
                                                                              within)$loglik),
@@ -80,13 +80,13 @@ conditional_case(
 babies <- MASS::birthwt
 babies <- babies[babies$age >= 23, ]
 conditional_case(
-  "birthwt", "Low birth weight of the babies of mothers of 23 and older, mothers of an age compared",
+  "birthwt", "Low birth weight of 95 babies of mothers of 23 and older, within years of age",
   paste0(mass, "birthwt; Hosmer and Lemeshow (1989), Applied Logistic Regression"),
   c(list(stones = babies$lwt / 14), babies[c("smoke", "ht", "ui")]), babies$low,
   as.integer(babies$age), "clogit(low ~ I(lwt / 14) + smoke + ht + ui + strata(age)")
 pupils <- MASS::quine
 conditional_case(
-  "quine", "Pupils absent for more than 10 days by sex and speed, those of an age and origin compared",
+  "quine", "Pupils absent for more than 10 days by sex and speed, within age and origin",
   paste0(mass, "quine; Quine, in Aitkin (1978), JRSS A 141"),
   c(dummies("sex", pupils$Sex), dummies("learner", pupils$Lrn)), as.integer(pupils$Days > 10),
   paste(pupils$Eth, pupils$Age), "clogit(Days > 10 ~ Sex + Lrn + strata(Eth, Age)")

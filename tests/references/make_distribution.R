@@ -15,7 +15,7 @@
 source("tests/references/case.R")
 suppressMessages(library(fitdistrplus))
 
-# d: log density, p: distribution function (log, either tail), of x and scipy's parameters, a vector.
+# Of x and a vector of scipy's parameters: d, log density; p, log of either tail.
 # r: the same point in R's parameters. fixed: what scipy has besides.
 laws <- list(
   norm = list(params = c("loc", "scale"), d = function(x, t) dnorm(x, t[1], t[2], log = TRUE),
@@ -289,12 +289,12 @@ distribution_case(
   "fitdistcens(log10(fluazinam), 'norm')", c(2, 1), upper = log10(fluazinam$right),
   peer = censored_peer(log10(fluazinam), "norm"))
 distribution_case(
-  "norm_smokedfish", "Log10 of 103 concentrations of Listeria in smoked fish; left, interval, exact",
+  "norm_smokedfish", "Log10 of 103 counts of Listeria in smoked fish; left, interval, exact",
   paste0(plus, "smokedfish; Busschaert et al (2010), IJFM 138"), "norm", log10(smokedfish$left),
   "fitdistcens(log10(smokedfish), 'norm')", c(-1.6, 1.5), upper = log10(smokedfish$right),
   peer = censored_peer(log10(smokedfish), "norm"))
 distribution_case(
-  "logistic_smokedfish", "The concentrations as logistic", paste0(
+  "logistic_smokedfish", "The counts as logistic", paste0(
     plus, "smokedfish; Busschaert et al (2010), IJFM 138"), "logistic", log10(smokedfish$left),
   "fitdistcens(log10(smokedfish), 'logis')", c(-1.6, 0.9), upper = log10(smokedfish$right),
   peer = censored_peer(log10(smokedfish), "logis"))
@@ -321,7 +321,8 @@ distribution_case(
 distribution_case(
   "weibull_fremale", "Age at death of 100 men, right-censored, each seen from an age of his own on",
   paste0(plus, "fremale; Charpentier (2014), Computational Actuarial Science with R"),
-  "weibull_min", fremale$AgeOut, "dweibull or pweibull / pweibull(age at entry, upper tail)", c(7, 85),
+  "weibull_min", fremale$AgeOut, "dweibull or pweibull / pweibull(age at entry, upper tail)",
+  c(7, 85),
   upper = ifelse(fremale$Death == 1, fremale$AgeOut, NA), below = fremale[, 1])
 distribution_case(
   "lognorm_rivers_truncated_censored",

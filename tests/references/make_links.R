@@ -51,8 +51,8 @@ link_case <- function(name, description, source, columns, y, call, link, options
     description = one(description), source = one(source), tool = one("R stats::glm, polished"),
     version = one(versions("MASS", "numDeriv", "jsonlite")),
     call = one(paste0(call, "; control = glm.control(epsilon = 1e-14, maxit = 1000), Newton steps ",
-                      "with the observed information from its answer to the optimum; std_errors of ",
-                      "the observed, std_errors_expected of the expected information")),
+                      "with the observed information from its answer to the optimum; std_errors ",
+                      "of the observed, std_errors_expected of the expected information")),
     family = one("Binomial"), options = lapply(c(list(link = link), options), one), data = data,
     intercept = one(intercept), expected = expected), kind = "links")
 }

@@ -100,8 +100,8 @@ ordinal_case <- function(name, description, source, columns, y, levels_, call, l
     tool = one("R VGAM::vglm and MASS::polr, polished"),
     version = one(versions("VGAM", "MASS", "numDeriv", "jsonlite")),
     call = one(paste0(call, "; vglm(cumulative(parallel = TRUE), epsilon = 1e-14), slopes with ",
-                      "polr's sign; Newton steps to the optimum; standard errors from the observed ",
-                      "and from the expected information there")),
+                      "polr's sign; Newton steps to the optimum; standard errors from the ",
+                      "observed and from the expected information there")),
     family = one("Ordinal"), options = list(link = one(link)), data = data, expected = expected),
     kind = "ordinal")
 }

@@ -121,7 +121,8 @@ penalised_case <- function(name, description, source, columns, y, call, family, 
     paste(rep(outcomes[kept], each = ncol(x)), colnames(x), sep = ":")
   }
   expected <- list(
-    names = labels_, params = do.call(rbind, lapply(fits, `[[`, "b")), loglik = take("loglik") + ways,
+    names = labels_, params = do.call(rbind, lapply(fits, `[[`, "b")),
+    loglik = take("loglik") + ways,
     objective = take("loglik") + ways - take("penalty"), kkt = take("kkt"), slack = take("slack"),
     n_obs = one(if (is.matrix(y)) nrow(x) else sum(w)))
   data <- list(columns = columns, y = y)
@@ -133,12 +134,13 @@ penalised_case <- function(name, description, source, columns, y, call, family, 
   if (!binary && is.null(reference)) options$symmetric <- TRUE
   options$reference <- reference
   write_case(paste0(tolower(family), "_", name), list(
-    description = one(description), source = one(source), tool = one(if (is.null(reference)) "R glmnet, polished" else "R, own solver"),
+    description = one(description), source = one(source),
+    tool = one(if (is.null(reference)) "R glmnet, polished" else "R, own solver"),
     version = one(versions("glmnet", "MASS", "jsonlite")),
     call = one(paste0(call, if (is.null(reference)) paste0(
       ", alpha = ", ratio, ", lambda = strength / n, standardize = FALSE, thresh = 1e-15)"),
       "; Newton steps on the columns that are not 0 to the optimum")),
-    family = one(family), options = if (length(options)) lapply(options, one) else NULL,
+    family = one(family), options = lapply(options, one),
     penalty = penalty, data = data, expected = expected), kind = "penalised")
 }
 

@@ -62,7 +62,8 @@ binomial_case <- function(name, description, source, columns, y, call, link, lev
   best <- newton(unname(coef(top)), at)
   fall <- function(j, value) {
     rest <- x[, -j, drop = FALSE]
-    held <- glm(counts ~ rest - 1, family = binomial(link), control = tight, offset = x[, j] * value)
+    held <- glm(counts ~ rest - 1, family = binomial(link), control = tight,
+                offset = x[, j] * value)
     2 * as.numeric(logLik(top) - logLik(held))
   }
   write_profile(paste0("binomial_", name, "_", link), description, source, columns, y, call,
@@ -138,7 +139,8 @@ for (link in c("logit", "cloglog")) binomial_case(
   "budworm", "Tobacco budworms killed of 20 at six doses of two sexes, counts, level 0.99",
   paste0("Documentation of R package MASS (dose.p), public data: ",
          "Collett (1991), Modelling Binary Data, p. 75"),
-  list(male = rep(1:0, each = 6), log2dose = rep(0:5, 2)), cbind(dead, 20 - dead, deparse.level = 0),
+  list(male = rep(1:0, each = 6), log2dose = rep(0:5, 2)),
+  cbind(dead, 20 - dead, deparse.level = 0),
   paste0("glm(cbind(dead, 20 - dead) ~ male + log2dose, binomial('", link, "'))"), link,
   level = 0.99)
 binomial_case(

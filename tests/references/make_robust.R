@@ -56,7 +56,7 @@ robust_case <- function(name, description, source, columns, y, groups, call, lin
     version = one(versions("sandwich", "MASS", "jsonlite")),
     call = one(paste0(call, "; vcovHC(type = 'HC0'), vcovHC(type = 'HC1'), vcovCL(type = 'HC1')")),
     family = one(if (binary) "Binomial" else "Gaussian"),
-    options = if (binary) lapply(c(list(link = link), options), one) else NULL, data = data,
+    options = if (binary) lapply(c(list(link = link), options), one) else list(), data = data,
     expected = list(names = colnames(x), params = unname(coef(fit)), std_errors = errors(own),
                     observed = errors(observed), n_groups = one(count), n_obs = one(n))),
     kind = "robust")
