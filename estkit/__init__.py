@@ -1,8 +1,8 @@
 """estkit tells how good an estimate is: every number it prints carries its own error.
 
 Likelihood: what is θ̂, and how sure is it?
-    `fit`, `fit_many` with `Binomial`, `Softmax`, `Gaussian`; they answer with `LikelihoodFit` and
-    `BatchFit`. `proportion` for a share and its interval.
+    `fit`, `fit_many` with `Binomial`, `Softmax`, `Ordinal`, `Gaussian`; they answer with
+    `LikelihoodFit` and `BatchFit`. `proportion` for a share and its interval.
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
     `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
@@ -29,6 +29,7 @@ from estkit.likelihood import (
     Binomial,
     Gaussian,
     LikelihoodFit,
+    Ordinal,
     Softmax,
     fit,
     fit_many,
@@ -48,6 +49,7 @@ __all__ = [
     "Gaussian",
     "LikelihoodFit",
     "MissingExtraError",
+    "Ordinal",
     "RankError",
     "Sample",
     "SeparationError",

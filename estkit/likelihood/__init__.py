@@ -4,6 +4,7 @@ from estkit.likelihood.batch import BatchFit, fit_many
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.fitting import fit
 from estkit.likelihood.gaussian import Gaussian
+from estkit.likelihood.ordinal import Ordinal
 from estkit.likelihood.proportion import proportion
 from estkit.likelihood.regression_fit import RegressionFit
 from estkit.likelihood.result import LikelihoodFit
@@ -14,6 +15,7 @@ __all__ = [
     "Binomial",
     "Gaussian",
     "LikelihoodFit",
+    "Ordinal",
     "RegressionFit",
     "Softmax",
     "fit",

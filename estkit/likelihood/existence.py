@@ -39,23 +39,24 @@ class Separation:
     names: tuple[str, ...]
     separated: int
     pairs: int
+    thresholds: int = 0  # how many of the first parameters take the place of intercepts
 
     @property
     def message(self) -> str:
         """What was found, and what to do."""
         slope = np.array([not _is_intercept(name) for name in self.names])
+        slope[: self.thresholds] = False
         largest = np.abs(self.direction[slope]).max(initial=0.0)
         moving = np.abs(self.direction) > 1e-6 * (largest or 1.0)
         named = zip(self.names, self.direction, moving, strict=True)
         shown = [f"{name} {value:+.3g}" for name, value, moves in named if moves]
         kind = "Complete" if self.complete else "Quasi-complete"
-        slopes = [n for n, m in zip(self.names, moving, strict=True) if m and not _is_intercept(n)]
+        slopes = [n for n, m, s in zip(self.names, moving, slope, strict=True) if m and s]
         if slopes:
             columns = ", ".join(repr(name) for name in slopes[:8])
-            remedy = (
-                f"drop or merge {columns}, collect rows in which the outcomes overlap there, or "
-                f"fit with a penalty"
-            )
+            remedy = f"drop or merge {columns}, collect rows in which the outcomes overlap there"
+            if not self.thresholds:  # ordinal regressions have none
+                remedy += ", or fit with a penalty"
         else:
             remedy = "only one outcome was seen, so there is nothing to compare; collect the other"
         return (
@@ -81,8 +82,11 @@ def largest_move(rows: Rows, reach: Floats, step: Floats) -> float:
     return factor * float(moves.max(initial=0.0))
 
 
-def find_separation(rows: Rows, family: Family) -> Separation | None:
+def find_separation(rows: Rows, family: Family, *, tie: Floats | None = None) -> Separation | None:
     """Return a direction in which the likelihood rises for ever, or None when there is none.
+
+    The coefficients of all predictors may be ``tie @ parameters``, predictors with an intercept of
+    their own and slopes in common; parameters then start with the intercepts.
 
     Linear programs with few constraints are solved, and constraints that the answer violates are
     added until none is left. A first one finds which comparisons of outcomes can be separated
@@ -91,11 +95,12 @@ def find_separation(rows: Rows, family: Family) -> Separation | None:
     """
     rows = replace(rows, placement=replace(rows.placement, mix=None))  # to name few columns
     unit = _typical_sizes(rows)
-    comparisons = _Comparisons(rows, family, np.tile(unit, rows.placement.predictors))
+    unit = np.tile(unit, rows.placement.predictors)
+    comparisons = _Comparisons(rows, family, unit, tie)
     separated = np.zeros(comparisons.total(), dtype=bool)
     if not len(separated):
         return None
-    alone = _intercepts(comparisons)
+    alone = _intercepts(comparisons) if tie is None else None
     if alone is not None:
         names = family.names(rows.terms, rows.response)
         alone = _reported(rows, family, alone)
@@ -110,14 +115,27 @@ def find_separation(rows: Rows, family: Family) -> Separation | None:
         separated |= found
     if not separated.any():
         return None
-    sparse = _sparsest(comparisons, separated)
-    outside = rows.placement.outside(sparse / np.tile(unit, rows.placement.predictors))
+    sparse = comparisons.untied(_sparsest(comparisons, separated))
+    outside = rows.placement.outside(sparse / unit)
     outside = _reported(rows, family, outside)
     names = family.names(rows.terms, rows.response)
-    slopes = [abs(v) for v, name in zip(outside, names, strict=True) if not _is_intercept(name)]
+    thresholds = 0
+    if tie is not None:
+        outside = tie.T @ outside / (tie * tie).sum(axis=0)
+        thresholds = rows.placement.predictors
+    slopes = [
+        abs(v)
+        for j, (v, name) in enumerate(zip(outside, names, strict=True))
+        if j >= thresholds and not _is_intercept(name)
+    ]
     largest = max([v for v in slopes if v > 0], default=float(np.abs(outside).max()))
     return Separation(
-        bool(separated.all()), outside / largest, names, int(separated.sum()), len(separated)
+        bool(separated.all()),
+        outside / largest,
+        names,
+        int(separated.sum()),
+        len(separated),
+        thresholds,
     )
 
 
@@ -161,6 +179,11 @@ class _Comparisons:
     rows: Rows
     family: Family
     unit: Floats
+    tie: Floats | None = None
+
+    def untied(self, direction: Floats) -> Floats:
+        """Return the coefficients of all predictors."""
+        return direction if self.tie is None else self.tie @ direction
 
     def _each(self) -> Iterator[tuple[Floats, NDArray[np.int64], Floats]]:
         for block in self.rows.blocks():
@@ -174,7 +197,7 @@ class _Comparisons:
         return sum(len(index) for _, index, _ in self._each())
 
     def margins(self, direction: Floats) -> Floats:
-        each = direction.reshape(self.rows.placement.predictors, -1)
+        each = self.untied(direction).reshape(self.rows.placement.predictors, -1)
         parts = [((x @ each.T)[i] * c).sum(axis=1) for x, i, c in self._each()]
         return np.concatenate(parts)
 
@@ -187,7 +210,8 @@ class _Comparisons:
             rows = contrast[local][:, :, None] * x[index[local]][:, None, :]
             taken.append(rows.reshape(len(local), self.unit.size))
             first += len(index)
-        return np.concatenate(taken)
+        rows = np.concatenate(taken)
+        return rows if self.tie is None else rows @ self.tie
 
     def sum(self, wanted: NDArray[np.bool_]) -> Floats:
         """Return the sum of the wanted rows of A."""
@@ -196,7 +220,7 @@ class _Comparisons:
             use = wanted[first : first + len(index)]
             total += contrast[use].T @ x[index[use]]
             first += len(index)
-        return total.ravel()
+        return total.ravel() if self.tie is None else total.ravel() @ self.tie
 
 
 def _widest(comparisons: _Comparisons, left: NDArray[np.bool_]) -> Floats | None:
@@ -219,7 +243,7 @@ def _widest(comparisons: _Comparisons, left: NDArray[np.bool_]) -> Floats | None
 
 def _sparsest(comparisons: _Comparisons, separated: NDArray[np.bool_]) -> Floats:
     """Return the direction of least absolute sum with margins of 1 where separated, 0 elsewhere."""
-    size = comparisons.unit.size
+    size = len(comparisons.unit if comparisons.tie is None else comparisons.tie.T)
     needed = separated.astype(float)
     active = _spaced(np.arange(len(separated)), 10 * size + 50)
     for _ in range(500):

@@ -28,11 +28,12 @@ class Scan:
     gram: Floats
 
 
-def examine(rows: Rows) -> tuple[Rows, Scan]:
+def examine(rows: Rows, *, without_intercept: bool = True) -> tuple[Rows, Scan]:
     """Return the rows placed so that their second moments keep their digits, and these moments.
 
     Columns of extreme size are brought near 1; columns that are nearly dependent are replaced by an
-    orthogonal basis of what they span.
+    orthogonal basis of what they span. Whether the model could do without an intercept is only for
+    the message.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def examine(rows: Rows) -> tuple[Rows, Scan]:
     names, center, spread = _spread(rows, moments)
     flat = np.flatnonzero(spread == 0)
     if len(flat):
-        raise RankError(_constant_message(rows, tuple(names[j] for j in flat)))
+        raise RankError(_constant_message(rows, tuple(names[j] for j in flat), without_intercept))
     if moments.rows >= len(rows.terms) and not _suspicious(moments, rows, center, spread):
         return rows, moments
     factor = _triangle(rows, center, spread)
@@ -205,13 +206,13 @@ def _combination(
     return f"{names[j]!r} = {terms.removeprefix('+')}{more}{' + constant' if intercept else ''}"
 
 
-def _constant_message(rows: Rows, names: Sequence[str]) -> str:
+def _constant_message(rows: Rows, names: Sequence[str], without_intercept: bool) -> str:
     named, one = ", ".join(repr(name) for name in names[:8]), len(names) == 1
     if rows.placement.intercept:
         return (
             f"The columns of X are linearly dependent: {named} {'does' if one else 'do'} not vary "
             f"in the {rows.response.n_obs} observations, and neither does the intercept. Drop "
-            f"{'it' if one else 'them'}, or pass intercept=False."
+            f"{'it' if one else 'them'}{', or pass intercept=False' if without_intercept else ''}."
         )
     return (
         f"The columns of X are linearly dependent: {named} {'is' if one else 'are'} 0 in every "

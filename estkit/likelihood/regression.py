@@ -168,6 +168,19 @@ class Regression(Model):
         """Whether there are so many rows that a fit to some of them saves time."""
         return self.rows.columns.rows >= max(_LARGE, 40 * len(self.terms))
 
+    @property
+    def tie(self) -> Floats | None:
+        """What makes the coefficients of all predictors, where they are not the parameters."""
+        return None
+
+    def origin(self) -> Floats:
+        """Return a point from which Newton's method gets to any maximum."""
+        return np.zeros(self.size)
+
+    def proved(self, optimum: newton.Optimum) -> bool:
+        """Tell whether convergence proves by itself that nothing separates the outcomes."""
+        return True
+
     def begin(self) -> Floats:
         """Return a point near the maximum when there are many rows, else 0.
 
@@ -178,7 +191,7 @@ class Regression(Model):
 
     def _near(self, close: float) -> Floats:
         if not self.large:
-            return np.zeros(self.size)
+            return self.origin()
         some = replace(self, rows=self.rows.thinned(self.rows.columns.rows // 10))
         start = some._near(_ROUGH)
         rough = newton.maximise(some.objective, start, precision=_ROUGH, max_iter=_EASY_STEPS)
@@ -212,7 +225,7 @@ class Regression(Model):
             self.rows.thinned(self.rows.columns.rows // 10), self.reach
         ):
             return self  # independent in some rows is independent in all
-        rows, moments = rank.examine(self.rows)
+        rows, moments = rank.examine(self.rows, without_intercept=self.tie is None)
         return replace(self, rows=rows, moments=moments)
 
     @cached_property
@@ -246,12 +259,13 @@ class Regression(Model):
 
         optimum = maximise(self.begin() if start is None else self.read_start(start), _EASY_STEPS)
         if not optimum.converged and start is not None:
-            optimum = maximise(np.zeros(self.size), _EASY_STEPS)
-        if not optimum.converged:  # is there a maximum at all?
-            separation = existence.find_separation(self.rows, self.family)
+            optimum = maximise(self.origin(), _EASY_STEPS)
+        if not (optimum.converged and self.proved(optimum)):  # is there a maximum at all?
+            separation = existence.find_separation(self.rows, self.family, tie=self.tie)
             if separation is not None:
                 raise SeparationError(separation.message)
-            optimum = maximise(np.zeros(self.size), _ALL_STEPS)
+        if not optimum.converged:
+            optimum = maximise(self.origin(), _ALL_STEPS)
         if not optimum.converged:
             measured = optimum.certificate
             raise ConvergenceError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.estimate import plain
 from estkit.likelihood.family import Family, Floats, Response
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.rows import Placement
+from estkit.likelihood.uncertainty import frozen
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,6 +61,16 @@ class RegressionFit(LikelihoodFit):
         checked = self.family.encode_offset(offset, response)
         eta = self._placement.linear_predictors(columns.values, self._inside, checked)
         return self.family.mean(eta, response)
+
+    def _own_plain(self) -> dict[str, Any]:
+        return {"placement": self._placement.to_plain(), "inside": plain(self._inside)}
+
+    @classmethod
+    def _own_fields(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        if "placement" not in stored or "inside" not in stored:
+            raise DataError("Expected a dict that `to_dict` wrote; it lacks the placement.")
+        placement = Placement.from_plain(stored["placement"])
+        return {"_placement": placement, "_inside": frozen(stored["inside"])}
 
     @property
     def _columns(self) -> tuple[str, ...]:

@@ -258,6 +258,15 @@ class LikelihoodFit(Uncertainty, Tabular):
 
         return plot_coefficients(self, level=level, ax=ax)
 
+    def _own_plain(self) -> dict[str, Any]:
+        """Return the fields that only fits of this kind have, as plain values."""
+        return {}
+
+    @classmethod
+    def _own_fields(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return these fields from what `_own_plain` wrote."""
+        return {}
+
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold and `from_dict` reads: enough to predict, and no data.
 

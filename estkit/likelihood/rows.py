@@ -7,7 +7,7 @@ they are extreme, which changes nothing in the answer but keeps its digits when 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -118,6 +118,24 @@ class Placement:
             result[:, 0] += result[:, 1:] @ self.shift
         result[:, start:] = np.linalg.solve(self._slopes, result[:, start:].T).T
         return result.ravel()
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {
+            "shift": self.shift.tolist(),
+            "scale": None if self.scale is None else self.scale.tolist(),
+            "mix": None if self.mix is None else self.mix.tolist(),
+            "intercept": self.intercept,
+            "predictors": self.predictors,
+        }
+
+    @classmethod
+    def from_plain(cls, stored: Mapping[str, Any]) -> Placement:
+        """Return the placement that `to_plain` wrote."""
+        read = {name: stored[name] for name in ("intercept", "predictors")}
+        for name in ("shift", "scale", "mix"):
+            read[name] = None if stored[name] is None else np.array(stored[name], float)
+        return cls(**read)
 
 
 def place(

@@ -7,31 +7,32 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from estkit.errors import DataError
 from estkit.estimate import plain
 from estkit.likelihood.newton import Certificate
+from estkit.likelihood.ordered import OrdinalFit
 from estkit.likelihood.regression_fit import RegressionFit
 from estkit.likelihood.result import LikelihoodFit, sigma_estimate
-from estkit.likelihood.rows import Placement
 from estkit.likelihood.uncertainty import frozen
 
 _KEYS = (
     "family options names params std_errors covariance loglik n_obs converged status reason "
-    "certificate terms outcomes sigma constant point placement inside covariance_kind notes"
+    "certificate terms outcomes sigma constant point covariance_kind notes"
 ).split()
+# A kind of result has `_own_plain` and `_own_fields` for what it holds beside the common fields.
+_KINDS: dict[str, type[LikelihoodFit]] = {
+    kind.__name__: kind for kind in (RegressionFit, OrdinalFit)
+}
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 
 
 def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
     """Return all that a fit needs to predict and to be read again, and no data."""
-    assert isinstance(fit, RegressionFit)
-    placement = fit._placement
     return {
         **_FORMAT,
+        "kind": type(fit).__name__,
         "family": type(fit.family).__name__,
-        "options": plain(asdict(fit.family)),  # type: ignore[call-overload]
+        "options": plain(asdict(fit.family)),
         "names": list(fit.names),
         "params": plain(fit.params),
         "std_errors": plain(fit.std_errors),
@@ -49,14 +50,7 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
         "covariance_kind": fit.covariance_kind,
         "notes": list(fit.notes),
         "point": plain(fit._point),
-        "placement": {
-            "shift": placement.shift.tolist(),
-            "scale": None if placement.scale is None else placement.scale.tolist(),
-            "mix": None if placement.mix is None else placement.mix.tolist(),
-            "intercept": placement.intercept,
-            "predictors": placement.predictors,
-        },
-        "inside": plain(fit._inside),
+        **fit._own_plain(),
     }
 
 
@@ -75,17 +69,16 @@ def from_plain(stored: Any) -> LikelihoodFit:
     found = stored if isinstance(stored, Mapping) else {}
     if {key: found.get(key) for key in _FORMAT} != _FORMAT:
         raise DataError(f"Expected a dict of {_FORMAT}, got {stored!r:.80}.")
+    kind = _KINDS.get(found.get("kind", "RegressionFit"))
+    if kind is None:
+        raise DataError(f"Expected a fit of a kind in {tuple(_KINDS)}, got {found['kind']!r:.80}.")
     lacking = [name for name in _KEYS if name not in stored]
     if lacking:
         raise DataError(f"Expected a dict that `to_dict` wrote; it lacks {lacking}.")
     from estkit import likelihood
 
-    place = dict(stored["placement"])
-    place["shift"] = np.array(place["shift"], float)
-    for name in ("scale", "mix"):
-        place[name] = None if place[name] is None else np.array(place[name], float)
     sigma, pseudo = stored["sigma"], stored["covariance_kind"] == "linearized"
-    return RegressionFit(
+    return kind(
         family=getattr(likelihood, stored["family"])(**stored["options"]),
         names=tuple(stored["names"]),
         params=frozen(stored["params"]),
@@ -104,7 +97,6 @@ def from_plain(stored: Any) -> LikelihoodFit:
         notes=tuple(stored["notes"]),
         _covariance=frozen(stored["covariance"]),
         _point=frozen(stored["point"]),
-        _placement=Placement(**place),
-        _inside=frozen(stored["inside"]),
         _model=None,
+        **kind._own_fields(stored),
     )

@@ -256,7 +256,7 @@ class Uncertainty:
     def _chosen(self, terms: Sequence[str] | None) -> list[int]:
         of_term = list(self.terms) * (len(self.names) // len(self.terms))
         if terms is None:
-            terms = [term for term in self.terms if term != "intercept"]
+            terms = [term for term in self.terms if term not in self._baseline]
         chosen: list[int] = []
         for term in [terms] if isinstance(terms, str) else terms:
             pairs = zip(self.names, of_term, strict=True)
@@ -267,6 +267,11 @@ class Uncertainty:
         if not chosen or len(set(chosen)) < len(chosen):
             raise DataError(f"terms must name parameters, each once; got {terms!r}.")
         return chosen
+
+    @property
+    def _baseline(self) -> tuple[str, ...]:
+        """The terms of a model without any effect, which tests leave alone unless asked."""
+        return ("intercept",)
 
     def _training(self, wanted: str) -> Any:
         if self._model is None:
