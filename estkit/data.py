@@ -23,9 +23,12 @@ _CHUNK = 1 << 18  # numbers looked at together when a bad one must be found
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """A checked matrix of real numbers, of any numeric dtype, and a name for each column."""
+    """A checked matrix of real numbers, of any numeric dtype, and a name for each column.
 
-    values: NDArray[Any]
+    It is an array, or a sparse matrix in compressed rows.
+    """
+
+    values: Any
     names: tuple[str, ...]
 
     @property
@@ -53,6 +56,8 @@ def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Col
     """
     if isinstance(given, Columns):
         return given
+    if is_sparse(given):
+        return _read_sparse(given, what, rows)
     frame = as_frame(given, unnamed="x0" if what == "X" else what)
     if frame is not None:
         columns = _read_frame(frame, what)
@@ -73,6 +78,35 @@ def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Col
         raise DataError(f"{what} has {columns.rows} rows, expected {rows}.")
     check_finite(columns.values, what, columns.names)
     return columns
+
+
+def is_sparse(given: Any) -> bool:
+    """Tell whether `given` is a sparse matrix or array of scipy."""
+    return hasattr(given, "toarray") and hasattr(given, "nnz") and hasattr(given, "tocsr")
+
+
+def _read_sparse(given: Any, what: str, rows: int | None) -> Columns:
+    """Return a sparse matrix in compressed rows, checked; it is never filled."""
+    if given.ndim != 2 or given.dtype.kind not in "fiub":
+        raise DataError(
+            f"{what} must be a sparse matrix of real numbers with rows and columns, got dtype "
+            f"{given.dtype} and shape {given.shape}."
+        )
+    from scipy import sparse
+
+    values = sparse.csr_array(given)  # of a matrix or an array; shares the numbers where it can
+    if values.dtype != np.float64:
+        values = values.astype(float)
+    if values.shape[0] == 0:
+        raise DataError(f"{what} has no rows; at least one observation is needed.")
+    if rows is not None and values.shape[0] != rows:
+        raise DataError(f"{what} has {values.shape[0]} rows, expected {rows}.")
+    names = _unnamed(what, values.shape[1])
+    wrong = np.flatnonzero(~np.isfinite(values.data))
+    if len(wrong):
+        row = int(np.searchsorted(values.indptr, wrong[0], side="right")) - 1
+        refuse_value(values.data[wrong[0]], what, names[int(values.indices[wrong[0]])], row)
+    return Columns(values, names)
 
 
 def read_vector(given: Any, *, what: str, rows: int | None = None) -> Floats:
@@ -288,8 +322,8 @@ def _unnamed(what: str, count: int) -> tuple[str, ...]:
 
 
 def _as_array(given: Any, what: str) -> NDArray[Any]:
-    if hasattr(given, "toarray") and hasattr(given, "nnz"):
-        raise DataError(f"{what} is a sparse matrix; pass {what}.toarray() for now.")
+    if is_sparse(given):
+        raise DataError(f"{what} is a sparse matrix; pass {what}.toarray().")
     refuse_masked(given, what)
     try:
         values = np.asarray(given)

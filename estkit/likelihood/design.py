@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 
 _MANY_WEIGHTS = 6
 _ROWS_OF_PAIRS = 256
+_LONGEST = 64  # entries in a row of a sparse design whose pairs are worth visiting one by one
+_WIDEST = 4096
 
 
 class Design(Protocol):
@@ -41,6 +43,10 @@ class Design(Protocol):
 
     def grams(self, weights: Floats) -> Floats:
         """Return Σ w x xᵀ of shape (m, q, q) for each of m rows of weights of 0 or more."""
+        ...
+
+    def squares(self) -> Floats:
+        """Return Σ x² of shape (q,)."""
         ...
 
     @property
@@ -116,6 +122,11 @@ class Dense:
         whole[:, first, second] = whole[:, second, first] = packed
         return whole
 
+    def squares(self) -> Floats:
+        """Return Σ x² of shape (q,)."""
+        sums: Floats = np.einsum("ij,ij->j", self.columns, self.columns)
+        return np.concatenate([[float(len(self.columns))] * self.ones, sums])
+
     def _pairs(self, part: slice) -> Floats:
         """Return the products of all pairs of columns, a row for each pair, of some rows."""
         columns = np.ascontiguousarray(self.columns[part].T)
@@ -127,6 +138,85 @@ class Dense:
             np.multiply(columns[j], columns[j:], out=pairs[done : done + terms - j])
             done += terms - j
         return pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """A design whose columns are a sparse matrix, which stays one.
+
+    Parameters
+    ----------
+    columns : scipy.sparse matrix of shape (rows, p)
+        The columns, in compressed rows.
+    ones : bool
+        Whether a column of ones stands before them, unwritten.
+    """
+
+    columns: Any
+    ones: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of terms."""
+        return self.columns.shape[0], self.columns.shape[1] + self.ones
+
+    @property
+    def dense(self) -> Floats:
+        """The rows as an array of shape (rows, q): for a block, where nothing else will do."""
+        columns = self.columns.toarray()
+        return np.column_stack([np.ones(len(columns)), columns]) if self.ones else columns
+
+    def predict(self, params: Floats) -> Floats:
+        """Return the linear predictors (m, rows) of coefficients (m, q)."""
+        eta: Floats = np.ascontiguousarray((self.columns @ params[:, int(self.ones) :].T).T)
+        if self.ones:
+            eta += params[:, :1]
+        return eta
+
+    def collect(self, weights: Floats) -> Floats:
+        """Return the weighted sums (m, q) of the rows; weights are (m, rows)."""
+        sums: Floats = (self.columns.T @ weights.T).T
+        return np.column_stack([weights.sum(axis=1), sums]) if self.ones else sums
+
+    def gram(self, weight: Floats | None = None) -> Floats:
+        """Return Σ w x xᵀ of shape (q, q), dense: the size of an information matrix."""
+        weight = np.ones(self.shape[0]) if weight is None else weight
+        products = _sparse_gram(self.columns, weight)
+        if not self.ones:
+            return products
+        return _bordered(products, self.columns.T @ weight, weight.sum())
+
+    def grams(self, weights: Floats) -> Floats:
+        """Return Σ w x xᵀ of shape (m, q, q) for each of m rows of weights."""
+        return np.array([self.gram(weight) for weight in weights])
+
+    def squares(self) -> Floats:
+        """Return Σ x² of shape (q,)."""
+        sums = np.bincount(
+            self.columns.indices, weights=self.columns.data**2, minlength=self.columns.shape[1]
+        )
+        return np.concatenate([[float(self.shape[0])] * self.ones, sums])
+
+
+def _sparse_gram(columns: Any, weight: Floats) -> Floats:
+    """Return Σ w x xᵀ, from the pairs of entries in rows of equal length together."""
+    lengths, size = np.diff(columns.indptr), columns.shape[1]
+    if lengths.max(initial=0) > _LONGEST or size > _WIDEST:
+        scaled = columns.copy()
+        scaled.data = scaled.data * np.repeat(weight, lengths)
+        return np.asarray((columns.T @ scaled).toarray(), float)
+    whole = np.zeros(size * size)
+    for length in np.unique(lengths[lengths > 0]):
+        rows = np.flatnonzero(lengths == length)
+        where = columns.indptr[rows] + np.arange(length)[:, None]
+        index, entry = columns.indices[where].astype(np.int64), columns.data[where]
+        for a in range(length):
+            scaled = weight[rows] * entry[a]
+            # half of a square: adding the transpose makes it whole
+            np.add.at(whole, index[a] * (size + 1), 0.5 * scaled * entry[a])
+            np.add.at(whole, index[a] * size + index[a + 1 :], scaled * entry[a + 1 :])
+    square = whole.reshape(size, size)
+    return square + square.T
 
 
 def _bordered(products: Floats, sums: Floats, total: Any) -> Floats:

@@ -162,7 +162,8 @@ def _intercepts(comparisons: _Comparisons) -> Floats | None:
 def _typical_sizes(rows: Rows) -> Floats:
     """Return a size of each column of the design that no single value far away decides."""
     values = rows.columns.values
-    sizes = np.abs(rows.placement.design(values[:: max(1, len(values) // _SAMPLE)]))
+    sample = values[:: max(1, rows.columns.rows // _SAMPLE)]
+    sizes = np.abs(rows.placement.columns(sample).dense)
     sizes = np.sort(np.where(sizes > 0, sizes, np.inf), axis=0)
     half = np.isfinite(sizes).sum(axis=0) // 2
     typical: Floats = sizes[np.minimum(half, len(sizes) - 1), np.arange(sizes.shape[1])]

@@ -27,6 +27,7 @@ _NEAR = 1e-2
 _SAME = 3e-6  # so near, the information is that at the maximum to the digits of a standard error
 CLOSE = 1e-5
 _HALVINGS = 40
+_LARGE = 200  # from so many parameters on, the condition is estimated
 _FEW_HALVINGS = 6
 _MEMORY = 10
 
@@ -164,9 +165,10 @@ def approach(
     """Return a point near the maximum, by gradients and the information of some of the data.
 
     Limited-memory quasi-Newton steps, preconditioned by an information matrix near that of all
-    data (Nocedal and Wright 2006, section 7.2): a few of them cost less than one Hessian.
+    data, or by a guess of its diagonal (Nocedal and Wright 2006, section 7.2): a few of them cost
+    less than one Hessian.
     """
-    factor = _factor(information)
+    factor = _Diagonal(information) if information.ndim == 1 else _factor(information)
     if factor is None:
         return start
     point, (value, gradient) = start, slope(start)
@@ -190,7 +192,9 @@ def approach(
     return point
 
 
-def _two_loops(factor: _Factor, pairs: list[tuple[Floats, Floats]], gradient: Floats) -> Floats:
+def _two_loops(
+    factor: _Factor | _Diagonal, pairs: list[tuple[Floats, Floats]], gradient: Floats
+) -> Floats:
     rest, used = gradient.copy(), []
     for step, change in reversed(pairs):
         weight = float(step @ rest) / float(step @ change)
@@ -221,6 +225,17 @@ class _Factor(NamedTuple):
         result: Floats = solution * self.scale
         return result
 
+    def condition(self, information: Floats) -> float:
+        """Return the condition number of the scaled matrix; of a large one, an estimate."""
+        scaled = information * self.scale * self.scale[:, None]
+        if len(scaled) > _LARGE:
+            from scipy.linalg.lapack import dpocon
+
+            reciprocal, _ = dpocon(self.lower, np.abs(scaled).sum(axis=0).max(), uplo="L")
+            return 1.0 / reciprocal if reciprocal > 0 else math.inf
+        spectrum = np.linalg.eigvalsh(scaled)
+        return float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
+
     def inverse(self) -> Floats:
         from scipy.linalg.lapack import dpotri
 
@@ -240,6 +255,15 @@ def _factor(information: Floats) -> _Factor | None:
     scale = 1.0 / np.sqrt(diagonal)
     lower, trouble = dpotrf(information * scale * scale[:, None], lower=1)
     return None if trouble else _Factor(lower, scale)
+
+
+class _Diagonal(NamedTuple):
+    """A diagonal in the place of an information matrix."""
+
+    values: Floats
+
+    def solve(self, gradient: Floats) -> Floats:
+        return gradient / self.values
 
 
 class _Here(NamedTuple):
@@ -268,8 +292,7 @@ class _Here(NamedTuple):
         if factor is not None:
             step, inverse = factor.solve(self.gradient), factor.inverse()
             decrement = math.sqrt(max(0.0, float(self.gradient @ step)))
-            spectrum = np.linalg.eigvalsh(self.information * factor.scale * factor.scale[:, None])
-            condition = float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
+            condition = factor.condition(self.information)
         measured = Certificate(relative, decrement, condition, self.iteration, reason)
         # the step is known, and shorter than the precision: taking it costs nothing
         point = self.point + step if converged else self.point

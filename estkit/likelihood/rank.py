@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from estkit import data
 from estkit.errors import RankError
 from estkit.likelihood.family import Block, Floats
 from estkit.likelihood.rows import Rows, rescale
@@ -18,6 +19,7 @@ from estkit.likelihood.rows import Rows, rescale
 _SUSPECT = 1e-6  # squared residual of a column on those before it, relative to its own square
 _FAR = 1e4  # typical sizes
 _DEPENDENT = 1e-9  # the same, not squared, from an orthogonal factorisation
+_DEPENDENT_SQUARED = 1e-6  # the same from second moments, which have half of the digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,12 @@ def examine(rows: Rows, *, without_intercept: bool = True) -> tuple[Rows, Scan]:
     if len(flat):
         raise RankError(_constant_message(rows, tuple(names[j] for j in flat), without_intercept))
     if moments.rows >= len(rows.terms) and not _suspicious(moments, rows, center, spread):
+        return rows, moments
+    if data.is_sparse(rows.columns.values):
+        factor = _root(moments, rows, center, spread)
+        free, dependent = _dependent_columns(factor, _DEPENDENT_SQUARED)
+        if dependent:
+            raise RankError(_dependence_message(rows, moments, spread, factor, free, dependent))
         return rows, moments
     factor = _triangle(rows, center, spread)
     resolution = np.finfo(float).eps * _size(rows) * np.sqrt(moments.rows) / spread
@@ -114,6 +122,13 @@ def _active(block: Block) -> Floats:
     return block.design[block.weights > 0]
 
 
+def _root(moments: Scan, rows: Rows, center: Floats, spread: Floats) -> Floats:
+    """Return columns with the inner products of sparse ones, which are too many to factorise."""
+    values, vectors = np.linalg.eigh(_correlation(moments, rows, center, spread))
+    root: Floats = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+    return root
+
+
 def _triangle(rows: Rows, center: Floats, spread: Floats) -> Floats:
     """Return the triangular factor of the centred columns, block by block."""
     factor = np.zeros((0, len(spread)))
@@ -165,32 +180,36 @@ def _size(rows: Rows) -> Floats:
 
 
 def _suspicious(moments: Scan, rows: Rows, center: Floats, spread: Floats) -> bool:
-    start = int(rows.placement.intercept)
-    centred = moments.gram[start:, start:] - moments.rows * np.outer(center, center)
-    correlation = centred / np.outer(spread, spread)
-    np.fill_diagonal(correlation, 1.0)
     try:
-        lower = np.linalg.cholesky(correlation)
+        lower = np.linalg.cholesky(_correlation(moments, rows, center, spread))
     except np.linalg.LinAlgError:
         return True
     return bool((np.diag(lower) ** 2).min(initial=1.0) < _SUSPECT)
+
+
+def _correlation(moments: Scan, rows: Rows, center: Floats, spread: Floats) -> Floats:
+    start = int(rows.placement.intercept)
+    centred = moments.gram[start:, start:] - moments.rows * np.outer(center, center)
+    correlation: Floats = centred / np.outer(spread, spread)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
 
 
 def _dependent_columns(factor: Floats, tolerance: float) -> tuple[list[int], list[int]]:
     """Split columns, in their order, into independent ones and those that depend on them."""
     free: list[int] = []
     dependent: list[int] = []
-    basis = np.zeros((factor.shape[0], 0))
+    found = np.empty(factor.shape, order="F")
     for j, column in enumerate(factor.T):
-        rest = column.copy()
+        rest, basis = column.copy(), found[:, : len(free)]
         for _ in range(2):  # twice is enough for orthogonality to rounding
             rest -= basis @ (basis.T @ rest)
         length = float(np.linalg.norm(rest))
         if length <= tolerance * np.linalg.norm(column):
             dependent.append(j)
         else:
+            found[:, len(free)] = rest / length
             free.append(j)
-            basis = np.column_stack([basis, rest / length])
     return free, dependent
 
 

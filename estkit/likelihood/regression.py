@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at all
 _ALL_STEPS = 200
 _LARGE = 20_000
+_WIDE = 300
+_GRADIENTS = 60
 _COSTLY = 5_000_000  # rows times parameters: one Hessian less is worth the 9th digit of an error
 _SERIAL_ANYWAY = 4_000  # numbers that no linear-algebra library spreads over threads
 _ROUGH = 0.3  # standard errors: how closely a fit to some of the rows is worth solving
@@ -190,6 +192,11 @@ class Regression(Model):
         return self._near(newton.CLOSE)
 
     def _near(self, close: float) -> Floats:
+        if len(self.terms) > _WIDE:  # a Hessian of some rows costs more than gradients of all
+            squares = self.rows.squares()
+            return newton.approach(
+                self.slope, np.zeros(self.size), squares / 4, close=close, max_iter=_GRADIENTS
+            )
         if not self.large:
             return self.origin()
         some = replace(self, rows=self.rows.thinned(self.rows.columns.rows // 10))
@@ -234,7 +241,8 @@ class Regression(Model):
         if self.moments is not None:
             return np.sqrt(np.diag(self.moments.gram))  # no entry exceeds the root sum of squares
         values, placement = self.rows.columns.values, self.rows.placement
-        largest = max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0))))
+        numbers = values.data if data.is_sparse(values) else values
+        largest = max(abs(float(numbers.max(initial=0.0))), abs(float(numbers.min(initial=0.0))))
         scale = 1.0 if placement.scale is None else placement.scale
         slopes = (largest + np.abs(placement.shift)) * scale
         return np.concatenate([np.ones(int(placement.intercept)), slopes])

@@ -15,15 +15,16 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import parallel
+from estkit import data, parallel
 from estkit.data import Columns
-from estkit.likelihood.design import Dense
+from estkit.likelihood.design import Dense, Design, Sparse
 from estkit.likelihood.family import Block, Family, Floats, Response, Sums
 
 T = TypeVar("T")
 
 _NUMBERS_PER_BLOCK = 1 << 17  # 1 MB: the work arrays of a block stay in the second-level cache
 _MOST_ROWS = 8192
+_SPARSE_ROWS = 1 << 16
 _BLOCKS_PER_TASK = 8
 _NUMBERS_WORTH_THREADS = 1_000_000
 _SAMPLE = 1024
@@ -66,8 +67,10 @@ class Placement:
             design[:, start:] = design[:, start:] @ self.mix
         return design
 
-    def columns(self, values: NDArray[Any]) -> Dense:
+    def columns(self, values: Any) -> Design:
         """Return the design of some rows, of the values themselves where they are not moved."""
+        if data.is_sparse(values):
+            return Sparse(values, ones=self.intercept)
         if self.unmoved and values.dtype == np.float64:
             return Dense(values, ones=self.intercept)
         return Dense(self.design(values))
@@ -81,7 +84,7 @@ class Placement:
         self, values: NDArray[Any], inside: Floats, offset: Floats | None
     ) -> Floats:
         """Return the linear predictors of some rows, of shape (n, predictors)."""
-        eta: Floats = self.design(values) @ inside.reshape(self.predictors, -1).T
+        eta: Floats = self.columns(values).predict(inside.reshape(self.predictors, -1)).T
         return eta if offset is None else eta + offset.reshape(len(eta), -1)
 
     @cached_property
@@ -146,6 +149,8 @@ def place(
     active: NDArray[np.bool_] | None = None,
 ) -> Placement:
     """Return a placement that brings every column near 0, from evenly spaced rows that count."""
+    if data.is_sparse(columns.values):  # moving them would fill them
+        return Placement(np.zeros(len(columns.names)), None, intercept, predictors)
     counting = slice(None) if active is None else active
     step = max(1, columns.rows // _SAMPLE)
     sample = columns.values[counting][::step].astype(float)
@@ -226,8 +231,15 @@ class Rows:
 
     @cached_property
     def _parts(self) -> list[slice]:
-        length = max(256, min(_MOST_ROWS, _NUMBERS_PER_BLOCK // max(1, len(self.terms))))
+        if data.is_sparse(self.columns.values):
+            length = _SPARSE_ROWS
+        else:
+            length = self._dense_length
         return [slice(i, i + length) for i in range(0, self.columns.rows, length)]
+
+    @property
+    def _dense_length(self) -> int:
+        return max(256, min(_MOST_ROWS, _NUMBERS_PER_BLOCK // max(1, len(self.terms))))
 
     @cached_property
     def _only_block(self) -> Block | None:
@@ -273,6 +285,13 @@ class Rows:
             )
 
         return _add_up(parallel.map_threads(part_sum, tasks, threads=threads))
+
+    def squares(self) -> Floats:
+        """Return the sums of the squared entries of the design, for every parameter."""
+        sums = np.zeros(len(self.terms))
+        for part in self.each(lambda block: block.columns.squares()):
+            sums += part
+        return np.tile(np.where(sums > 0, sums, 1.0), self.placement.predictors)
 
     def observed(self) -> float:
         """Return the number of observations that the sums run over."""
