@@ -85,6 +85,19 @@ def is_sparse(given: Any) -> bool:
     return hasattr(given, "toarray") and hasattr(given, "nnz") and hasattr(given, "tocsr")
 
 
+def rows_of(values: Any, part: slice) -> Any:
+    """Return some rows, without a copy."""
+    if not is_sparse(values):
+        return values[part]
+    from scipy import sparse
+
+    first, last, _ = part.indices(values.shape[0])
+    start, stop = values.indptr[first], values.indptr[last]
+    pointers = values.indptr[first : last + 1] - start
+    held = values.data[start:stop], values.indices[start:stop], pointers
+    return sparse.csr_array(held, shape=(last - first, values.shape[1]), copy=False)
+
+
 def _read_sparse(given: Any, what: str, rows: int | None) -> Columns:
     """Return a sparse matrix in compressed rows, checked; it is never filled."""
     if given.ndim != 2 or given.dtype.kind not in "fiub":

@@ -61,6 +61,12 @@ def carried_out(jacobian: Floats, inverse: Floats, spread: float) -> tuple[Float
 
     Parameters are brought to size 1 first: the squares of extreme scales would overflow.
     """
+    if jacobian.shape[0] == jacobian.shape[1] == np.count_nonzero(jacobian):
+        size = np.abs(np.diagonal(jacobian))
+        if size.all():  # a diagonal: nothing to multiply
+            relative = spread**2 * inverse
+            with np.errstate(over="ignore"):
+                return relative * size * size[:, None], size * standard_errors(relative)
     size = np.abs(jacobian).max(axis=1, initial=0.0)
     size[size == 0] = 1.0
     back = jacobian / size[:, None]

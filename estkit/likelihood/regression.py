@@ -27,7 +27,7 @@ _EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at a
 _ALL_STEPS = 200
 _LARGE = 20_000
 _WIDE = 300
-_GRADIENTS = 60
+_GRADIENTS = 100
 _COSTLY = 5_000_000  # rows times parameters: one Hessian less is worth the 9th digit of an error
 _SERIAL_ANYWAY = 4_000  # numbers that no linear-algebra library spreads over threads
 _ROUGH = 0.3  # standard errors: how closely a fit to some of the rows is worth solving
@@ -195,7 +195,11 @@ class Regression(Model):
         if len(self.terms) > _WIDE:  # a Hessian of some rows costs more than gradients of all
             squares = self.rows.squares()
             return newton.approach(
-                self.slope, np.zeros(self.size), squares / 4, close=close, max_iter=_GRADIENTS
+                self.slope,
+                np.zeros(self.size),
+                squares / 4,
+                close=0.1 * close,
+                max_iter=_GRADIENTS,
             )
         if not self.large:
             return self.origin()

@@ -223,7 +223,7 @@ class Rows:
         """Return a block: its design in float64, and its part of everything else."""
         response = self.response
         return Block(
-            self.placement.columns(self.columns.values[part]),
+            self.placement.columns(data.rows_of(self.columns.values, part)),
             response.values[part],
             None if response.weights is None else response.weights[part],
             None if self.offset is None else self.offset[part],
