@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
-from scipy import sparse
 
 import estkit as ek
 from estkit import data
@@ -141,7 +140,6 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "names equal as text": (lambda: FRAME.set_axis([1, "1"], axis=1), r"more than one .*'1'"),
     "no rows": (lambda: FRAME.iloc[:0], "no rows"),
     "an empty mapping": (dict, "no rows"),
-    "a sparse matrix": (lambda: sparse.eye(3), r"sparse.*toarray"),
 }
 
 
