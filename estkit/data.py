@@ -392,7 +392,10 @@ def refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
     where = f"{what}: {column}row {row} (counted from 0)"
     if is_missing(value):
         shown = "nan" if isinstance(value, float | np.floating) else "null"
-        raise DataError(f"{where} is missing ({shown}); drop the row or fill the value in first.")
+        raise DataError(
+            f"{where} is missing ({shown}); drop the row or fill the value in first (fit does the "
+            f"former with missing='drop')."
+        )
     if isinstance(value, float | np.floating):
         raise DataError(f"{where} is infinite ({value}); estkit needs finite numbers.")
     shown = f"{value!r:.60}"

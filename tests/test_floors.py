@@ -18,7 +18,7 @@ FLOORS = (
     {"errors"},
     {"estimate"},
     {"data", "table", "parallel"},
-    {"labels"},
+    {"labels", "missing"},
     {"gradients", "similarity"},
     {"montecarlo"},
     {"likelihood", "comparison"},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from estkit import data
-from estkit.errors import DataError
+from estkit.errors import DataError, FitError
 from estkit.labels import read_labels
 from estkit.likelihood.family import Family
 from estkit.likelihood.model import Model, fit_model
@@ -15,6 +17,7 @@ from estkit.likelihood.regression import Regression
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.rows import Rows, place
 from estkit.likelihood.weights import KINDS, given_weights, read_weights
+from estkit.missing import Dropped, drop_missing
 
 
 def fit(
@@ -28,6 +31,7 @@ def fit(
     analytic_weights: Any = None,
     offset: Any = None,
     groups: Any = None,
+    missing: str = "raise",
     start: Any = None,
     errors: str = "raise",
 ) -> LikelihoodFit:
@@ -60,6 +64,10 @@ def fit(
     groups : array-like of shape (n,), optional
         The group to which each row belongs, labels of any kind, for ``covariance("cluster")`` and,
         with sampling weights, for the standard errors; it changes nothing else.
+    missing : {"raise", "drop"}
+        What to do with a row in which X, y, weights, offset or groups have no value (None, NaN, NA,
+        null): raise, or leave it out. ``fit.dropped`` holds the numbers of rows that were left out,
+        and the table says how many values each column lacked. Infinite numbers are never dropped.
     start : array-like of shape (k,), optional
         Where to begin, in the order of ``names``. It changes the path and not the answer.
     errors : {"raise", "return"}
@@ -102,12 +110,37 @@ def fit(
     """
     if errors not in ("raise", "return"):
         raise DataError(f"errors must be 'raise' or 'return', got {errors!r}.")
+    if missing not in ("raise", "drop"):
+        raise DataError(f"missing must be 'raise' or 'drop', got {missing!r}.")
     check_family(family)
-    make = getattr(family, "model", None)  # what is no sum over rows of linear predictors has one
-    given = {"intercept": intercept, "weights": None, "offset": offset, "groups": groups}
+    given = {"X": X, "y": y, "offset": offset, "groups": groups}
     given |= given_weights(family, weights, sampling_weights, analytic_weights)
-    model: Model = gather(family, X, y, **given) if make is None else make(X, y, **given)
-    return fit_model(model, start=start, errors=errors)
+    dropped = Dropped()
+    if missing == "drop":
+        given, dropped = drop_missing(given)
+    make = getattr(family, "model", None)  # what is no sum over rows of linear predictors has one
+    make = make or partial(gather, family)
+    options = {"weights": None, "offset": None, "groups": None, "intercept": intercept, **given}
+    try:
+        model: Model = make(options.pop("X", None), options.pop("y", None), **options)
+    except DataError as error:
+        if not dropped.rows:
+            raise
+        raise DataError(
+            f"{error} (Rows are counted without the {len(dropped.rows)} that were dropped.)"
+        ) from error
+    try:
+        return _told(fit_model(model, start=start, errors=errors), dropped)
+    except FitError as error:
+        error.result = error.result and _told(error.result, dropped)
+        raise
+
+
+def _told(result: LikelihoodFit, dropped: Dropped) -> LikelihoodFit:
+    """Return a fit that knows which rows were left out of it."""
+    if not dropped.rows:
+        return result
+    return replace(result, dropped=dropped.rows, notes=(*result.notes, str(dropped)))
 
 
 def check_family(family: Any) -> None:

@@ -68,6 +68,8 @@ class LikelihoodFit(Uncertainty, Tabular):
     covariance_kind : {"observed", "linearized"}
         What the standard errors are: from the inverse observed information, or with sampling
         weights from the sandwich; `loglik` is then a pseudo-log-likelihood, and has no AIC.
+    dropped : tuple of int
+        The numbers, from 0, of the rows that ``missing="drop"`` left out.
     notes : tuple of str
         What else the reader must know; shown below the table.
 
@@ -106,6 +108,7 @@ class LikelihoodFit(Uncertainty, Tabular):
     _point: Floats
     _model: Any
     covariance_kind: str = field(default="observed", kw_only=True)
+    dropped: tuple[int, ...] = field(default=(), kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __getstate__(self) -> dict[str, Any]:

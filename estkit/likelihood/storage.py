@@ -17,7 +17,7 @@ from estkit.likelihood.uncertainty import frozen
 
 _KEYS = (
     "family options names params std_errors covariance loglik n_obs converged status reason "
-    "certificate terms outcomes sigma constant point covariance_kind notes"
+    "certificate terms outcomes sigma constant point covariance_kind dropped notes"
 ).split()
 # A kind of result has `_own_plain` and `_own_fields` for what it holds beside the common fields.
 _KINDS: dict[str, type[LikelihoodFit]] = {
@@ -48,6 +48,7 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
         "sigma": None if fit.sigma is None else fit.sigma.value,
         "constant": plain(fit.constant),
         "covariance_kind": fit.covariance_kind,
+        "dropped": list(fit.dropped),
         "notes": list(fit.notes),
         "point": plain(fit._point),
         **fit._own_plain(),
@@ -94,6 +95,7 @@ def from_plain(stored: Any) -> LikelihoodFit:
         sigma=None if sigma is None else sigma_estimate(sigma, None if pseudo else stored["n_obs"]),
         constant=_number(stored["constant"]),
         covariance_kind=stored["covariance_kind"],
+        dropped=tuple(stored["dropped"]),
         notes=tuple(stored["notes"]),
         _covariance=frozen(stored["covariance"]),
         _point=frozen(stored["point"]),
