@@ -2,7 +2,8 @@
 
 Likelihood: what is θ̂, and how sure is it?
     `fit`, `fit_many` with `Binomial`, `Softmax`, `Ordinal`, `Gaussian`; they answer with
-    `LikelihoodFit` and `BatchFit`. `proportion` for a share and its interval.
+    `LikelihoodFit` and `BatchFit`. `Distribution` and `Censored` for the laws of scipy.stats, with
+    `DistributionFit`. `proportion` for a share and its interval.
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
     `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
@@ -27,6 +28,9 @@ from estkit.estimate import Estimate
 from estkit.likelihood import (
     BatchFit,
     Binomial,
+    Censored,
+    Distribution,
+    DistributionFit,
     Gaussian,
     LikelihoodFit,
     Ordinal,
@@ -40,8 +44,11 @@ from estkit.montecarlo import Sample, Study, StudyResult, grid, vectorized
 __all__ = [
     "BatchFit",
     "Binomial",
+    "Censored",
     "ConvergenceError",
     "DataError",
+    "Distribution",
+    "DistributionFit",
     "Estimate",
     "EstkitError",
     "EstkitWarning",

@@ -2,6 +2,9 @@
 
 from estkit.likelihood.batch import BatchFit, fit_many
 from estkit.likelihood.binomial import Binomial
+from estkit.likelihood.censoring import Censored
+from estkit.likelihood.distribution import Distribution
+from estkit.likelihood.distribution_fit import DistributionFit
 from estkit.likelihood.fitting import fit
 from estkit.likelihood.gaussian import Gaussian
 from estkit.likelihood.ordinal import Ordinal
@@ -13,6 +16,9 @@ from estkit.likelihood.softmax import Softmax
 __all__ = [
     "BatchFit",
     "Binomial",
+    "Censored",
+    "Distribution",
+    "DistributionFit",
     "Gaussian",
     "LikelihoodFit",
     "Ordinal",

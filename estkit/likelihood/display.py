@@ -40,6 +40,22 @@ def table_of(fit: LikelihoodFit, level: float, errors: NDArray[np.float64]) -> T
     return Table(columns, title, _notes(fit))
 
 
+def parameter_table(fit: LikelihoodFit, level: float, errors: NDArray[np.float64]) -> Table:
+    """Return the table of parameters that nobody would test for 0, such as those of a law."""
+    limits = inference.wald_interval(fit.params, errors, level)
+    columns = [
+        Column("term", list(fit.names)),
+        Column("estimate", fit.params, errors),
+        Column("std_error", errors, style="error"),
+        Column("lower", limits[:, 0], errors),
+        Column("upper", limits[:, 1], errors),
+    ]
+    law, fixed = fit.family.law, getattr(fit.family, "fixed", None) or {}
+    title = f"Distribution {getattr(law, 'name', law)}, {fit.n_obs} observations"
+    held = ", ".join(f"{name} = {value:g}" for name, value in fixed.items() if value is not None)
+    return Table(columns, title + (f", {held}" if held else ""), _notes(fit))
+
+
 def _notes(fit: LikelihoodFit) -> list[str]:
     if not fit.converged:
         return [f"Not converged: {fit.reason}"]

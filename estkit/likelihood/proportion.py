@@ -208,15 +208,15 @@ def _likelihood_ratio(x: Floats, n: Floats, z: float, _: float) -> Limit:
         t = np.expm1(w)
         u = x * t
         v = -u / np.maximum(y, 1.0)
-        failures = np.where(y > 0, y * _minus_log(v, np.log1p(v)), -u)
-        drop, slope = x * _minus_log(t, w) + failures, u * (x + y) / (y - u)
+        failures = np.where(y > 0, y * minus_log(v, np.log1p(v)), -u)
+        drop, slope = x * minus_log(t, w) + failures, u * (x + y) / (y - u)
         return drop / (z * z / 2) - 1.0, slope / (z * z / 2)
 
     w = _newton(excess, -np.log1p(_wide(x, n, z) / x), x, n - x)
     return x / n * np.exp(w), (n - x - x * np.expm1(w)) / n
 
 
-def _minus_log(t: Floats, log1p: Floats) -> Floats:
+def minus_log(t: Floats, log1p: Floats) -> Floats:
     """Return t - log(1 + t) without cancellation, given the logarithm too."""
     small = np.abs(t) < 0.3
     s = np.where(small, t / (2.0 + t), 0.0)  # log(1 + t) = 2 atanh(s)

@@ -9,6 +9,7 @@ from typing import Any
 
 from estkit.errors import DataError
 from estkit.estimate import plain
+from estkit.likelihood.distribution_fit import DistributionFit
 from estkit.likelihood.newton import Certificate
 from estkit.likelihood.ordered import OrdinalFit
 from estkit.likelihood.regression_fit import RegressionFit
@@ -21,7 +22,7 @@ _KEYS = (
 ).split()
 # A kind of result has `_own_plain` and `_own_fields` for what it holds beside the common fields.
 _KINDS: dict[str, type[LikelihoodFit]] = {
-    kind.__name__: kind for kind in (RegressionFit, OrdinalFit)
+    kind.__name__: kind for kind in (RegressionFit, OrdinalFit, DistributionFit)
 }
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 

@@ -1,0 +1,1 @@
+"""Univariate distributions as likelihoods: their parameters, their sums, their rows."""
