@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +21,39 @@ _LARGEST_COUNT = 1 << 52  # so that the sum of two counts is still exact
 _CHUNK = 1 << 18  # numbers looked at together when a bad one must be found
 
 
+class Coding(Protocol):
+    """How columns of numbers are made from what was given, when they are not what was given."""
+
+    @property
+    def members(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the columns that were made from one thing, by its name."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the fit must know."""
+        ...
+
+    def read(self, given: Any) -> Columns:
+        """Return the same columns of new rows."""
+        ...
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Columns:
     """A checked matrix of real numbers, of any numeric dtype, and a name for each column.
 
-    It is an array, or a sparse matrix in compressed rows.
+    It is an array, or a sparse matrix in compressed rows. What was made from something else, such
+    as categories, knows its `coding`.
     """
 
     values: Any
     names: tuple[str, ...]
+    coding: Coding | None = None
 
     @property
     def rows(self) -> int:
@@ -72,6 +96,11 @@ def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Col
                 f"{what} must have two dimensions (rows, columns), got shape {values.shape}."
             )
         columns = Columns(values, _unnamed(what, values.shape[1]))
+    return checked(columns, what=what, rows=rows)
+
+
+def checked(columns: Columns, *, what: str, rows: int | None = None) -> Columns:
+    """Return columns that have rows, as many as wanted, and finite numbers only; or raise."""
     if columns.rows == 0:
         raise DataError(f"{what} has no rows; at least one observation is needed.")
     if rows is not None and columns.rows != rows:
@@ -221,6 +250,11 @@ def read_matching(given: Any, names: Sequence[str]) -> Columns:
                 f"{', '.join(names) or 'the intercept alone'}."
             )
         return Columns(columns.values, tuple(names))
+    return read_columns(select(frame, names).to_native())
+
+
+def select(frame: Any, names: Sequence[str]) -> Any:
+    """Return the columns of these names, in this order, of a narwhals frame."""
     found = {str(name): name for name in frame.columns}
     missing = [name for name in names if name not in found]
     if missing:
@@ -228,7 +262,7 @@ def read_matching(given: Any, names: Sequence[str]) -> Columns:
             f"X has the columns {', '.join(found)}, but the fit used {', '.join(names)}; missing: "
             f"{', '.join(missing)}."
         )
-    return read_columns(frame.select([found[name] for name in names]).to_native())
+    return frame.select([found[name] for name in names])
 
 
 def check_rows(what: str, found: int, rows: int) -> None:
@@ -313,11 +347,12 @@ def _read_frame(frame: Any, what: str) -> Columns:
         raise DataError(f"{what} has more than one column named {repeated[0]!r}; rename one.")
     values = np.empty((len(frame), len(names)), order="F")
     for j, (name, column) in enumerate(zip(names, frame.iter_columns(), strict=True)):
-        values[:, j] = _read_series(column, what, name)
+        values[:, j] = read_series(column, what, name)
     return Columns(values, names)
 
 
-def _read_series(column: Any, what: str, name: str) -> NDArray[Any]:
+def read_series(column: Any, what: str, name: str) -> NDArray[Any]:
+    """Return the numbers of a narwhals series."""
     missing = column.is_null().to_numpy()
     if missing.any():
         row = int(np.argmax(missing))
@@ -400,6 +435,6 @@ def refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
         raise DataError(f"{where} is infinite ({value}); estkit needs finite numbers.")
     shown = f"{value!r:.60}"
     raise DataError(
-        f"{where} is not a number: {shown} ({type(value).__name__}); convert the column, or code "
-        f"its categories as 0/1 columns."
+        f"{where} is not a number: {shown} ({type(value).__name__}); convert the column; in X, "
+        f"categories and text are coded when they are columns of a data frame."
     )

@@ -18,7 +18,7 @@ FLOORS = (
     {"errors"},
     {"estimate"},
     {"data", "table", "parallel"},
-    {"labels", "missing"},
+    {"labels", "missing", "categories"},
     {"gradients", "similarity"},
     {"montecarlo"},
     {"likelihood", "comparison"},

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from estkit import data
+from estkit.categories import read_design
 from estkit.errors import DataError, FitError
 from estkit.labels import read_labels
 from estkit.likelihood.family import Family
@@ -42,8 +43,10 @@ def fit(
     family : Family
         What is maximised, for example ``Binomial()``, ``Softmax()`` or ``Gaussian()``.
     X : array-like of shape (n, p) or (n,), data frame, or None
-        The covariates, one row for each observation; numbers only. The columns of a frame give the
-        names, those of an array are called ``x0``, ``x1``, ... None fits the intercept alone.
+        The covariates, one row for each observation. The columns of a frame give the names, those
+        of an array are called ``x0``, ``x1``, ... None fits the intercept alone. Columns of a frame
+        that hold categories or text have a coefficient for each level but the first, named
+        ``race[black]``; the first is the first category, or of text the first in sorted order.
     y : array-like
         The response, in the form that the family asks for.
     intercept : bool
@@ -107,6 +110,15 @@ def fit(
     (array([-60.1 ,  33.93]), array([5.16, 2.9 ]))
     >>> beetles.predict({"dose": [1.8]}).round(4)
     array([0.7268])
+
+    Text and categories are coded, and kept for new rows:
+
+    >>> soil = {"soil": ["clay", "sand", "loam", "clay", "sand", "loam", "sand"]}
+    >>> yields = ek.fit(ek.Gaussian(), soil, [5.1, 3.0, 6.2, 4.9, 3.4, 5.8, 3.2])
+    >>> yields.names, yields.params.round(2)
+    (('intercept', 'soil[loam]', 'soil[sand]'), array([ 5. ,  1. , -1.8]))
+    >>> yields.predict({"soil": ["loam"]})
+    array([6.])
     """
     if errors not in ("raise", "return"):
         raise DataError(f"errors must be 'raise' or 'return', got {errors!r}.")
@@ -174,7 +186,7 @@ def gather(
     data.check_same_index(X=X, y=y, **weighted, offset=offset, groups=groups)
     if X is None and not np.shape(y):
         raise DataError(f"y must hold a response for each row, got {y!r:.60}.")
-    columns = data.read_columns(X, rows=len(y) if X is None else None)
+    columns = read_design(X, rows=len(y) if X is None else None, intercept=intercept)
     if intercept and "intercept" in columns.names:
         raise DataError(
             "X has a column named 'intercept' and an intercept is added; pass intercept=False or "

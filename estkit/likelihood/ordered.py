@@ -139,4 +139,4 @@ class OrderedRegression(Regression):
 
     def _form(self, point: Floats) -> dict[str, Any]:
         inside = self.tie @ self.inside(point)
-        return {"_placement": self.rows.placement, "_inside": frozen(inside)}
+        return {**super()._form(point), "_inside": frozen(inside)}

@@ -75,6 +75,12 @@ class Regression(Model):
         return self.rows.response.weighting
 
     @property
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What was done with the columns on the way in."""
+        coding = self.rows.columns.coding
+        return () if coding is None else coding.notes
+
+    @property
     def groups(self) -> NDArray[np.int64] | None:  # type: ignore[override]
         """The number of the group to which each row belongs."""
         return self.rows.groups
@@ -304,7 +310,11 @@ class Regression(Model):
         )
 
     def _form(self, point: Floats) -> dict[str, Any]:
-        return {"_placement": self.rows.placement, "_inside": frozen(self.inside(point))}
+        return {
+            "_placement": self.rows.placement,
+            "_inside": frozen(self.inside(point)),
+            "_coding": self.rows.columns.coding,
+        }
 
     def predictors(self, inside: Floats) -> Floats:
         """Return the linear predictors of the rows, in the unit of y."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from estkit import data
+from estkit.categories import Coding
 from estkit.errors import DataError
 from estkit.estimate import plain
 from estkit.likelihood.family import Family, Floats, Response
@@ -24,6 +25,7 @@ class RegressionFit(LikelihoodFit):
     family: Family
     _placement: Placement
     _inside: Floats
+    _coding: data.Coding | None = None
 
     def predict(self, X: Any = None, *, offset: Any = None) -> Floats:
         """Return the expected outcome: a probability, K probabilities, or a mean.
@@ -31,7 +33,8 @@ class RegressionFit(LikelihoodFit):
         Parameters
         ----------
         X : array-like or data frame, optional
-            Columns as in the fit; a frame may have them in any order. By default the training data.
+            Columns as in the fit; a frame may have them in any order, and categories must be of the
+            levels that the fit has seen. By default the training data.
         offset : array-like, optional
             As in the fit; for new rows it is 0 unless given.
 
@@ -56,21 +59,34 @@ class RegressionFit(LikelihoodFit):
             rows_wanted = 1 if offset is None else len(offset)
             columns = data.Columns(np.empty((rows_wanted, 0)), ())
         else:
-            columns = data.read_matching(X, self._columns)
+            coding = self._coding
+            columns = coding.read(X) if coding else data.read_matching(X, self._columns)
         response = Response(np.zeros(columns.rows), None, columns.rows, 0.0, self.outcomes)
         checked = self.family.encode_offset(offset, response)
         eta = self._placement.linear_predictors(columns.values, self._inside, checked)
         return self.family.mean(eta, response)
 
     def _own_plain(self) -> dict[str, Any]:
-        return {"placement": self._placement.to_plain(), "inside": plain(self._inside)}
+        return {
+            "placement": self._placement.to_plain(),
+            "inside": plain(self._inside),
+            "coding": None if self._coding is None else self._coding.to_plain(),
+        }
 
     @classmethod
     def _own_fields(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
         if "placement" not in stored or "inside" not in stored:
             raise DataError("Expected a dict that `to_dict` wrote; it lacks the placement.")
         placement = Placement.from_plain(stored["placement"])
-        return {"_placement": placement, "_inside": frozen(stored["inside"])}
+        coding = stored.get("coding")
+        return {
+            "_placement": placement,
+            "_inside": frozen(stored["inside"]),
+            "_coding": None if coding is None else Coding.from_plain(coding),
+        }
+
+    def _members(self, term: str) -> tuple[str, ...]:
+        return self._coding.members.get(term, ()) if self._coding else ()
 
     @property
     def _columns(self) -> tuple[str, ...]:

@@ -129,8 +129,8 @@ class Uncertainty:
         Parameters
         ----------
         terms : sequence of str, optional
-            Names of parameters, or terms (for softmax in all outcomes); by default all but the
-            intercepts.
+            Names of parameters, or terms (for softmax in all outcomes), or categorical columns (in
+            all levels); by default all but the intercepts.
         value : float or array, optional
             The hypothetical value of each.
         kind : str
@@ -259,8 +259,9 @@ class Uncertainty:
             terms = [term for term in self.terms if term not in self._baseline]
         chosen: list[int] = []
         for term in [terms] if isinstance(terms, str) else terms:
+            wanted = {term, *self._members(term)}
             pairs = zip(self.names, of_term, strict=True)
-            found = [i for i, pair in enumerate(pairs) if term in pair]
+            found = [i for i, pair in enumerate(pairs) if not wanted.isdisjoint(pair)]
             if not found:
                 raise DataError(f"{term!r} is not a parameter; they are {', '.join(self.names)}.")
             chosen += found
@@ -272,6 +273,10 @@ class Uncertainty:
     def _baseline(self) -> tuple[str, ...]:
         """The terms of a model without any effect, which tests leave alone unless asked."""
         return ("intercept",)
+
+    def _members(self, term: str) -> tuple[str, ...]:
+        """Return the terms that one categorical column was made into."""
+        return ()
 
     def _training(self, wanted: str) -> Any:
         if self._model is None:

@@ -54,7 +54,10 @@ COLUMNS: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "a word": (lambda: frame(dose=with_value("high", object)), ["'dose'", "row 3", "'high'"]),
     "numbers as text": (lambda: frame(dose=["1.5"] * ROWS), ["'dose'", "row 0", "'1.5'", "str"]),
     "text array": (lambda: frame().to_numpy().astype(str), ["'x0'", "row 0", "not a number"]),
-    "categories": (lambda: frame(dose=pd.Categorical(["a", "b"] * 60)), ["'dose'", "'a'", "0/1"]),
+    "dates as categories": (
+        lambda: frame(dose=pd.Categorical(pd.date_range("2020", periods=2).repeat(60))),
+        ["'dose'", "Timestamp"],
+    ),
     "dates": (lambda: frame(dose=pd.date_range("2020", periods=ROWS)), ["'dose'", "row 0"]),
     "complex": (lambda: frame().to_numpy() + 1j, ["real", "complex128"]),
     "ragged": (lambda: [[1.0, 2.0], [3.0]] * 60, ["ragged"]),
