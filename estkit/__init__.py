@@ -3,7 +3,8 @@
 Likelihood: what is θ̂, and how sure is it?
     `fit`, `fit_many` with `Binomial`, `Softmax`, `Ordinal`, `Gaussian`; they answer with
     `LikelihoodFit` and `BatchFit`. `Distribution` and `Censored` for the laws of scipy.stats, with
-    `DistributionFit`. `proportion` for a share and its interval.
+    `DistributionFit`; `Likelihood` for your own function, with `CustomFit`. `proportion` for a
+    share and its interval.
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
     `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
@@ -29,9 +30,11 @@ from estkit.likelihood import (
     BatchFit,
     Binomial,
     Censored,
+    CustomFit,
     Distribution,
     DistributionFit,
     Gaussian,
+    Likelihood,
     LikelihoodFit,
     Ordinal,
     Softmax,
@@ -46,6 +49,7 @@ __all__ = [
     "Binomial",
     "Censored",
     "ConvergenceError",
+    "CustomFit",
     "DataError",
     "Distribution",
     "DistributionFit",
@@ -54,6 +58,7 @@ __all__ = [
     "EstkitWarning",
     "FitError",
     "Gaussian",
+    "Likelihood",
     "LikelihoodFit",
     "MissingExtraError",
     "Ordinal",

@@ -3,6 +3,8 @@
 from estkit.likelihood.batch import BatchFit, fit_many
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.censoring import Censored
+from estkit.likelihood.custom import Likelihood
+from estkit.likelihood.custom_fit import CustomFit
 from estkit.likelihood.distribution import Distribution
 from estkit.likelihood.distribution_fit import DistributionFit
 from estkit.likelihood.fitting import fit
@@ -17,9 +19,11 @@ __all__ = [
     "BatchFit",
     "Binomial",
     "Censored",
+    "CustomFit",
     "Distribution",
     "DistributionFit",
     "Gaussian",
+    "Likelihood",
     "LikelihoodFit",
     "Ordinal",
     "RegressionFit",

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.estimate import with_error
-from estkit.likelihood import inference
 from estkit.table import Column, Table
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ _STATISTIC_ERROR = 0.1  # a test statistic is shown to two decimals
 
 def table_of(fit: LikelihoodFit, level: float, errors: NDArray[np.float64]) -> Table:
     """Return the coefficient table with its notes."""
-    statistic, p_value = inference.wald_statistics(fit.params, errors)
-    limits = inference.wald_interval(fit.params, errors, level)
+    statistic, p_value = fit._wald_statistics(errors)
+    limits = fit._wald_limits(errors, level)
     terms = list(fit.terms) * (len(fit.names) // len(fit.terms))
     columns = [
         Column("term", terms),
@@ -36,13 +35,12 @@ def table_of(fit: LikelihoodFit, level: float, errors: NDArray[np.float64]) -> T
         named = zip(fit.names, terms, strict=True)
         outcomes = [name.removesuffix(f":{term}") for name, term in named]
         columns.insert(0, Column("outcome", outcomes))
-    title = f"{type(fit.family).__name__} regression, {fit.n_obs} observations"
-    return Table(columns, title, _notes(fit))
+    return Table(columns, fit._title, _notes(fit))
 
 
 def parameter_table(fit: LikelihoodFit, level: float, errors: NDArray[np.float64]) -> Table:
     """Return the table of parameters that nobody would test for 0, such as those of a law."""
-    limits = inference.wald_interval(fit.params, errors, level)
+    limits = fit._wald_limits(errors, level)
     columns = [
         Column("term", list(fit.names)),
         Column("estimate", fit.params, errors),
@@ -79,6 +77,7 @@ def _notes(fit: LikelihoodFit) -> list[str]:
         totals,
         f"Converged in {steps}: Newton decrement {_small(measured.newton_decrement)}, relative "
         f"gradient {_small(measured.relative_gradient)}, condition {measured.condition:.3g}.",
+        *fit._remarks(),
     ]
 
 

@@ -22,8 +22,8 @@ from estkit.missing import Dropped, drop_missing
 
 
 def fit(
-    family: Family,
-    X: Any,
+    family: Any,
+    X: Any = None,
     y: Any = None,
     *,
     intercept: bool = True,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import DataError, EstkitError
-from estkit.estimate import Estimate
+from estkit.estimate import Estimate, plain
 from estkit.likelihood import inference
 from estkit.likelihood.family import Floats
 from estkit.likelihood.model import Model
@@ -237,6 +237,14 @@ class LikelihoodFit(Uncertainty, Tabular):
             reason="" if self.converged else self.reason,
         )
 
+    @property
+    def _title(self) -> str:
+        return f"{type(self.family).__name__} regression, {self.n_obs} observations"
+
+    def _remarks(self) -> list[str]:
+        """Return notes for the foot of the table that only this kind of fit has."""
+        return []
+
     def _table(self, level: float = 0.95, kind: str | None = None) -> Table:
         from estkit.likelihood.display import table_of
 
@@ -260,6 +268,18 @@ class LikelihoodFit(Uncertainty, Tabular):
         from estkit.plot import plot_coefficients
 
         return plot_coefficients(self, level=level, ax=ax)
+
+    def _options(self) -> dict[str, Any]:
+        """Return what makes the family anew, as plain values."""
+        options: dict[str, Any] = plain(asdict(self.family))
+        return options
+
+    @classmethod
+    def _family(cls, stored: Mapping[str, Any]) -> Any:
+        """Return the family that was stored."""
+        from estkit import likelihood
+
+        return getattr(likelihood, stored["family"])(**stored["options"])
 
     def _own_plain(self) -> dict[str, Any]:
         """Return the fields that only fits of this kind have, as plain values."""

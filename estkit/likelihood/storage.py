@@ -9,6 +9,7 @@ from typing import Any
 
 from estkit.errors import DataError
 from estkit.estimate import plain
+from estkit.likelihood.custom_fit import CustomFit
 from estkit.likelihood.distribution_fit import DistributionFit
 from estkit.likelihood.newton import Certificate
 from estkit.likelihood.ordered import OrdinalFit
@@ -22,7 +23,7 @@ _KEYS = (
 ).split()
 # A kind of result has `_own_plain` and `_own_fields` for what it holds beside the common fields.
 _KINDS: dict[str, type[LikelihoodFit]] = {
-    kind.__name__: kind for kind in (RegressionFit, OrdinalFit, DistributionFit)
+    kind.__name__: kind for kind in (RegressionFit, OrdinalFit, DistributionFit, CustomFit)
 }
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 
@@ -33,7 +34,7 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
         **_FORMAT,
         "kind": type(fit).__name__,
         "family": type(fit.family).__name__,
-        "options": plain(asdict(fit.family)),
+        "options": fit._options(),
         "names": list(fit.names),
         "params": plain(fit.params),
         "std_errors": plain(fit.std_errors),
@@ -77,11 +78,9 @@ def from_plain(stored: Any) -> LikelihoodFit:
     lacking = [name for name in _KEYS if name not in stored]
     if lacking:
         raise DataError(f"Expected a dict that `to_dict` wrote; it lacks {lacking}.")
-    from estkit import likelihood
-
     sigma, pseudo = stored["sigma"], stored["covariance_kind"] == "linearized"
     return kind(
-        family=getattr(likelihood, stored["family"])(**stored["options"]),
+        family=kind._family(stored),
         names=tuple(stored["names"]),
         params=frozen(stored["params"]),
         std_errors=frozen(stored["std_errors"]),

@@ -112,7 +112,7 @@ class Uncertainty:
         """
         check_level(level)
         if method == "wald":
-            return inference.wald_interval(self.params, self._errors(kind), level)
+            return self._wald_limits(self._errors(kind), level)
         if method != "profile":
             raise DataError(f"method must be 'wald' or 'profile', got {method!r}.")
         self._usable()
@@ -147,6 +147,12 @@ class Uncertainty:
         chosen, difference, named = self._hypothesis(terms, value)
         covariance = self.covariance(kind)[np.ix_(chosen, chosen)]
         return inference.wald_test(difference, covariance, named)
+
+    def _wald_limits(self, errors: Floats, level: float) -> Floats:
+        return inference.wald_interval(self.params, errors, level)
+
+    def _wald_statistics(self, errors: Floats) -> tuple[Floats, Floats]:
+        return inference.wald_statistics(self.params, errors)
 
     def _errors(self, kind: str | None) -> Floats:
         if kind is None or kind == self.covariance_kind:
