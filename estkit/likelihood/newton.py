@@ -237,11 +237,12 @@ class _Factor(NamedTuple):
         return float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
 
     def inverse(self) -> Floats:
-        from scipy.linalg.lapack import dpotri
+        from scipy.linalg.lapack import dtrtri
 
-        half, _ = dpotri(self.lower, lower=1)
-        whole = np.tril(half) + np.tril(half, -1).T
-        result: Floats = whole * self.scale * self.scale[:, None]
+        # dpotri does the same, but wakes the threads of OpenBLAS even for a 5 × 5 matrix
+        half, _ = dtrtri(self.lower, lower=1)
+        half = np.tril(half) * self.scale
+        result: Floats = half.T @ half
         return result
 
 
