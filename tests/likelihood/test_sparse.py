@@ -69,7 +69,7 @@ def test_long_rows_and_wide_designs_take_another_way_to_the_same_numbers() -> No
 
 def test_many_columns_start_from_gradients_alone() -> None:
     rng = np.random.default_rng(4)
-    codes = rng.integers(0, 200, size=(30_000, 2)) + [0, 200]
+    codes = rng.integers(0, 200, size=(30_000, 2)) + np.array([0, 200])
     index = np.arange(0, 60_001, 2)
     every = sparse.csr_matrix((np.ones(60_000), codes.ravel(), index), (30_000, 400))
     X = every[:, [j for j in range(400) if j % 200]]
