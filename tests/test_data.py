@@ -119,7 +119,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "None": (lambda: [[1.0, None]], r"'x1', row 0 .*missing"),
     "a word": (lambda: [[1.0, "tall"]], r"'x1', row 0 .*not a number: 'tall' \(str\)"),
     "digits as text": (lambda: FRAME.assign(dose=["1", "2", "3"]), r"'dose', row 0 .*'1' \(str\)"),
-    "categories": (lambda: FRAME.assign(dose=pd.Categorical(list("aba"))), r"'dose'.*'a'.*a data frame"),
+    "categories": (
+        lambda: FRAME.assign(dose=pd.Categorical(list("aba"))),
+        r"'dose'.*'a'.*a data frame",
+    ),
     "dates": (lambda: FRAME.assign(dose=pd.date_range("2020", periods=3)), r"'dose', row 0 .*date"),
     "lists in a column": (lambda: FRAME.assign(dose=[[1], [2], [3]]), r"'dose', row 0 .*list"),
     "a complex column": (lambda: FRAME.assign(dose=[1j, 2, 3]), r"'dose', row 0 .*complex"),
