@@ -18,7 +18,6 @@ from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import plain
 from estkit.likelihood import binomial_batch
-from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.family import Family, Floats
 from estkit.likelihood.fitting import check_family, fit
 from estkit.likelihood.model import fit_model
@@ -118,7 +117,7 @@ def fit_many(
     Parameters
     ----------
     family : Family
-        What is maximised. Binomial regression has a batched kernel; other families are looped.
+        What is maximised. The logit link has a batched kernel; other links and families are looped.
     X : array of shape (R, n, p) or (n, p), data frame, or None
         The covariates of each replicate, or of all; a frame gives its names, None is the intercept
         alone.
@@ -167,7 +166,7 @@ def fit_many(
 
     solved: list[binomial_batch.Solved] = []
     names = None
-    if isinstance(family, Binomial):
+    if binomial_batch.suits(family):
         own_names = columns.names if columns else tuple(f"x{j}" for j in range(X.shape[-1]))
         names = ("intercept",) * intercept + own_names
         added = None if offset is None else data.read_vector(offset, what="offset", rows=y.shape[1])
@@ -185,7 +184,7 @@ def fit_rows(model: Regression, values: NDArray[Any]) -> BatchFit:
         return fit_model(model.renew(values[replicate]), errors="return")
 
     solved: list[binomial_batch.Solved] = []
-    if isinstance(family, Binomial):
+    if binomial_batch.suits(family):
         outcomes = binomial_batch.redrawn(family, values, rows.response)
         columns = np.asarray(rows.columns.values, float)
         intercept = rows.placement.intercept

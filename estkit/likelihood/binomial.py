@@ -1,4 +1,4 @@
-"""The binomial likelihood: successes out of trials, one linear predictor with a logit link."""
+"""The binomial likelihood: successes out of trials, one linear predictor, six links."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import Labels, read_labels
+from estkit.likelihood import links
+from estkit.likelihood.bounds import Domain
 from estkit.likelihood.family import (
     Block,
     Conclusion,
@@ -22,22 +24,20 @@ from estkit.likelihood.family import (
 )
 from estkit.likelihood.weights import KINDS, Weights, hold_shares, read_totals, read_weights
 
-LINKS = ("logit",)
-
 
 @dataclass(frozen=True)
 class Binomial:
-    r"""Binomial regression: the number of successes out of trials, with a logit link.
+    r"""Binomial regression: the number of successes out of trials, with one of six links.
 
     The log-likelihood of s successes in m trials with probability π is
-    ``log C(m, s) + s log π + (m - s) log(1 - π)``, with ``log(π / (1 - π)) = xᵀβ + offset``
-    (McCullagh and Nelder 1989, chapter 4). The binomial coefficient is kept, so that the AIC of
-    grouped data agrees with R.
+    ``log C(m, s) + s log π + (m - s) log(1 - π)``, with ``link(π) = η = xᵀβ + offset`` (McCullagh
+    and Nelder 1989, chapter 4). The binomial coefficient is kept, so that the AIC of grouped data
+    agrees with R.
 
     Parameters
     ----------
-    link : {"logit"}
-        The link function.
+    link : {"logit", "probit", "cloglog", "cauchit", "log", "identity"}
+        The link function; see the notes.
     success : label, optional
         Which of two labels counts as success; needed unless y is 0/1 or bool.
 
@@ -45,6 +45,23 @@ class Binomial:
     -----
     y may be 0/1 numbers, bools, two labels of any kind with `success`, an (n, 2) array or frame of
     successes and failures, or shares of successes with the trials as ``analytic_weights``.
+
+    - logit: log(π / (1 - π)) = η; a slope is a log odds ratio.
+    - probit: π = Φ(η).
+    - cloglog: π = 1 - exp(-exp(η)); a slope is a log ratio of hazards, when survival was grouped.
+    - cauchit: π = 1/2 + arctan(η) / π; few rows far from what is expected sway it little. Its
+      likelihood may have several maxima: the highest of those found from several starts is given.
+    - log: π = exp(η), η < 0; a slope is a log relative risk.
+    - identity: π = η, 0 < η < 1; a slope is a difference of risks.
+
+    Standard errors are those of the observed information, which for all but the logit differs from
+    the expected information that R's glm reports: ``covariance("expected")`` has it.
+
+    With the logit, probit, cloglog and cauchit link the maximum is finite unless the outcomes are
+    separated. With the log link it lies at infinity when a combination of columns is the same in
+    all rows with successes and below that only in rows without; with the identity link never. But
+    with both it may lie on the edge, where some fitted probability is 0 or 1; there are no standard
+    errors there, and `fit` raises a FitError that names the rows.
 
     Examples
     --------
@@ -57,6 +74,9 @@ class Binomial:
     >>> grouped = ek.fit(ek.Binomial(), [0, 1], [[3, 7], [6, 4]])
     >>> fit.names, float(round(grouped.params[1], 4))
     (('intercept', 'x0'), 1.2528)
+    >>> risk_ratio = ek.fit(ek.Binomial(link="log"), [0, 1], [[3, 7], [6, 4]])
+    >>> np.exp(risk_ratio.params).round(4)
+    array([0.3, 2. ])
     """
 
     weightings: ClassVar = tuple(KINDS)
@@ -66,8 +86,27 @@ class Binomial:
     success: Any = None
 
     def __post_init__(self) -> None:
-        if self.link not in LINKS:
-            raise DataError(f"link must be one of {LINKS}, got {self.link!r}.")
+        if self.link not in links.LINKS:
+            known = ", ".join(repr(name) for name in links.LINKS)
+            raise DataError(f"link must be one of {known}, got {self.link!r}.")
+
+    @property
+    def neighbour(self) -> Binomial | None:
+        """A concave likelihood to start from, where this one may have several maxima."""
+        return None if self._link.concave else replace(self, link="logit")
+
+    def domain(self, response: Response) -> Domain | None:
+        """Return the bounds of the predictors, if there are any, and the link of the mean."""
+        lower, upper = self._link.lower, self._link.upper
+        if np.isinf(lower) and np.isinf(upper):
+            return None
+        trials = len(response.values) if response.weights is None else response.weights.sum()
+        share = (response.values.sum() + 0.5) / (trials + 1.0)  # never 0 or 1
+        return Domain(lower, upper, float(self._link.link(np.array([share]))[0]))
+
+    @property
+    def _link(self) -> links.Link:
+        return links.LINKS[self.link]
 
     def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights, and return successes and trials of every row."""
@@ -167,8 +206,10 @@ class Binomial:
 
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
         """Return the sums of a block; exact for linear predictors of any size."""
-        trials = block.weights
         eta = _linear_predictor(params, block)
+        if self.link != "logit":
+            return self._evaluate(eta, block, curvature)
+        trials = block.weights
         small, near_one, residual = _pieces(eta, block)
         failures = (1.0 if trials is None else trials) - block.values
         against = np.where(eta > 0, failures, block.values)
@@ -183,31 +224,81 @@ class Binomial:
             information = block.columns.gram(weight)
         return Sums(loglik, block.columns.collect(residual[None])[0], information)
 
+    def _evaluate(self, eta: Floats, block: Block, curvature: bool) -> Sums:
+        """Return the same through the functions of a link; -inf outside its domain."""
+        eta, inside = self._placed(eta, block)
+        if not inside:
+            size = block.columns.shape[1]
+            return Sums(-np.inf, np.zeros(size), np.zeros((size, size)))
+        loglik, score, second = links.rows(self._link, eta, block.values, block.weights)
+        information = block.columns.gram(-second) if curvature else None
+        return Sums(float(loglik.sum()), block.columns.collect(score[None])[0], information)
+
+    def _placed(self, eta: Floats, block: Block) -> tuple[Floats, bool]:
+        """Return predictors, moved inside where no trial was made, and whether all are inside."""
+        lower, upper = self._link.lower, self._link.upper
+        beyond = ~((eta > lower) & (eta < upper))
+        if not beyond.any():
+            return eta, True
+        empty = beyond & (block.weights == 0) if block.weights is not None else ~beyond
+        middle = self._link.link(np.array([0.5]))
+        return np.where(empty, middle, eta), not (beyond & ~empty).any()
+
     def expected(self, params: Floats, block: Block) -> Floats:
-        """Return the information, which the outcomes do not enter."""
-        information = self.evaluate(params, block, curvature=True).information
-        assert information is not None
-        return information
+        """Return the expected information; the observed one differs but for the logit."""
+        eta, _ = self._placed(_linear_predictor(params, block), block)
+        weight = links.expected_weight(self._link, eta)
+        if block.weights is not None:
+            weight = weight * block.weights
+        return block.columns.gram(weight)
 
     def scores(self, params: Floats, block: Block) -> Floats:
-        """Return the score of each row: (successes - trials · probability) times x."""
-        _, _, residual = _pieces(_linear_predictor(params, block), block)
-        return residual[:, None] * block.design
+        """Return the score of each row; for the logit (successes - trials · probability) · x."""
+        eta = _linear_predictor(params, block)
+        if self.link == "logit":
+            _, _, score = _pieces(eta, block)
+        else:
+            eta, _ = self._placed(eta, block)
+            _, score, _ = links.rows(self._link, eta, block.values, block.weights)
+        return score[:, None] * block.design
 
     def conclude(self, value: float, response: Response) -> Conclusion:
         """Add the binomial coefficients."""
         return Conclusion(value + response.constant, None, response.constant)
 
-    def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats]:
-        """Return +x where a success was seen and -x where a failure was."""
+    def contrasts(self, block: Block, predictors: int) -> tuple[NDArray[np.int64], Floats] | None:
+        """Return +x where a success was seen and -x where a failure was.
+
+        With the log link a success grows likelier only up to the edge, so the direction must not
+        move it at all; with the identity link the region is bounded.
+        """
+        if self.link == "identity":
+            return None
         trials = np.ones(len(block.values)) if block.weights is None else block.weights
         won, lost = np.flatnonzero(block.values > 0), np.flatnonzero(block.values < trials)
-        sign = np.concatenate([np.ones(len(won)), -np.ones(len(lost))])
-        return np.concatenate([won, lost]), sign[:, None]
+        index, sign = [won, lost], [np.ones(len(won)), -np.ones(len(lost))]
+        if self.link == "log":
+            index, sign = [*index, won], [*sign, -np.ones(len(won))]
+        return np.concatenate(index), np.concatenate(sign)[:, None]
 
     def mean(self, predictors: Floats, response: Response) -> Floats:
-        """Return the probability of success."""
-        return _expit(predictors[:, 0])
+        """Return the probability of success.
+
+        Raises
+        ------
+        DataError
+            If a predictor lies outside the domain of the link.
+        """
+        probability = self._link.mean(predictors[:, 0])
+        wrong = np.flatnonzero((probability < 0) | (probability > 1))
+        if len(wrong):
+            row = int(wrong[0])
+            raise DataError(
+                f"Row {row} (counted from 0) would have a probability of {probability[row]:.4g}: "
+                f"it lies beyond the region in which the {self.link} link gives probabilities. "
+                f"Predict within the range of the data, or fit with the logit link."
+            )
+        return probability
 
     def draw(
         self,
@@ -218,7 +309,7 @@ class Binomial:
         replicates: int,
     ) -> NDArray[Any]:
         """Return the number of successes of each row."""
-        probability = _expit(predictors[:, 0])
+        probability = self.mean(predictors, response)
         size = (replicates, len(probability))
         if response.weights is None:
             return (rng.random(size) < probability).astype(float)
@@ -263,12 +354,6 @@ def _pieces(eta: Floats, block: Block) -> tuple[Floats, Floats, Floats]:
     residual = np.where(eta > 0, small * won - lost, won - small * lost)
     residual *= near_one
     return small, near_one, residual
-
-
-def _expit(eta: Floats) -> Floats:
-    small = np.exp(-np.abs(eta))
-    result: Floats = np.where(eta > 0, 1.0, small) / (1.0 + small)
-    return result
 
 
 def _is_zero_or_one(outcome: Any) -> bool:

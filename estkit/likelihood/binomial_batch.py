@@ -7,7 +7,7 @@ is not this file's business: the caller fits it alone.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,11 @@ def solve(
 
     threads = parallel.cores() if numbers * replicates >= _NUMBERS_WORTH_THREADS else 1
     return list(parallel.map_threads(chunk, range(0, replicates, length), threads=threads))
+
+
+def suits(family: object) -> TypeGuard[Binomial]:
+    """Return whether this file can solve a family: the logit link."""
+    return isinstance(family, Binomial) and family.link == "logit"
 
 
 def redrawn(family: Binomial, values: Floats, response: Response) -> Responses:

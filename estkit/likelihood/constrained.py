@@ -9,12 +9,14 @@ import numpy as np
 
 from estkit.errors import ConvergenceError, DataError
 from estkit.likelihood import newton
+from estkit.likelihood.bounds import Plane
 
 if TYPE_CHECKING:
     from estkit.likelihood.family import Floats
     from estkit.likelihood.model import Model
 
 _STEPS = 100
+_FEW_STEPS = 12
 _RANK = 1e-10
 _AGREE = 1e-8
 
@@ -35,6 +37,9 @@ class Constrained:
         Its negative Hessian.
     constraints : int
         How many independent constraints there are.
+    edge : bool
+        Whether the maximum lies on the edge of a bounded region, so that not the constraints alone
+        keep the score from 0; or the constraints leave nothing of it, and the value is -inf.
     """
 
     point: Floats
@@ -42,6 +47,7 @@ class Constrained:
     score: Floats
     information: Floats
     constraints: int
+    edge: bool = False
 
 
 def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -> Constrained:
@@ -75,20 +81,49 @@ def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -
     free = np.asarray(right[rank:].T, dtype=float)
     base = start + right[:rank].T @ (along[:rank] / singular[:rank])
 
-    def objective(moved: Floats) -> tuple[float, Floats, Floats]:
-        loglik, gradient, information = model.objective(base + free @ moved)
-        return loglik, free.T @ gradient, free.T @ information @ free
-
-    moved = np.zeros(free.shape[1])
-    if len(moved):
-        optimum = newton.maximise(objective, moved, max_iter=_STEPS)
-        if not optimum.converged:
-            raise ConvergenceError(
-                f"The fit under a constraint did not converge: {optimum.certificate.reason}."
-            )
-        moved = optimum.point
-    point = base + free @ moved
-    loglik, gradient, information = model.objective(point)
+    plane = Plane(base, free)
+    point, gradient, edge = base, None, False
+    if free.shape[1]:
+        point, gradient = _highest(model, plane)
+    loglik, own_gradient, information = model.objective(point)
+    edge = gradient is not None or not np.isfinite(loglik)
     concluded = model.conclude(loglik)
     scale = model.spread(concluded) ** -2  # `total` took the inside standard deviation for 1
-    return Constrained(point, concluded.loglik, scale * gradient, scale * information, rank)
+    score = own_gradient if gradient is None else gradient
+    return Constrained(point, concluded.loglik, scale * score, scale * information, rank, edge)
+
+
+def _highest(model: Model, plane: Plane) -> tuple[Floats, Floats | None]:
+    """Return the maximum in a plane; on an edge also the gradient that the barrier leaves there."""
+    free = plane.free
+
+    def objective(z: Floats) -> tuple[float, Floats, Floats]:
+        loglik, gradient, information = model.objective(plane.at(z))
+        return loglik, free.T @ gradient, free.T @ information @ free
+
+    def stand_in(z: Floats) -> Floats | None:
+        whole = model.stand_in(plane.at(z))
+        return None if whole is None else free.T @ whole @ free
+
+    def maximise(begin: Floats, steps: int) -> newton.Optimum:
+        return newton.maximise(objective, begin, max_iter=steps, stand_in=stand_in)
+
+    optimum = maximise(np.zeros(free.shape[1]), _STEPS)
+    if not optimum.converged and model.bounds is not None:
+        begin = model.bounds.inside(plane)
+        if begin is None:
+            return plane.base, None
+        arrival, strength = model.bounds.approach(plane, begin)
+        optimum = maximise(arrival, _FEW_STEPS)
+        if not optimum.converged:
+            point = plane.at(arrival)
+            return point, model.bounds.gradient(point, strength)
+    for start in model.starts:
+        other = maximise(free.T @ (start - plane.base), _STEPS)
+        if other.converged and (other.is_above(optimum) or not optimum.converged):
+            optimum = other
+    if not optimum.converged:
+        raise ConvergenceError(
+            f"The fit under a constraint did not converge: {optimum.certificate.reason}."
+        )
+    return plane.at(optimum.point), None

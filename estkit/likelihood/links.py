@@ -66,31 +66,29 @@ class Link(Protocol):
         ...
 
 
-class Terms(NamedTuple):
-    """What each row adds: its log-likelihood, score and curvatures in η.
+def rows(link: Link, eta: Floats, successes: Floats, trials: Floats | None) -> LogProbability:
+    """Return the log-likelihood of each row and its derivatives in η.
 
-    ``observed`` is minus the second derivative, ``expected`` its mean over the response.
+    Without trials every row is one outcome, 0 or 1, and only its own probability is computed.
     """
+    if trials is not None:
+        won, lost, failures = link.success(eta), link.failure(eta), trials - successes
+        parts = [successes * s + failures * f for s, f in zip(won, lost, strict=True)]
+        return LogProbability(*parts)
+    hit = successes > 0
+    both = np.empty((3, len(eta)))
+    both[:, hit] = link.success(eta[hit])
+    both[:, ~hit] = link.failure(eta[~hit])
+    return LogProbability(*both)
 
-    loglik: Floats
-    score: Floats
-    observed: Floats
-    expected: Floats
 
+def expected_weight(link: Link, eta: Floats) -> Floats:
+    """Return the expected information of one trial on η, π'² / (π(1 - π)).
 
-def terms(link: Link, eta: Floats, successes: Floats, failures: Floats) -> Terms:
-    """Return what rows with these counts add to the log-likelihood and its derivatives.
-
-    The expected curvature is (successes + failures) π'² / (π(1 - π)), which is minus the product of
-    the slopes of log π and log(1 - π).
+    It is minus the product of the slopes of log π and log(1 - π).
     """
-    won, lost = link.success(eta), link.failure(eta)
-    return Terms(
-        successes * won.value + failures * lost.value,
-        successes * won.first + failures * lost.first,
-        -successes * won.second - failures * lost.second,
-        -(successes + failures) * won.first * lost.first,
-    )
+    weight: Floats = -link.success(eta).first * link.failure(eta).first
+    return weight
 
 
 class _Symmetric:

@@ -22,6 +22,7 @@ from estkit.likelihood import newton
 from estkit.likelihood.family import Conclusion, Floats, Sums
 
 if TYPE_CHECKING:
+    from estkit.likelihood.bounds import Bounds
     from estkit.likelihood.result import LikelihoodFit
 
 
@@ -56,6 +57,10 @@ class Model(ABC):
         What the weights mean; under sampling weights `total` is a pseudo-log-likelihood.
     notes : tuple of str
         What the reader of the fit must know of its data.
+    bounds : Bounds, optional
+        The region outside which rows have no probability, if it is not the whole space.
+    starts : tuple of arrays of shape (size,)
+        Where else to start, when there may be several maxima.
     """
 
     family: Any
@@ -63,6 +68,8 @@ class Model(ABC):
     groups: NDArray[np.int64] | None = None
     weighting: str = "frequency"
     notes: tuple[str, ...] = ()
+    bounds: Bounds | None = None
+    starts: tuple[Floats, ...] = ()
 
     @property
     @abstractmethod
@@ -124,6 +131,13 @@ class Model(ABC):
             f"'observed', whose inverse has the same limit."
         )
 
+    def stand_in(self, point: Floats) -> Floats | None:
+        """Return what gives the direction of a step where the information is not positive definite.
+
+        It is used on the way only, and for score tests; the answer is judged by its own Hessian.
+        """
+        return None
+
     def scores(self, point: Floats) -> Iterator[Floats]:
         """Yield the scores of the rows, of shape (rows, size), block after block."""
         raise EstkitError(
@@ -172,7 +186,7 @@ class Model(ABC):
             If there is none, or it was not reached.
         """
         begin = self.begin() if start is None else self.read_start(start)
-        optimum = newton.maximise(self.objective, begin)
+        optimum = newton.maximise(self.objective, begin, stand_in=self.stand_in)
         if not optimum.converged:
             raise ConvergenceError(f"The fit did not converge: {optimum.certificate.reason}.")
         return optimum

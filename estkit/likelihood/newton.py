@@ -69,6 +69,10 @@ class Optimum:
     converged: bool
     certificate: Certificate
 
+    def is_above(self, other: Optimum) -> bool:
+        """Return whether its value is larger by more than rounding."""
+        return self.value - other.value > 1e-9 * max(1.0, abs(self.value))
+
 
 def maximise(
     objective: Objective,
@@ -78,13 +82,17 @@ def maximise(
     max_iter: int = 100,
     settled: Callable[[Floats], bool] = lambda step: True,
     slope: Slope | None = None,
+    stand_in: Callable[[Floats], Floats | None] = lambda point: None,
 ) -> Optimum:
-    """Maximise a concave function from its value, gradient and negative Hessian.
+    """Maximise a function from its value, gradient and negative Hessian.
+
+    The answer is a maximum by its own Hessian; of a concave function it is the highest one.
 
     Parameters
     ----------
     objective : callable
-        Takes a point; returns the value, the gradient and the negative Hessian there.
+        Takes a point; returns the value, the gradient and the negative Hessian there. Where the
+        function is not defined the value is -inf or NaN, which the line search steps back from.
     start : array of shape (k,)
         Where to begin.
     precision : float
@@ -95,6 +103,9 @@ def maximise(
     slope : callable, optional
         Takes a point; returns the value and the gradient. When it is much cheaper than the
         objective, the last step is checked with it, under the information found just before.
+    stand_in : callable, optional
+        Takes a point where the negative Hessian is not positive definite, and returns a matrix that
+        is and that gives the direction of the step in its place. No maximum is found there.
     max_iter : int
         The number of steps after which to give up, with ``converged=False`` and a reason.
 
@@ -114,18 +125,22 @@ def maximise(
     while True:
         here = _Here(point, value, gradient, information, iteration)
         factor = _factor(information) if np.isfinite(value) else None
+        convex = factor is None and np.isfinite(value)
+        if convex:
+            borrowed = stand_in(point)
+            factor = None if borrowed is None else _factor(borrowed)
         if factor is None:
             found = "not positive definite" if np.isfinite(value) else f"at a value of {value}"
             return here.stop(f"the information matrix is {found} after {iteration} steps")
         step = factor.solve(gradient)
         decrement = math.sqrt(max(0.0, float(gradient @ step)))
-        trusted = decrement <= max(precision, _ROUNDING) and settled(step)
+        trusted = not convex and decrement <= max(precision, _ROUNDING) and settled(step)
         if trusted and decrement <= precision:
             return here.stop("the Newton decrement is at its target", factor, converged=True)
         if trusted and decrement >= 0.5 * previous:
             reason = "the Newton decrement is at the level of rounding"
             return here.stop(reason, factor, converged=True)
-        if slope is not None and decrement <= _SAME:
+        if slope is not None and decrement <= _SAME and not convex:
             arrived = _confirmed(slope, here, factor, step)
             measured = arrived.decrement(factor)
             if measured <= precision and settled(factor.solve(arrived.gradient)):
@@ -134,7 +149,7 @@ def maximise(
         if iteration == max_iter:
             return here.stop(f"the limit of {max_iter} iterations was reached", factor)
         # a hundredth of a standard error away, the value says less than its own rounding does
-        near = decrement <= _NEAR
+        near = decrement <= _NEAR and not convex
         ahead = _ascend(objective, point, value, step, -math.inf if near else decrement**2)
         if ahead is None:
             return here.stop(f"no step from iteration {iteration} raises the value", factor)
@@ -153,7 +168,8 @@ def _ascend(
         for _ in range(_HALVINGS):
             trial = point + length * step
             answer = objective(trial)
-            if answer[0] >= value + 1e-4 * length * gain - rounding:
+            enough = answer[0] >= value + 1e-4 * length * gain - rounding
+            if enough and np.isfinite(answer[0]):
                 return trial, *answer
             length /= 2
     return None

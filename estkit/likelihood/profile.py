@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STEPS = 60
 _TOLERANCE = 1e-10  # in the log-likelihood
+_EDGE = 1e-12
 _FAR = 1e7  # standard errors from the estimate: the likelihood will fall no more
 
 
@@ -84,6 +85,10 @@ def _distance(
             above = distance
         if below > _FAR * error:
             return math.inf
+        if (
+            above < math.inf and above - below <= _EDGE * above
+        ):  # the region of the parameters ends before the fall
+            return below
         start = found.point
         distance = _next(distance, fall, _slope(found, contrast, sign), wanted, below, above)
     raise ConvergenceError("A profile limit was not found; ask for the Wald interval instead.")

@@ -303,7 +303,10 @@ class Rows:
         runs = 32
         length = max(1, rows // runs)
         starts = np.linspace(0, self.columns.rows - length, runs).astype(np.int64)
-        index = (starts[:, None] + np.arange(length)).ravel()
+        return self.take((starts[:, None] + np.arange(length)).ravel())
+
+    def take(self, index: NDArray[np.int64]) -> Rows:
+        """Return some of the rows; what the response says of all of them stays as it is."""
         response = replace(
             self.response,
             values=self.response.values[index],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit import data
-from estkit.errors import DataError, EstkitError
+from estkit.errors import ConvergenceError, DataError, EstkitError
 from estkit.estimate import Estimate, check_level
 from estkit.likelihood import inference, sandwich
 from estkit.likelihood.constrained import maximise_under
@@ -189,6 +189,11 @@ class Uncertainty:
         Score test of x0 = 0: chi-squared 2.381 on 1 df, p = 0.123
         """
         named, found = self._constrained(terms, value, "a score test")
+        if found.edge:
+            raise ConvergenceError(
+                f"Under {named} the maximum lies on the boundary, where fitted probabilities are 0 "
+                f"or 1 and the score has no distribution; ask for likelihood_ratio instead."
+            )
         statistic = float(found.score @ np.linalg.solve(found.information, found.score))
         return inference.chi_squared_test("Score", named, statistic, found.constraints)
 

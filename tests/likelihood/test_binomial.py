@@ -144,8 +144,8 @@ def test_counts_name_their_column() -> None:
 
 
 def test_an_unknown_link_is_refused() -> None:
-    with pytest.raises(ek.DataError, match=r"link.*'probit'"):
-        ek.Binomial(link="probit")
+    with pytest.raises(ek.DataError, match=r"link.*'loglog'"):
+        ek.Binomial(link="loglog")
 
 
 def test_families_are_values() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from estkit.likelihood.links import LINKS, Link, terms
+from estkit.likelihood.links import LINKS, Link, expected_weight, rows
 
 Floats = NDArray[np.float64]
 
@@ -144,19 +144,29 @@ def test_second_derivatives_are_exact_in_both_tails(link: Link, side: str) -> No
     check(got.second, exact, DERIVATIVE + 4 * ROUNDING * moved, link.name)
 
 
-def test_terms_are_sums_over_successes_and_failures(link: Link) -> None:
+def test_rows_add_successes_and_failures(link: Link) -> None:
     eta = POINTS[link.name]
-    exact = in_digits(link.name)
-    won, lost = 3.0, 5.0
-    got = terms(link, eta, np.full(len(eta), won), np.full(len(eta), lost))
+    won, lost = link.success(eta), link.failure(eta)
+    got = rows(link, eta, np.full(len(eta), 3.0), np.full(len(eta), 8.0))
+    for part, above, below in zip(got, won, lost, strict=True):
+        np.testing.assert_array_equal(part, 3.0 * above + 5.0 * below)
+
+
+def test_single_outcomes_are_counts_of_one(link: Link) -> None:
+    eta = POINTS[link.name]
+    hit = (np.arange(len(eta)) % 3 == 0).astype(float)
+    for single, count in zip(
+        rows(link, eta, hit, None), rows(link, eta, hit, np.ones(len(eta))), strict=True
+    ):
+        np.testing.assert_array_equal(single, count)
+
+
+def test_expected_weight_is_exact_in_both_tails(link: Link) -> None:
     moved = sensitivity(link.name, "success first", "success second")
     moved += sensitivity(link.name, "failure first", "failure second")
-    loose = DERIVATIVE + 4 * ROUNDING * moved
-    expected = [(won + lost) * weight for weight in exact["expected"]]
-    check(got.expected, expected, loose, link.name)
-    pairs = zip(exact["success value"], exact["failure value"], strict=True)
-    total = [won * above + lost * below for above, below in pairs]
-    check(got.loglik, total, np.full(len(eta), 10 * EXACT), link.name)
+    got = expected_weight(link, POINTS[link.name])
+    allowed = DERIVATIVE + 4 * ROUNDING * moved
+    check(got, in_digits(link.name)["expected"], allowed, link.name)
 
 
 def test_each_derivative_is_the_slope_of_the_one_before(link: Link) -> None:
@@ -200,8 +210,9 @@ def test_no_predictor_of_any_size_overflows_or_warns(name: str) -> None:
     counts = np.array([0.0, 1e9])
     with np.errstate(all="raise", under="ignore"):
         LINKS[name].mean(eta)
+        assert np.isfinite(expected_weight(LINKS[name], eta)).all()
         for won in counts:
-            for part in terms(LINKS[name], eta, np.full(7, won), np.full(7, 1e9 - won)):
+            for part in rows(LINKS[name], eta, np.full(7, won), np.full(7, 1e9)):
                 assert np.isfinite(part).all()
 
 
