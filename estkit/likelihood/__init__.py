@@ -3,6 +3,7 @@
 from estkit.likelihood.batch import BatchFit, fit_many
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.censoring import Censored
+from estkit.likelihood.chunks import Chunks
 from estkit.likelihood.custom import Likelihood
 from estkit.likelihood.custom_fit import CustomFit
 from estkit.likelihood.distribution import Distribution
@@ -19,6 +20,7 @@ __all__ = [
     "BatchFit",
     "Binomial",
     "Censored",
+    "Chunks",
     "CustomFit",
     "Distribution",
     "DistributionFit",

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit import data
 from estkit.likelihood.batch import fit_rows
 from estkit.likelihood.binomial_batch import suits
 from estkit.likelihood.model import fit_model
@@ -33,6 +32,6 @@ def study_of(fit: LikelihoodFit) -> Study:
 
     truth = dict(zip(fit.names, fit.params.tolist(), strict=True))
     name = type(fit.family).__name__.lower()
-    batched = suits(fit.family) and not data.is_sparse(model.rows.columns.values)
+    batched = suits(fit.family) and not model.rows.sparse
     estimator = vectorized(refit_all) if batched else refit
     return Study(vectorized(simulate), {name: estimator}, truth=truth)

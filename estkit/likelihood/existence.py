@@ -23,7 +23,6 @@ from estkit.likelihood.rows import Rows
 
 _FEASIBLE = 1e-9
 _STRICT = 1e-7
-_SAMPLE = 1024
 _UNDECIDED = (
     "Whether the outcomes are separated could not be decided; drop or rescale columns with extreme "
     "values."
@@ -161,9 +160,7 @@ def _intercepts(comparisons: _Comparisons) -> Floats | None:
 
 def _typical_sizes(rows: Rows) -> Floats:
     """Return a size of each column of the design that no single value far away decides."""
-    values = rows.columns.values
-    sample = values[:: max(1, rows.columns.rows // _SAMPLE)]
-    sizes = np.abs(rows.placement.columns(sample).dense)
+    sizes = np.abs(rows.sample())
     sizes = np.sort(np.where(sizes > 0, sizes, np.inf), axis=0)
     half = np.isfinite(sizes).sum(axis=0) // 2
     typical: Floats = sizes[np.minimum(half, len(sizes) - 1), np.arange(sizes.shape[1])]

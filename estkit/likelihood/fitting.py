@@ -12,6 +12,8 @@ from estkit import data
 from estkit.categories import read_design
 from estkit.errors import DataError, FitError
 from estkit.labels import read_labels
+from estkit.likelihood.chunked_rows import read_in_chunks
+from estkit.likelihood.chunks import Chunks, is_dask
 from estkit.likelihood.family import Family
 from estkit.likelihood.model import Model, fit_model
 from estkit.likelihood.regression import Regression
@@ -42,11 +44,13 @@ def fit(
     ----------
     family : Family
         What is maximised, for example ``Binomial()``, ``Softmax()`` or ``Gaussian()``.
-    X : array-like of shape (n, p) or (n,), data frame, or None
+    X : array-like of shape (n, p) or (n,), data frame, sparse matrix, `Chunks`, or None
         The covariates, one row for each observation. The columns of a frame give the names, those
         of an array are called ``x0``, ``x1``, ... None fits the intercept alone. Columns of a frame
         that hold categories or text have a coefficient for each level but the first, named
-        ``race[black]``; the first is the first category, or of text the first in sorted order.
+        ``race[black]``; the first is the first category, or of text the first in sorted order. A
+        scipy sparse matrix is never filled; `Chunks`, a Dask frame (with the name of y) or a Dask
+        array is read in pieces.
     y : array-like
         The response, in the form that the family asks for.
     intercept : bool
@@ -125,6 +129,10 @@ def fit(
     if missing not in ("raise", "drop"):
         raise DataError(f"missing must be 'raise' or 'drop', got {missing!r}.")
     check_family(family)
+    if isinstance(X, Chunks) or is_dask(X):
+        chunks = _chunks(family, X, y, weights, sampling_weights, analytic_weights, offset, groups)
+        rows = read_in_chunks(family, chunks, intercept=intercept)
+        return fit_model(Regression(family, rows), start=start, errors=errors)
     given = {"X": X, "y": y, "offset": offset, "groups": groups}
     given |= given_weights(family, weights, sampling_weights, analytic_weights)
     dropped = Dropped()
@@ -153,6 +161,22 @@ def _told(result: LikelihoodFit, dropped: Dropped) -> LikelihoodFit:
     if not dropped.rows:
         return result
     return replace(result, dropped=dropped.rows, notes=(*result.notes, str(dropped)))
+
+
+def _chunks(family: Any, X: Any, y: Any, *others: Any) -> Chunks:
+    """Return data in pieces as `Chunks`; what belongs to rows must be in the pieces."""
+    if hasattr(family, "model"):
+        raise DataError(f"{type(family).__name__} cannot be fitted in chunks; pass all rows.")
+    if any(other is not None for other in others):
+        raise DataError(
+            "Chunks carry their weights and offsets themselves, see estkit.Chunks; sampling and "
+            "analytic weights and groups are not taken in chunks."
+        )
+    if isinstance(X, Chunks):
+        if y is None:
+            return X
+        raise DataError("Chunks carry their responses themselves; pass Chunks(source, y=...).")
+    return Chunks(X, y=y) if isinstance(y, str | list) else Chunks((X, y))
 
 
 def check_family(family: Any) -> None:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estkit import data
 from estkit.errors import RankError
 from estkit.likelihood.family import Block, Floats
-from estkit.likelihood.rows import Rows, rescale
+from estkit.likelihood.rows import Rows
 
 _SUSPECT = 1e-6  # squared residual of a column on those before it, relative to its own square
 _FAR = 1e4  # typical sizes
@@ -44,7 +43,7 @@ def examine(rows: Rows, *, without_intercept: bool = True) -> tuple[Rows, Scan]:
     """
     moments = _scan(rows)
     if not np.isfinite(moments.gram).all():
-        rows = replace(rows, placement=rescale(rows.columns, rows.placement))
+        rows = rows.rescaled()
         moments = _scan(rows)
     names, center, spread = _spread(rows, moments)
     flat = np.flatnonzero(spread == 0)
@@ -52,7 +51,7 @@ def examine(rows: Rows, *, without_intercept: bool = True) -> tuple[Rows, Scan]:
         raise RankError(_constant_message(rows, tuple(names[j] for j in flat), without_intercept))
     if moments.rows >= len(rows.terms) and not _suspicious(moments, rows, center, spread):
         return rows, moments
-    if data.is_sparse(rows.columns.values):
+    if rows.sparse:
         factor = _root(moments, rows, center, spread)
         free, dependent = _dependent_columns(factor, _DEPENDENT_SQUARED)
         if dependent:
@@ -148,7 +147,7 @@ def _dependence_message(
 ) -> str:
     scale, intercept = rows.placement.scale, rows.placement.intercept
     unit = spread if scale is None else spread / scale
-    names = rows.columns.names
+    names = rows.names
     sentences = [_combination(j, free, factor, unit, names, intercept) for j in dependent[:5]]
     few = ""
     if moments.rows < len(rows.terms):
@@ -162,7 +161,7 @@ def _dependence_message(
 
 def _spread(rows: Rows, moments: Scan) -> tuple[tuple[str, ...], Floats, Floats]:
     """Return column names, means (with an intercept) and root sums of squares around them."""
-    names = rows.columns.names
+    names = rows.names
     intercept = rows.placement.intercept
     n, start = max(1, moments.rows), int(intercept)
     square = np.diag(moments.gram)[start:].copy()

@@ -31,7 +31,6 @@ _LARGE = 20_000
 _WIDE = 300
 _GRADIENTS = 100
 _COSTLY = 5_000_000  # rows times parameters: one Hessian less is worth the 9th digit of an error
-_SERIAL_ANYWAY = 4_000  # numbers that no linear-algebra library spreads over threads
 _ROUGH = 0.3  # standard errors: how closely a fit to some of the rows is worth solving
 
 
@@ -187,7 +186,7 @@ class Regression(Model):
     @property
     def large(self) -> bool:
         """Whether there are so many rows that a fit to some of them saves time."""
-        return self.rows.columns.rows >= max(_LARGE, 40 * len(self.terms))
+        return self.rows.count >= max(_LARGE, 40 * len(self.terms))
 
     @property
     def tie(self) -> Floats | None:
@@ -224,7 +223,7 @@ class Regression(Model):
             )
         if not self.large:
             return self.origin()
-        some = replace(self, rows=self.rows.thinned(self.rows.columns.rows // 10))
+        some = replace(self, rows=self.rows.thinned(self.rows.count // 10))
         start = some._near(_ROUGH)
         rough = newton.maximise(
             some.objective, start, precision=_ROUGH, max_iter=_EASY_STEPS, stand_in=some.stand_in
@@ -255,9 +254,7 @@ class Regression(Model):
         RankError
             If columns depend linearly on others.
         """
-        if self.large and rank.is_clear(
-            self.rows.thinned(self.rows.columns.rows // 10), self.reach
-        ):
+        if self.large and rank.is_clear(self.rows.thinned(self.rows.count // 10), self.reach):
             return self  # independent in some rows is independent in all
         rows, moments = rank.examine(self.rows, without_intercept=self.tie is None)
         return replace(self, rows=rows, moments=moments)
@@ -267,17 +264,11 @@ class Regression(Model):
         """A bound on the size of the entries in each column of the design."""
         if self.moments is not None:
             return np.sqrt(np.diag(self.moments.gram))  # no entry exceeds the root sum of squares
-        values, placement = self.rows.columns.values, self.rows.placement
-        numbers = values.data if data.is_sparse(values) else values
-        largest = max(abs(float(numbers.max(initial=0.0))), abs(float(numbers.min(initial=0.0))))
-        scale = 1.0 if placement.scale is None else placement.scale
-        slopes = (largest + np.abs(placement.shift)) * scale
-        return np.concatenate([np.ones(int(placement.intercept)), slopes])
+        return self.rows.reach()
 
     def alone(self) -> AbstractContextManager[Any]:
         """Return a context without threads of linear algebra, which small products wait for."""
-        large = self.rows.columns.values.size > _SERIAL_ANYWAY
-        return parallel.serial_algebra() if large else nullcontext()
+        return nullcontext() if self.rows.small else parallel.serial_algebra()
 
     def _settled(self, step: Floats) -> bool:
         return existence.largest_move(self.rows, self.reach, step) < existence.SMALL_MOVE
@@ -288,7 +279,7 @@ class Regression(Model):
             begin,
             max_iter=steps,
             settled=self._settled,
-            slope=self.slope if self.rows.columns.rows * self.size >= _COSTLY else None,
+            slope=self.slope if self.rows.count * self.size >= _COSTLY else None,
             stand_in=self.stand_in,
         )
 
@@ -336,10 +327,10 @@ class Regression(Model):
         neighbour = getattr(self.family, "neighbour", None)
         if neighbour is None:
             return ()
-        whole = self.rows.columns.rows
+        whole = self.rows.count
         few = max(2_000, 20 * self.size)
         some = replace(self, rows=self.rows.thinned(few)) if whole > _LARGE else self
-        rng, count = np.random.default_rng(0), some.rows.columns.rows
+        rng, count = np.random.default_rng(0), some.rows.count
         parts = [np.sort(rng.permutation(count)[: (count + 1) // 2]) for _ in range(_HALVES)]
         points = []
         for rows in [some.rows, *(some.rows.take(part) for part in parts)]:
@@ -389,10 +380,7 @@ class Regression(Model):
 
     def predictors(self, inside: Floats) -> Floats:
         """Return the linear predictors of the rows, in the unit of y."""
-        offset = self.rows.offset
-        if offset is not None:
-            offset = (offset + self.rows.level) * self.rows.response.unit
-        return self.rows.placement.linear_predictors(self.rows.columns.values, inside, offset)
+        return self.rows.predictors(inside)
 
     def draw(
         self, point: Floats, sigma: float | None, rng: np.random.Generator, replicates: int

@@ -29,6 +29,7 @@ _BLOCKS_PER_TASK = 8
 _NUMBERS_WORTH_THREADS = 1_000_000
 _SAMPLE = 1024
 _MANY = 20_000
+_SERIAL_ANYWAY = 4_000
 _EXTREME = 1e60  # beyond this, squares and their products leave the range of a float
 
 
@@ -74,6 +75,13 @@ class Placement:
         if self.unmoved and values.dtype == np.float64:
             return Dense(values, ones=self.intercept)
         return Dense(self.design(values))
+
+    def reach(self, largest: Floats) -> Floats:
+        """Return bounds on the design from the largest sizes in the columns as given."""
+        scale = 1.0 if self.scale is None else self.scale
+        return np.concatenate(
+            [np.ones(int(self.intercept)), (largest + np.abs(self.shift)) * scale]
+        )
 
     @cached_property
     def unmoved(self) -> bool:
@@ -219,6 +227,49 @@ class Rows:
         """The number of parameters."""
         return self.placement.predictors * len(self.terms)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return self.columns.names
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return self.columns.rows
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the columns are a sparse matrix."""
+        return data.is_sparse(self.columns.values)
+
+    @property
+    def small(self) -> bool:
+        """Whether there are so few numbers that no linear algebra spreads them over threads."""
+        return int(self.columns.values.size) <= _SERIAL_ANYWAY
+
+    def reach(self) -> Floats:
+        """Return a bound on the size of the entries in each column of the design."""
+        values, placement = self.columns.values, self.placement
+        numbers = values.data if self.sparse else values
+        largest = max(abs(float(numbers.max(initial=0.0))), abs(float(numbers.min(initial=0.0))))
+        return placement.reach(np.full(len(self.names), largest))
+
+    def sample(self) -> Floats:
+        """Return the design of some rows, evenly spaced."""
+        values = self.columns.values[:: max(1, self.count // _SAMPLE)]
+        return self.placement.columns(values).dense
+
+    def rescaled(self) -> Rows:
+        """Return the rows with the largest size in each column brought near 1."""
+        return replace(self, placement=rescale(self.columns, self.placement))
+
+    def predictors(self, inside: Floats) -> Floats:
+        """Return the linear predictors (n, predictors) of parameters in the unit of y."""
+        offset = self.offset
+        if offset is not None:
+            offset = (offset + self.level) * self.response.unit
+        return self.placement.linear_predictors(self.columns.values, inside, offset)
+
     def block(self, part: slice) -> Block:
         """Return a block: its design in float64, and its part of everything else."""
         response = self.response
@@ -231,10 +282,7 @@ class Rows:
 
     @cached_property
     def _parts(self) -> list[slice]:
-        if data.is_sparse(self.columns.values):
-            length = _SPARSE_ROWS
-        else:
-            length = self._dense_length
+        length = _SPARSE_ROWS if self.sparse else self._dense_length
         return [slice(i, i + length) for i in range(0, self.columns.rows, length)]
 
     @property
@@ -280,11 +328,11 @@ class Rows:
 
         def part_sum(first: int) -> Sums:
             parts = self._parts[first : first + _BLOCKS_PER_TASK]
-            return _add_up(
+            return add_up(
                 family.evaluate(params, self.block(part), curvature=curvature) for part in parts
             )
 
-        return _add_up(parallel.map_threads(part_sum, tasks, threads=threads))
+        return add_up(parallel.map_threads(part_sum, tasks, threads=threads))
 
     def squares(self) -> Floats:
         """Return the sums of the squared entries of the design, for every parameter."""
@@ -317,7 +365,8 @@ class Rows:
         return replace(self, columns=columns, response=response, offset=offset, groups=None)
 
 
-def _add_up(parts: Iterator[Sums]) -> Sums:
+def add_up(parts: Iterator[Sums]) -> Sums:
+    """Return the sum of sums; none of them is changed."""
     first = next(parts)
     loglik, gradient, information = first.loglik, first.gradient.copy(), first.information
     for part in parts:

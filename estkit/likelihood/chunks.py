@@ -1,0 +1,248 @@
+"""``Chunks``: data in pieces that are read anew on every pass, from wherever they lie."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+from estkit import data
+from estkit.errors import DataError, MissingExtraError
+
+T = TypeVar("T")
+
+
+class Chunk(NamedTuple):
+    """One piece: covariates, responses, frequency weights and offsets of some rows."""
+
+    X: Any
+    y: Any
+    weights: Any
+    offset: Any
+
+
+class Chunks:
+    """Data in pieces, for fits whose data do not fit into memory.
+
+    A fit reads the pieces in order, several times over; at any moment it holds one of them. The
+    numbers are those of the same rows in memory.
+
+    Parameters
+    ----------
+    source : callable, iterable, or Dask collection
+        What gives the pieces: a function without arguments that returns a new iterator each time;
+        a list or any other object that can be iterated over again; an iterator that runs out, which
+        is written to a temporary file on its first pass; or a Dask frame, whose partitions are
+        summed where they lie. A piece is a pair (X, y), a triple (X, y, weights), a quadruple
+        (X, y, weights, offset), or a data frame whose columns are named below.
+    y, weights, offset : str, optional
+        The columns of the frames that hold the response, frequency weights and the offset; y may be
+        a list of columns for counts.
+    columns : sequence of str, optional
+        The covariates; by default all other columns of the frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import estkit as ek
+    >>> def pieces():
+    ...     for seed in range(10):
+    ...         rng = np.random.default_rng(seed)
+    ...         X = rng.standard_normal((500, 2))
+    ...         yield X, X[:, 0] > rng.standard_normal(500)
+    >>> fit = ek.fit(ek.Binomial(), ek.Chunks(pieces))
+    >>> fit.n_obs, fit.names
+    (5000, ('intercept', 'x0', 'x1'))
+    >>> fit.params.round(2) + 0.0
+    array([-0.05,  1.85,  0.01])
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        y: Any = None,
+        weights: str | None = None,
+        offset: str | None = None,
+        columns: Any = None,
+    ) -> None:
+        self.y, self.weights, self.offset, self.columns = y, weights, offset, columns
+        self._frames = _partitions(source)
+        if self._frames is None and not (callable(source) or hasattr(source, "__iter__")):
+            raise DataError(
+                f"source must be a function that returns an iterator, or something to iterate "
+                f"over, got {source!r:.60}."
+            )
+        runs_out = not callable(source) and hasattr(source, "__next__")
+        self._source = _Spool(source) if runs_out else source
+
+    @classmethod
+    def parquet(
+        cls,
+        path: Any,
+        *,
+        y: Any,
+        weights: str | None = None,
+        offset: str | None = None,
+        columns: Any = None,
+        rows: int = 65_536,
+    ) -> Chunks:
+        """Return the pieces of a Parquet file, or of several, of about `rows` rows each.
+
+        Needs the extra ``store``.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> import pandas as pd
+        >>> import estkit as ek
+        >>> frame = pd.DataFrame({"x": [1, 2, 3, 4, 5, 6], "hit": [0, 0, 1, 0, 1, 1]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder) / "hits.parquet"
+        ...     frame.to_parquet(file)
+        ...     fit = ek.fit(ek.Binomial(), ek.Chunks.parquet(file, y="hit", rows=2))
+        >>> fit.params.round(4)
+        array([-4.2491,  1.214 ])
+        """
+        try:
+            import pyarrow as arrow
+            from pyarrow import parquet
+        except ImportError as error:
+            raise MissingExtraError(
+                "Parquet files need pyarrow, which is not installed; install estkit[store]."
+            ) from error
+        paths = list(path) if isinstance(path, list | tuple) else [path]
+        wanted = None
+        if columns is not None:
+            named = [*([y] if isinstance(y, str) else y), weights, offset]
+            wanted = [*columns, *(name for name in named if name is not None)]
+
+        def read() -> Iterator[Any]:
+            for each in paths:
+                with parquet.ParquetFile(each) as file:
+                    for batch in file.iter_batches(batch_size=rows, columns=wanted):
+                        yield arrow.Table.from_batches([batch])
+
+        return cls(read, y=y, weights=weights, offset=offset, columns=columns)
+
+    def map(self, function: Callable[[Chunk], T]) -> Iterator[T]:
+        """Yield ``function(chunk)`` of each piece that has rows, in order.
+
+        Partitions of a Dask collection are worked on by the user's scheduler, where they lie.
+        """
+        if self._frames is not None:
+            yield from self._mapped(function)
+            return
+        found = False
+        for piece in self._source() if callable(self._source) else self._source:
+            found = True
+            chunk = self._split(piece)
+            if _length(chunk.X):
+                yield function(chunk)
+        if not found:
+            raise DataError(
+                "The source gave no pieces; a function must return a new iterator on every call."
+            )
+
+    def _mapped(self, function: Callable[[Chunk], T]) -> Iterator[T]:
+        from importlib import import_module
+
+        dask: Any = import_module("dask")
+
+        def on_part(piece: Any) -> T | None:
+            chunk = self._split(piece)
+            return function(chunk) if _length(chunk.X) else None
+
+        assert self._frames is not None
+        tasks = [dask.delayed(on_part, pure=False)(frame) for frame in self._frames]
+        for first in range(0, len(tasks), _AT_ONCE):
+            for answer in dask.compute(*tasks[first : first + _AT_ONCE]):
+                if answer is not None:
+                    yield answer
+
+    def __reduce__(self) -> Any:
+        """Travel without the source: a worker is given its piece."""
+        return _without_source, (self.y, self.weights, self.offset, self.columns)
+
+    def _split(self, piece: Any) -> Chunk:
+        if isinstance(piece, tuple | list) and 2 <= len(piece) <= 4 and self.y is None:
+            given = Chunk(*piece, *[None] * (4 - len(piece)))
+            return given
+        frame = data.as_frame(piece)
+        if frame is None or self.y is None:
+            raise DataError(
+                f"A piece must be a pair (X, y), or a data frame whose response is named by y=; "
+                f"got {type(piece).__name__}."
+            )
+        response = [self.y] if isinstance(self.y, str) else list(self.y)
+        apart = [*response, *(name for name in (self.weights, self.offset) if name is not None)]
+        names = [name for name in frame.columns if name not in apart]
+        names = names if self.columns is None else list(self.columns)
+        lacking = [name for name in [*apart, *names] if name not in frame.columns]
+        if lacking:
+            raise DataError(
+                f"A piece has no column {lacking[0]!r}; its columns are {', '.join(frame.columns)}."
+            )
+        one = len(response) == 1
+        return Chunk(
+            frame.select(names).to_native(),
+            frame[response[0]].to_native() if one else frame.select(response).to_native(),
+            None if self.weights is None else frame[self.weights].to_native(),
+            None if self.offset is None else frame[self.offset].to_native(),
+        )
+
+
+_AT_ONCE = 64  # partitions whose sums are held together
+
+
+def _without_source(y: Any, weights: Any, offset: Any, columns: Any) -> Chunks:
+    return Chunks([], y=y, weights=weights, offset=offset, columns=columns)
+
+
+def _length(X: Any) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def _partitions(source: Any) -> list[Any] | None:
+    """Return the parts of a Dask frame, or pairs of blocks of Dask arrays; else None."""
+    if isinstance(source, tuple) and len(source) == 2 and all(map(is_dask, source)):
+        X, y = source
+        if X.ndim != 2 or X.numblocks[1] != 1 or X.chunks[0] != y.chunks[0]:
+            raise DataError(
+                f"Dask arrays must have the same blocks of rows and all columns in one block; X "
+                f"has {X.chunks} and y {y.chunks}. Use rechunk."
+            )
+        return list(
+            zip(X.to_delayed()[:, 0].tolist(), y.to_delayed().ravel().tolist(), strict=True)
+        )
+    return list(source.to_delayed()) if is_dask(source) else None
+
+
+def is_dask(given: Any) -> bool:
+    """Tell whether `given` is a Dask frame or array."""
+    module = type(given).__module__.split(".")[0]
+    return module in ("dask", "dask_expr") and hasattr(given, "to_delayed")
+
+
+class _Spool:
+    """An iterator that runs out, written to a temporary file when it is first read."""
+
+    def __init__(self, source: Iterator[Any]) -> None:
+        self._source: Iterator[Any] | None = source
+        self._file = tempfile.TemporaryFile()
+        weakref.finalize(self, self._file.close)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._source is not None:
+            source, self._source = self._source, None
+            for piece in source:
+                pickle.dump(piece, self._file, protocol=pickle.HIGHEST_PROTOCOL)
+            self._file.flush()
+        self._file.seek(0)
+        while True:
+            try:
+                yield pickle.load(self._file)  # what was written above, and nothing else
+            except EOFError:
+                return
