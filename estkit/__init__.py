@@ -1,9 +1,9 @@
 """estkit tells how good an estimate is: every number it prints carries its own error.
 
 Likelihood: what is θ̂, and how sure is it?
-    `fit`, `fit_many` with `Binomial`, `Softmax`, `Ordinal`, `Gaussian`; they answer with
-    `LikelihoodFit` and `BatchFit`. `Distribution` and `Censored` for the laws of scipy.stats, with
-    `DistributionFit`; `Likelihood` for your own function, with `CustomFit`. `proportion` for a
+    `fit`, `fit_formula`, `fit_many` with `Binomial`, `Softmax`, `Ordinal`, `Gaussian`; they answer
+    with `LikelihoodFit` and `BatchFit`. `Distribution` and `Censored` for the laws of scipy.stats,
+    with `DistributionFit`; `Likelihood` for your own function, with `CustomFit`. `proportion` for a
     share and its interval.
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
@@ -40,6 +40,7 @@ from estkit.likelihood import (
     Ordinal,
     Softmax,
     fit,
+    fit_formula,
     fit_many,
     proportion,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "StudyResult",
     "__version__",
     "fit",
+    "fit_formula",
     "fit_many",
     "grid",
     "proportion",

@@ -194,8 +194,11 @@ def is_categorical(column: Any) -> bool:
     return str(column.dtype).split("(")[0] in ("Categorical", "Enum", "String")
 
 
-def factor_of(column: Any, *, full: bool = False) -> Factor:
-    """Return the factor that a narwhals series makes: its levels sorted, or in their own order."""
+def factor_of(column: Any, *, full: bool = False, explicit: bool = False) -> Factor:
+    """Return the factor that a narwhals series makes: its levels sorted, or in their own order.
+
+    Text is examined whether it is meant as categories, unless the user said so.
+    """
     name, kind = str(column.name), str(column.dtype)
     _, seen = _factorize(column)  # in the order in which rows have them
     unused: list[Any] = []
@@ -211,7 +214,7 @@ def factor_of(column: Any, *, full: bool = False) -> Factor:
         raise DataError(
             f"X: column {name!r} has categories such as {strange!r:.40}; make them text or numbers."
         )
-    if kind == "String":
+    if kind == "String" and not explicit:
         _refuse_text(name, seen, len(column))
     if len(levels) == 1:
         raise DataError(

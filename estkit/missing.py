@@ -56,7 +56,7 @@ def drop_missing(given: Mapping[str, Any]) -> tuple[dict[str, Any], Dropped]:
     total: Mask | None = None
     columns: list[tuple[str, int]] = []
     for name, value in given.items():
-        for column, mask in _masks(name, value):
+        for column, mask in missing_values(name, value):
             if total is None:
                 total = np.zeros(len(mask), dtype=bool)
             if len(mask) != len(total):
@@ -72,8 +72,8 @@ def drop_missing(given: Mapping[str, Any]) -> tuple[dict[str, Any], Dropped]:
     return {name: _take(value, ~total) for name, value in given.items()}, dropped
 
 
-def _masks(what: str, given: Any) -> Iterator[tuple[str, Mask]]:
-    """Yield the name of each column, and where it has no value."""
+def missing_values(what: str, given: Any) -> Iterator[tuple[str, Mask]]:
+    """Yield the name of each column of an argument, and where it has no value."""
     if hasattr(given, "isna") and not hasattr(given, "iloc"):  # an array of pandas, no series
         yield what, np.asarray(given.isna(), dtype=bool)
         return

@@ -19,6 +19,7 @@ FLOORS = (
     {"estimate"},
     {"data", "table", "parallel"},
     {"labels", "missing", "categories"},
+    {"formulas"},
     {"gradients", "similarity"},
     {"montecarlo"},
     {"likelihood", "comparison"},

@@ -9,6 +9,7 @@ from estkit.likelihood.custom_fit import CustomFit
 from estkit.likelihood.distribution import Distribution
 from estkit.likelihood.distribution_fit import DistributionFit
 from estkit.likelihood.fitting import fit
+from estkit.likelihood.formula import fit_formula
 from estkit.likelihood.gaussian import Gaussian
 from estkit.likelihood.ordinal import Ordinal
 from estkit.likelihood.proportion import proportion
@@ -31,6 +32,7 @@ __all__ = [
     "RegressionFit",
     "Softmax",
     "fit",
+    "fit_formula",
     "fit_many",
     "proportion",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -124,10 +125,7 @@ def fit(
     >>> yields.predict({"soil": ["loam"]})
     array([6.])
     """
-    if errors not in ("raise", "return"):
-        raise DataError(f"errors must be 'raise' or 'return', got {errors!r}.")
-    if missing not in ("raise", "drop"):
-        raise DataError(f"missing must be 'raise' or 'drop', got {missing!r}.")
+    check_options(missing, errors)
     check_family(family)
     if isinstance(X, Chunks) or is_dask(X):
         chunks = _chunks(family, X, y, weights, sampling_weights, analytic_weights, offset, groups)
@@ -138,6 +136,27 @@ def fit(
     dropped = Dropped()
     if missing == "drop":
         given, dropped = drop_missing(given)
+    return fit_given(family, given, dropped, intercept=intercept, start=start, errors=errors)
+
+
+def check_options(missing: str, errors: str) -> None:
+    """Raise unless the options are among those that there are."""
+    if errors not in ("raise", "return"):
+        raise DataError(f"errors must be 'raise' or 'return', got {errors!r}.")
+    if missing not in ("raise", "drop"):
+        raise DataError(f"missing must be 'raise' or 'drop', got {missing!r}.")
+
+
+def fit_given(
+    family: Any,
+    given: Mapping[str, Any],
+    dropped: Dropped,
+    *,
+    intercept: bool,
+    start: Any,
+    errors: str,
+) -> LikelihoodFit:
+    """Fit what is left of the arguments of `fit` after rows were dropped, and say which."""
     make = getattr(family, "model", None)  # what is no sum over rows of linear predictors has one
     make = make or partial(gather, family)
     options = {"weights": None, "offset": None, "groups": None, "intercept": intercept, **given}

@@ -78,11 +78,10 @@ class RegressionFit(LikelihoodFit):
         if "placement" not in stored or "inside" not in stored:
             raise DataError("Expected a dict that `to_dict` wrote; it lacks the placement.")
         placement = Placement.from_plain(stored["placement"])
-        coding = stored.get("coding")
         return {
             "_placement": placement,
             "_inside": frozen(stored["inside"]),
-            "_coding": None if coding is None else Coding.from_plain(coding),
+            "_coding": _coding_from(stored.get("coding")),
         }
 
     def _members(self, term: str) -> tuple[str, ...]:
@@ -91,3 +90,13 @@ class RegressionFit(LikelihoodFit):
     @property
     def _columns(self) -> tuple[str, ...]:
         return self.terms[int(self._placement.intercept) :]
+
+
+def _coding_from(stored: Any) -> data.Coding | None:
+    if stored is None:
+        return None
+    if stored["kind"] == "categories":
+        return Coding.from_plain(stored)
+    from estkit.formulas import FormulaCoding
+
+    return FormulaCoding.from_plain(stored)
