@@ -4,6 +4,7 @@ from estkit.likelihood.batch import BatchFit, fit_many
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.censoring import Censored
 from estkit.likelihood.chunks import Chunks
+from estkit.likelihood.conditional import ConditionalLogit
 from estkit.likelihood.custom import Likelihood
 from estkit.likelihood.custom_fit import CustomFit
 from estkit.likelihood.distribution import Distribution
@@ -22,6 +23,7 @@ __all__ = [
     "Binomial",
     "Censored",
     "Chunks",
+    "ConditionalLogit",
     "CustomFit",
     "Distribution",
     "DistributionFit",

@@ -38,15 +38,17 @@ class Separation:
     names: tuple[str, ...]
     separated: int
     pairs: int
+    sizes: Floats  # of what each parameter is multiplied with
     thresholds: int = 0  # how many of the first parameters take the place of intercepts
+    penalised: bool = True  # whether a penalty is there to help
 
     @property
     def message(self) -> str:
         """What was found, and what to do."""
         slope = np.array([not _is_intercept(name) for name in self.names])
         slope[: self.thresholds] = False
-        largest = np.abs(self.direction[slope]).max(initial=0.0)
-        moving = np.abs(self.direction) > 1e-6 * (largest or 1.0)
+        moves = np.abs(self.direction) * self.sizes
+        moving = moves > 1e-6 * (moves[slope].max(initial=0.0) or 1.0)
         named = zip(self.names, self.direction, moving, strict=True)
         shown = [f"{name} {value:+.3g}" for name, value, moves in named if moves]
         kind = "Complete" if self.complete else "Quasi-complete"
@@ -54,7 +56,7 @@ class Separation:
         if slopes:
             columns = ", ".join(repr(name) for name in slopes[:8])
             remedy = f"drop or merge {columns}, collect rows in which the outcomes overlap there"
-            if not self.thresholds:  # ordinal regressions have none
+            if self.penalised:
                 remedy += ", or fit with a penalty"
         else:
             remedy = "only one outcome was seen, so there is nothing to compare; collect the other"
@@ -103,7 +105,7 @@ def find_separation(rows: Rows, family: Family, *, tie: Floats | None = None) ->
     if alone is not None:
         names = family.names(rows.terms, rows.response)
         alone = _reported(rows, family, alone)
-        return Separation(True, alone, names, len(separated), len(separated))
+        return Separation(True, alone, names, len(separated), len(separated), np.ones(len(names)))
     while not separated.all():
         direction = _widest(comparisons, ~separated)
         if direction is None:
@@ -115,27 +117,35 @@ def find_separation(rows: Rows, family: Family, *, tie: Floats | None = None) ->
     if not separated.any():
         return None
     sparse = comparisons.untied(_sparsest(comparisons, separated))
-    outside = rows.placement.outside(sparse / unit)
-    outside = _reported(rows, family, outside)
+    outside = _reported(rows, family, rows.placement.outside(sparse / unit))
     names = family.names(rows.terms, rows.response)
-    thresholds = 0
+    thresholds = 0 if tie is None else rows.placement.predictors
     if tie is not None:
         outside = tie.T @ outside / (tie * tie).sum(axis=0)
-        thresholds = rows.placement.predictors
-    slopes = [
-        abs(v)
-        for j, (v, name) in enumerate(zip(outside, names, strict=True))
-        if j >= thresholds and not _is_intercept(name)
-    ]
-    largest = max([v for v in slopes if v > 0], default=float(np.abs(outside).max()))
+    sizes = _sizes(rows, unit, len(names), thresholds)
+    slope = [j >= thresholds and not _is_intercept(name) for j, name in enumerate(names)]
+    moves = np.abs(outside) * sizes
+    largest = np.argmax(np.where(slope, moves, 0.0) if moves[slope].any() else moves)
     return Separation(
         bool(separated.all()),
-        outside / largest,
+        outside / abs(outside[largest]),
         names,
         int(separated.sum()),
         len(separated),
+        sizes,
         thresholds,
+        not hasattr(family, "model"),
     )
+
+
+def _sizes(rows: Rows, unit: Floats, count: int, thresholds: int) -> Floats:
+    """Return a typical size of what each reported parameter is multiplied with."""
+    size, scale = unit[: len(rows.terms)].copy(), rows.placement.scale
+    if scale is not None:
+        size[len(size) - len(scale) :] /= scale
+    if thresholds:
+        return np.concatenate([np.ones(thresholds), size[1:]])
+    return np.tile(size, count // len(size))
 
 
 def _reported(rows: Rows, family: Family, direction: Floats) -> Floats:

@@ -29,12 +29,14 @@ class Scan:
     gram: Floats
 
 
-def examine(rows: Rows, *, without_intercept: bool = True) -> tuple[Rows, Scan]:
+def examine(
+    rows: Rows, *, without_intercept: bool = True, origin: Floats | None = None
+) -> tuple[Rows, Scan]:
     """Return the rows placed so that their second moments keep their digits, and these moments.
 
     Columns of extreme size are brought near 1; columns that are nearly dependent are replaced by an
     orthogonal basis of what they span. Whether the model could do without an intercept is only for
-    the message.
+    the message; `origin` says how far from 0 columns sat that were centred before.
 
     Raises
     ------
@@ -58,7 +60,8 @@ def examine(rows: Rows, *, without_intercept: bool = True) -> tuple[Rows, Scan]:
             raise RankError(_dependence_message(rows, moments, spread, factor, free, dependent))
         return rows, moments
     factor = _triangle(rows, center, spread)
-    resolution = np.finfo(float).eps * _size(rows) * np.sqrt(moments.rows) / spread
+    far = _size(rows) if origin is None else origin
+    resolution = np.finfo(float).eps * far * np.sqrt(moments.rows) / spread
     tolerance = max(_DEPENDENT, 8 * float(resolution.max(initial=0.0)))
     free, dependent = _dependent_columns(factor, tolerance)
     if dependent:

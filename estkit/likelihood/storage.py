@@ -11,6 +11,7 @@ from estkit.errors import DataError
 from estkit.estimate import plain
 from estkit.likelihood.custom_fit import CustomFit
 from estkit.likelihood.distribution_fit import DistributionFit
+from estkit.likelihood.matched import MatchedFit
 from estkit.likelihood.newton import Certificate
 from estkit.likelihood.ordered import OrdinalFit
 from estkit.likelihood.regression_fit import RegressionFit
@@ -23,7 +24,8 @@ _KEYS = (
 ).split()
 # A kind of result has `_own_plain` and `_own_fields` for what it holds beside the common fields.
 _KINDS: dict[str, type[LikelihoodFit]] = {
-    kind.__name__: kind for kind in (RegressionFit, OrdinalFit, DistributionFit, CustomFit)
+    kind.__name__: kind
+    for kind in (RegressionFit, OrdinalFit, MatchedFit, DistributionFit, CustomFit)
 }
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 

@@ -337,3 +337,13 @@ def test_one_row_that_overlaps_is_enough() -> None:
     y = Z > 0.01
     y[3] = True
     assert_at_maximum(ek.fit(ek.Binomial(), Z, y), np.column_stack([np.ones(40), Z]), y)
+
+
+def test_columns_of_any_scale_are_named_by_what_they_move() -> None:
+    """A coefficient of 1e-8 for a column of size 1e8 is no small one."""
+    x = np.arange(12.0)
+    noise = np.tile([1.0, 4.0, 2.0, 3.0], 3)
+    for scale in (1e8, 1e-8):
+        columns = {"dose": x * scale, "noise": noise}
+        with pytest.raises(ek.SeparationError, match=r"dose \+1[,)].*merge 'dose'"):
+            ek.fit(ek.Binomial(), columns, x > 5)
