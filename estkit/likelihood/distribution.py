@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from estkit.likelihood.censoring import read_observations, refuse_response
-from estkit.likelihood.distribution_model import model_of
+from estkit.likelihood.corners import distribution_model
 from estkit.likelihood.laws.law import find_law
 from estkit.likelihood.model import Model
 from estkit.likelihood.multinomial import multinomial_model
@@ -46,6 +46,10 @@ class Distribution:
     A free ``loc`` where the support begins makes the likelihood of gamma, weibull_min and lognorm
     unbounded as loc approaches the smallest value (Cheng and Traylor 1995, JRSS B 57, 3-44). What
     is reported is then the local maximum inside, if there is one.
+
+    Where a law ends at the smallest or largest value (uniform, the scale of pareto, a free loc of
+    expon), that value is the estimate; it has no standard error. The loc of laplace is a median,
+    whose standard error is scale / √n.
 
     scipy's geom counts trials and begins at 1; ``fixed={"loc": -1}`` counts failures, from 0.
 
@@ -93,4 +97,4 @@ class Distribution:
         refuse_response(y, offset)
         if self.law == "multinomial":
             return multinomial_model(self, X, weights, groups)
-        return model_of(self, read_observations(X, weights, groups))
+        return distribution_model(self, read_observations(X, weights, groups))

@@ -29,14 +29,19 @@ if TYPE_CHECKING:
     from estkit.likelihood.distribution import Distribution
     from estkit.likelihood.distribution_fit import DistributionFit
 
-_STEPS = 100
+_STEPS = 50
+_FLAT = 100.0  # standard error of a logarithm: the likelihood falls no more, but for rounding
 _SMALL_MOVE = 1e-2  # of a coordinate: the last step of a search that goes nowhere else
 
 
-def model_of(family: Distribution, observations: Observations) -> DistributionModel:
-    """Return the likelihood of observations."""
+def model_of(
+    family: Distribution,
+    observations: Observations,
+    held: tuple[float | None, ...] | None = None,
+) -> DistributionModel:
+    """Return the likelihood of observations, with parameters held where the family says or at."""
     law = find_law(family.law)
-    held = law.settle(family.fixed)
+    held = held or law.settle(family.fixed)
     check_values(law, held, observations)
     origin, unit = place(law, held, observations)
     return DistributionModel(family, law, held, observations, origin, unit)
@@ -88,7 +93,7 @@ class DistributionModel(Model):
             return Axis(0.0, math.inf, 0.0, self.unit)
         if name != "loc":
             return Axis(lower, upper)
-        if self.held[i] is None and self.law.dist.a > -math.inf:  # no value lies below the support
+        if self.held[i] is None and self.law.dist.a >= 0.0:  # no value lies below the support
             values = self.observations.values()
             upper = (float(values.min()) - self.origin) / self.unit
         return Axis(lower, upper, self.origin, self.unit)
@@ -129,12 +134,15 @@ class DistributionModel(Model):
         """Return the log-likelihood with its constants, equal to a sum of scipy's logpdf."""
         constant = 0.0 if self.sample is None else float(self.sample.sums.constant)
         if not self.law.discrete and self.unit != 1.0:
-            own = self.observations
-            exact = np.ones(len(own.lower)) if own.weights is None else own.weights
-            if own.upper is not own.lower:
-                exact = exact * (own.lower == own.upper)
-            constant -= float(exact.sum()) * math.log(self.unit)
+            constant -= self._exact_rows() * math.log(self.unit)
         return Conclusion(value + constant + 0.0)  # no -0.0
+
+    def _exact_rows(self) -> float:
+        own = self.observations
+        if own.upper is own.lower:
+            return float(self.n_obs)
+        exact = own.lower == own.upper
+        return float(exact.sum() if own.weights is None else own.weights[exact].sum())
 
     def outside(self, point: Floats) -> Floats:
         """Return the parameters."""
@@ -218,20 +226,16 @@ class DistributionModel(Model):
         begin = self.begin() if start is None else self.read_start(start)
         if np.abs(begin).max() >= BOUNDARY:
             return self._at_boundary(begin)
-        latest: list[Any] = [None]
-
-        def objective(inside: Floats) -> tuple[float, Floats, Floats]:
-            value, gradient, latest[0] = self.total(inside)
-            return value, gradient, starts.positive(latest[0])
-
+        climb = starts.Climb(self.total, None if self.sample else self.rows.value)
         optimum = newton.maximise(
-            objective,
+            climb,
             begin,
             max_iter=_STEPS,
             settled=lambda step: float(np.abs(step).max()) < _SMALL_MOVE,
         )
-        if optimum.converged and optimum.information is latest[0]:  # no curvature was turned round
-            return optimum
+        if optimum.converged and climb.is_concave(optimum.information):
+            if self.sample or np.diag(optimum.inverse).max() < _FLAT**2:
+                return optimum
         raise self._lost(optimum)
 
     def limits(self, point: Floats, level: float) -> Floats | None:
@@ -263,13 +267,13 @@ class DistributionModel(Model):
     def _lost(self, optimum: newton.Optimum) -> FitError:
         """Return what to raise where the search ended without a maximum."""
         height = self.conclude(optimum.value).loglik
-        far = starts.drifting(
-            [self.axes[i] for i in self.free], self.names, self.out @ optimum.point
-        )
+        axes, lines = [self.axes[i] for i in self.free], self.out @ optimum.point
+        flat = np.diag(optimum.inverse) > _FLAT**2
+        far = starts.drifting(axes, self.names, lines, flat)
         if far:
             return FitError(
                 f"The likelihood of {self.law.name} has no maximum that was found: the "
-                f"log-likelihood keeps rising, to {height:.10g} so far, as {far}. Fix such a "
+                f"log-likelihood does not fall, {height:.10g} so far, as {far}. Fix such a "
                 f"parameter, or choose a law with fewer."
             )
         measured = optimum.certificate

@@ -1,6 +1,6 @@
 """Complete samples of discrete laws as the few sums that their likelihoods are made of.
 
-As in ``continuous.py``: coordinates of its own for each class, and ``mixing`` to those of the
+As in ``location_scale.py``: coordinates of its own for each class, and ``mixing`` to those of the
 parameters, which are logarithms and for a probability log-odds.
 """
 
@@ -14,22 +14,30 @@ import numpy as np
 
 from estkit.errors import FitError
 from estkit.likelihood.family import Floats, Sums, log_factorial
-from estkit.likelihood.laws.continuous import mean_of
+from estkit.likelihood.laws.sums import blocks, sums_of
 from estkit.likelihood.proportion import minus_log
 
 BOUNDARY = 800.0  # on the line of a parameter: exp(-800) is 0
 _LONGEST_TABLE = 1 << 20  # of numbers of values above 0, 1, 2, ...
 
 
-def tally(x: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
+def tally(x: Floats, origin: float, weights: Floats | None) -> tuple[Floats, Floats]:
     """Return the distinct counts and how often each was observed."""
-    top = float(x.max())
-    if top <= max(1024.0, 4.0 * len(x)):
-        number = np.bincount(x.astype(np.int64), weights)
-        seen = np.flatnonzero(number)
-        return seen.astype(float), number[seen].astype(float)
-    values, codes = np.unique(x, return_inverse=True)
-    return values, np.bincount(codes, weights).astype(float)
+    top = float(x.max()) - origin
+    if top > max(1024.0, 4.0 * len(x)):
+        values, codes = np.unique(x - origin, return_inverse=True)
+        return values, np.bincount(codes, weights).astype(float)
+    number = np.zeros(int(top) + 1)
+    for block, weight in blocks(x, origin, weights):
+        part = np.bincount(block.astype(np.int64), weight)
+        number[: len(part)] += part
+    seen = np.flatnonzero(number)
+    return seen.astype(float), number[seen]
+
+
+def mean_of(values: Floats, number: Floats) -> float:
+    """Return the mean of values of which each was seen so often."""
+    return float((values * number).sum() / number.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +51,9 @@ class Poisson:
     constant: float
 
     @classmethod
-    def of(cls, x: Floats, unit: float, weights: Floats | None, n: float) -> Poisson:
+    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Poisson:
         """Return the sums of counts."""
-        values, number = tally(x, weights)
+        values, number = tally(x, origin, weights)
         return cls(mean_of(values, number), n, -float(number @ log_factorial(values)))
 
     def total(self, point: Floats) -> Sums:
@@ -70,14 +78,18 @@ class Trials:
     constant: float = 0.0
 
     @classmethod
-    def geometric(cls, x: Floats, unit: float, weights: Floats | None, n: float) -> Trials:
+    def geometric(
+        cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float
+    ) -> Trials:
         """Return one success for each number of trials that it took."""
-        return cls(n, n * (mean_of(x, weights) - 1.0))
+        return cls(n, sums_of(lambda v: [v], x, origin, weights)[0] - n)
 
     @classmethod
-    def binomial(cls, x: Floats, trials: float, weights: Floats | None, n: float) -> Trials:
+    def binomial(
+        cls, x: Floats, origin: float, trials: float, weights: Floats | None, n: float
+    ) -> Trials:
         """Return the successes among a fixed number of trials."""
-        values, number = tally(x, weights)
+        values, number = tally(x, origin, weights)
         ways = log_factorial(np.array(trials)) - log_factorial(values)
         ways = ways - log_factorial(trials - values)
         successes = float(number @ values)
@@ -126,9 +138,11 @@ class NegativeBinomial:
     constant: float
 
     @classmethod
-    def of(cls, x: Floats, unit: float, weights: Floats | None, n: float) -> NegativeBinomial:
+    def of(
+        cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float
+    ) -> NegativeBinomial:
         """Return the tally of counts."""
-        values, number = tally(x, weights)
+        values, number = tally(x, origin, weights)
         top = int(values[-1])
         above = None
         if top <= _LONGEST_TABLE:

@@ -181,11 +181,14 @@ def find_law(law: Any) -> Law:
     discrete = isinstance(dist, stats.rv_discrete)
     # bounds of the support that hold at any shape; `a` and `b` are documented constructor arguments
     bounded = np.isfinite([dist.a, dist.b])
-    parameters = [*_shapes(dist), Parameter("loc", -math.inf, math.inf, 0.0 if discrete else None)]
-    if not discrete:
-        if bounded.any() and dist.name != "uniform":
+    parameters = [*_shapes(dist), Parameter("loc", -math.inf, math.inf, None, discrete)]
+    if discrete:
+        parameters[-1] = parameters[-1]._replace(default=0.0)
+    else:
+        unit = bounded.all() and len(parameters) > 1  # such as beta, and not uniform
+        if unit or bounded.sum() == 1:
             parameters[-1] = parameters[-1]._replace(default=0.0)
-        both = 1.0 if bounded.all() and dist.name != "uniform" else None
+        both = 1.0 if unit else None
         parameters.append(Parameter("scale", 0.0, math.inf, both))
     return Law(str(dist.name), dist, tuple(parameters), discrete)
 

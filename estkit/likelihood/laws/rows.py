@@ -7,6 +7,7 @@ of the terms, far below the standard errors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -98,14 +99,16 @@ class LawRows:
         """Return the rows at seven points in a line, and the distance between these."""
         step = _STEP
         for _ in range(_SMALLER):
-            values = [
-                center if offset == 0.0 else self.rowwise(point + offset * step * direction, number)
-                for offset in OFFSETS
-            ]
-            if all(np.isfinite(part).all() for part in values):
-                break
+            values = []
+            for offset in OFFSETS:
+                moved = point + offset * step * direction
+                values.append(self.rowwise(moved, number) if offset else center)
+                if not np.isfinite(values[-1]).all():
+                    break
+            else:
+                return values, step
             step /= 10
-        return values, step
+        return [center + math.nan for _ in OFFSETS], step
 
     def slopes(self, point: Floats, number: int) -> tuple[Floats, Floats, Floats]:
         """Return the rows of a block, their scores, and their second derivatives, summed."""

@@ -11,22 +11,17 @@ import numpy as np
 
 from estkit.likelihood.censoring import Observations
 from estkit.likelihood.family import Floats, Sums
-from estkit.likelihood.laws.continuous import (
-    Beta,
-    Exponential,
-    Gamma,
-    Lognormal,
-    Normal,
-    Weibull,
-)
 from estkit.likelihood.laws.counts import NegativeBinomial, Poisson, Trials
 from estkit.likelihood.laws.law import Axis, Law
+from estkit.likelihood.laws.location_scale import Exponential, Laplace, Lognormal, Normal
+from estkit.likelihood.laws.shapes import Beta, Gamma, Weibull
 
 _ENOUGH = 4096  # values to see where they lie
 _OPEN = ("gamma", "weibull_min", "lognorm", "beta")  # what density they have at an end says nothing
-_SUMS: dict[str, Callable[[Floats, float, Floats | None, float], Any]] = {
+_SUMS: dict[str, Callable[[Floats, float, float, Floats | None, float], Any]] = {
     "norm": Normal.of,
     "lognorm": Lognormal.of,
+    "laplace": Laplace.of,
     "expon": Exponential.of,
     "gamma": Gamma.of,
     "weibull_min": Weibull.of,
@@ -96,7 +91,8 @@ def place(
     if loc is None:
         loc = float(x.mean() if law.name == "norm" else np.median(x))
     if scale is None:
-        scale = float(np.abs(x - loc).mean())
+        apart = np.abs(x - loc)
+        scale = float(np.median(apart)) or float(apart.mean())
     return loc, scale or abs(loc) or 1.0
 
 
@@ -140,7 +136,9 @@ class Sample:
         whole = self.base + self.matrix @ point
         if isinstance(self.sums, NegativeBinomial):
             return None
-        if not isinstance(self.sums, Weibull):  # exponential families: the observed one
+        if not isinstance(
+            self.sums, Weibull
+        ):  # exponential families, and Laplace: the observed one
             return self.total(point).information
         result: Floats = self.matrix.T @ self.sums.expected(whole) @ self.matrix
         return result
@@ -157,17 +155,17 @@ def summarise(
     """Return the sums of a complete sample of a law that is known by them, else None."""
     make = _SUMS.get(law.name)
     values = dict(zip(law.names, held, strict=True))
-    if make is None or not observations.exact or (values["loc"] is None and law.name != "norm"):
+    if (
+        make is None
+        or not observations.exact
+        or (values["loc"] is None and law.name not in ("norm", "laplace"))
+    ):
         return None
     if law.name == "beta" and values["scale"] is None:
         return None
-    x = observations.lower
-    if origin:
-        x = x - origin
-    if law.name == "beta" and unit != 1.0:
-        x = x / unit
-    size = values["n"] if law.name == "binom" else unit
-    sums = make(x, float(size or 0.0), observations.weights, float(observations.n_obs))
+    size = float(values["n"] or 0.0) if law.name == "binom" else unit
+    own = observations
+    sums = make(own.lower, origin, size, own.weights, float(own.n_obs))
     numbers = [law.names.index(name) for name in sums.names]
     free = tuple(held[i] is None for i in numbers)
     lines = np.array(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estkit.errors import DataError, FitError
 from estkit.likelihood import newton
@@ -21,10 +21,11 @@ _FEW = 2000  # rows that say well enough where to begin
 _FIRST_LOOK = 200
 _MOST = 400  # points of the grid
 _POLISHED = 4
-_STEPS = 60
+_STEPS = 40
 _NEAR = 1e-3  # standard errors: how closely a fit to some of the rows is worth solving
 _LEVELS = np.arange(-4.0, 12.5, 0.5)  # of loc: units below the smallest value, in logs
-_DRIFT = 9.0  # on the line of a parameter: beyond what data speak of
+_DRIFT = 5.0  # on the line of a parameter: beyond what data speak of
+_ROUNDING = 1e-9  # relative: a fall that is none
 _FLAT = 0.05  # of the largest curvature: the least that a step is taken by
 
 
@@ -48,6 +49,41 @@ def positive(information: Floats) -> Floats:
     return result
 
 
+class Climb:
+    """What `newton.maximise` asks for where a likelihood need not be concave.
+
+    Parameters
+    ----------
+    total : callable
+        Takes a point; returns the log-likelihood, its gradient and information.
+    value : callable, optional
+        Takes a point; returns the log-likelihood alone, where that is much cheaper: derivatives are
+        not computed where a step has led down.
+    """
+
+    def __init__(
+        self, total: Callable[[Floats], Sums], value: Callable[[Floats], float] | None = None
+    ) -> None:
+        self._total, self._value = total, value
+        self._top = -math.inf
+        self._latest: Floats | None = None
+
+    def __call__(self, point: Floats) -> tuple[float, Floats, Floats]:
+        """Return the value, the gradient, and a positive definite curvature."""
+        if self._value is not None and self._top > -math.inf:
+            value = self._value(point)
+            if not value >= self._top - _ROUNDING * (1.0 + abs(self._top)):
+                return math.nan, np.zeros(len(point)), np.zeros((len(point), len(point)))
+        value, gradient, self._latest = self._total(point)
+        assert self._latest is not None
+        self._top = max(self._top, value) if math.isfinite(value) else self._top
+        return value, gradient, positive(self._latest)
+
+    def is_concave(self, information: Floats) -> bool:
+        """Tell whether the curvature of the last point is the likelihood's own."""
+        return information is self._latest
+
+
 def search(rows: LawRows, begin: Floats | None) -> Floats | None:
     """Return a promising point: the best of several climbs over some of the rows.
 
@@ -65,7 +101,7 @@ def search(rows: LawRows, begin: Floats | None) -> Floats | None:
     """
     few = rows.thinned(_FEW)
 
-    objective = partial(_uphill, few.total)
+    objective = Climb(few.total, few.value)
     if begin is not None:  # from the sums of values that stand for the rows: seldom far
         found = newton.maximise(objective, begin, precision=_NEAR, max_iter=_STEPS)
         if found.converged and np.abs(found.point - begin).max() < _DRIFT:
@@ -80,6 +116,7 @@ def search(rows: LawRows, begin: Floats | None) -> Floats | None:
     for number in order:
         if heights[number] == -math.inf:
             break
+        objective = Climb(few.total, few.value)
         found = newton.maximise(objective, points[number], precision=_NEAR, max_iter=_STEPS)
         if math.isfinite(found.value) and found.value > top:
             best, top = found.point, found.value
@@ -104,12 +141,12 @@ def _grid(rows: LawRows) -> list[tuple[float, ...]]:
 def _looks(name: str, axis: Axis) -> tuple[float, ...]:
     bounded = axis.lower > -math.inf, axis.upper < math.inf
     if name == "scale":
-        return (-1.5, -0.5, 0.0, 1.0)
+        return (-1.5, -0.5, 0.0, 1.0, 2.0)
     if name == "loc":
         return (-1.0, 0.0, 3.0) if any(bounded) else (0.0, -0.7, 0.7)
     if all(bounded):
         return (-2.0, -0.5, 0.5, 2.0)
-    return (-1.0, 0.0, 1.0, 2.5) if any(bounded) else (-1.0, -0.1, 0.1, 1.0)
+    return (-1.0, 0.0, 1.0, 2.5) if any(bounded) else (-3.0, -1.0, -0.1, 0.1, 1.0, 3.0)
 
 
 def by_location(
@@ -133,20 +170,12 @@ def by_location(
         sample = summarise(law, (*held[:i], loc, *held[i + 1 :]), observations, axes, loc, unit)
         if sample is None:
             return None
-        found = newton.maximise(
-            partial(_uphill, sample.total), sample.begin(), precision=_NEAR, max_iter=_STEPS
-        )
+        climb = Climb(sample.total)
+        found = newton.maximise(climb, sample.begin(), precision=_NEAR, max_iter=_STEPS)
         heights.append(found.value + sample.sums.constant)
         lines = (sample.out @ found.point).tolist()
         points.append(np.array([*lines[:i], level, *lines[i:]]))
     return points[_inner_peak(heights, law.name)]
-
-
-def _uphill(total: Callable[[Floats], Sums], point: Floats) -> tuple[float, Floats, Floats]:
-    """Return what `newton.maximise` asks for where the likelihood need not be concave."""
-    value, gradient, information = total(point)
-    assert information is not None
-    return value, gradient, positive(information)
 
 
 def _inner_peak(heights: Sequence[float], law: str) -> int:
@@ -173,12 +202,17 @@ def _inner_peak(heights: Sequence[float], law: str) -> int:
     )
 
 
-def drifting(axes: Sequence[Axis], names: Sequence[str], lines: Floats) -> str:
+def drifting(
+    axes: Sequence[Axis], names: Sequence[str], lines: Floats, flat: NDArray[np.bool_]
+) -> str:
     """Say in words which parameters are on their way to the end of their range."""
     found = []
-    for axis, name, v in zip(axes, names, lines.tolist(), strict=True):
+    for axis, name, v, level in zip(axes, names, lines.tolist(), flat, strict=True):
         low, high = axis.lower > -math.inf, axis.upper < math.inf
-        if abs(v) < _DRIFT or not (low or high):
+        if not (abs(v) > _DRIFT or level) or not (low or high):
+            continue
+        if abs(v) <= _DRIFT:
+            found.append(f"{name} moves on from {axis.outward(v):.4g}")
             continue
         if v < 0:
             end = axis.origin + axis.unit * axis.lower

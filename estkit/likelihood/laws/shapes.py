@@ -1,7 +1,7 @@
-"""Complete samples of continuous laws as the few sums that their likelihoods are made of.
+"""Complete samples of laws with shapes as the few sums that their likelihoods are made of.
 
-Each class is the log-likelihood of data that were divided by a unit, in coordinates of its own in
-which it is nearly quadratic; ``mixing`` takes these to the logarithms of the parameters.
+As in ``location_scale.py``: coordinates of its own for each class, and ``mixing`` to those of the
+parameters, which are logarithms.
 """
 
 from __future__ import annotations
@@ -12,139 +12,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from estkit.errors import FitError
 from estkit.likelihood.family import Floats, Sums
+from estkit.likelihood.laws.sums import (
+    CLOSE,
+    NEAR,
+    NO_SPREAD,
+    added,
+    blocks,
+    mean_log,
+    no_spread,
+    sums_of,
+)
 
 _LARGE = 30.0  # a shape from which the asymptotic series have all digits
-_NO_SPREAD = 1e-30  # what rounding leaves of the squared spread of equal values, relative
-_CLOSE = 1e-5  # values so close to each other that their logarithms need the difference
 _LOG_2PI = math.log(2.0 * math.pi)
-
-
-def mean_of(values: Floats, weights: Floats | None) -> float:
-    """Return the weighted mean."""
-    if weights is None:
-        return float(values.mean())
-    return float((weights * values).sum() / weights.sum())  # no threads, unlike @
-
-
-def log_of(x: Floats, unit: float, weights: Floats | None) -> tuple[Floats, float]:
-    """Return log(x / unit) and its mean, with the digits of values that lie close together."""
-    logs = x / unit
-    np.log(logs, out=logs)
-    mean = mean_of(logs, weights)
-    if abs(mean) < _CLOSE and float(np.ptp(logs)) < 100 * _CLOSE:
-        logs = np.log1p((x - unit) / unit)
-        mean = mean_of(logs, weights)
-    return logs, mean
-
-
-def no_spread(law: str, value: float, parameter: str) -> FitError:
-    """Return what to raise for values that are all equal."""
-    return FitError(
-        f"All values are {value:.12g}, so the likelihood of {law} grows without bound (its "
-        f"supremum is infinite) as {parameter}: there is no maximum. Fix that parameter, "
-        f"or pass the values as the intervals that they were rounded from, "
-        f"ek.Censored(lower, upper)."
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Normal:
-    """Mean and variance; coordinates loc and log scale."""
-
-    names: ClassVar = ("loc", "scale")
-    mixing: ClassVar = None
-    mean: float
-    variance: float
-    n: float
-    constant: float
-    first: float
-
-    @classmethod
-    def of(cls, x: Floats, unit: float, weights: Floats | None, n: float) -> Normal:
-        """Return the sums of values that were moved near 0."""
-        mean = mean_of(x, weights)
-        square = x - mean
-        np.square(square, out=square)
-        variance = mean_of(square, weights)
-        return cls(mean / unit, variance / unit**2, n, -0.5 * n * _LOG_2PI, float(x[0]))
-
-    def total(self, point: Floats) -> Sums:
-        """Return the log-likelihood without `constant`, its gradient and information."""
-        far, precision = self.mean - point[0], math.exp(-2.0 * point[1])
-        square = self.variance + far * far
-        value = -self.n * (point[1] + 0.5 * square * precision)
-        gradient = self.n * np.array([far * precision, square * precision - 1.0])
-        cross = 2.0 * far * precision
-        information = self.n * np.array([[precision, cross], [cross, 2.0 * square * precision]])
-        return Sums(value, gradient, information)
-
-    def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
-        """Return the maximum."""
-        loc = self.mean if free[0] else float(base[0])
-        square = self.variance + (self.mean - loc) ** 2
-        if free[1] and square <= _NO_SPREAD * (1.0 + self.mean**2):
-            raise no_spread("norm", self.first, "scale goes to 0")
-        return np.array([loc, 0.5 * math.log(square) if free[1] else 0.0])
-
-
-@dataclass(frozen=True, eq=False)
-class Lognormal:
-    """A normal sample of logarithms; coordinates log s and log scale."""
-
-    names: ClassVar = ("s", "scale")
-    mixing: ClassVar = None
-    logs: Normal
-    constant: float
-    first: float
-
-    @classmethod
-    def of(cls, x: Floats, unit: float, weights: Floats | None, n: float) -> Lognormal:
-        """Return the sums of positive values."""
-        logs, mean = log_of(x, unit, weights)
-        normal = Normal.of(logs, 1.0, weights, n)
-        return cls(normal, normal.constant - n * mean, float(x[0]))
-
-    def total(self, point: Floats) -> Sums:
-        """Return the log-likelihood without `constant`, its gradient and information."""
-        sums = self.logs.total(point[::-1])
-        assert sums.information is not None
-        return Sums(sums.loglik, sums.gradient[::-1], sums.information[::-1, ::-1])
-
-    def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
-        """Return the maximum."""
-        try:
-            return self.logs.begin(free[::-1], base[::-1])[::-1]
-        except FitError:
-            raise no_spread("lognorm", self.first, "s goes to 0") from None
-
-
-@dataclass(frozen=True, eq=False)
-class Exponential:
-    """The mean; coordinate log scale."""
-
-    names: ClassVar = ("scale",)
-    mixing: ClassVar = None
-    mean: float
-    n: float
-    constant: float = 0.0
-
-    @classmethod
-    def of(cls, x: Floats, unit: float, weights: Floats | None, n: float) -> Exponential:
-        """Return the sums of values from 0 on."""
-        return cls(mean_of(x, weights) / unit, n)
-
-    def total(self, point: Floats) -> Sums:
-        """Return the log-likelihood, its gradient and information."""
-        part = self.n * self.mean * math.exp(-point[0])
-        return Sums(-self.n * point[0] - part, np.array([part - self.n]), np.array([[part]]))
-
-    def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
-        """Return the maximum."""
-        if self.mean == 0.0:
-            raise no_spread("expon", 0.0, "scale goes to 0")
-        return np.array([math.log(self.mean)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,16 +41,19 @@ class Gamma:
     first: float
 
     @classmethod
-    def of(cls, x: Floats, unit: float, weights: Floats | None, n: float) -> Gamma:
+    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Gamma:
         """Return the sums of positive values."""
-        mean = mean_of(x, weights)
-        _, level = log_of(x, mean, weights)
-        if -level < _CLOSE:  # take the mean of what is left when the mean itself is taken out
-            apart = (x - mean) / mean
-            level = mean_of(np.log1p(apart) - apart, weights)
-        return cls(
-            mean / unit, max(0.0, -level), n, -n * (level + math.log(mean / unit)), float(x[0])
-        )
+        mean = sums_of(lambda v: [v], x, origin, weights)[0] / n
+        level = mean_log(x, origin, mean, weights, n)
+        if -level < CLOSE:  # what is left when the mean itself is taken out
+
+            def gap(values: Floats) -> list[Floats]:
+                apart = (values - mean) / mean
+                return [np.log1p(apart) - apart]
+
+            level = sums_of(gap, x, origin, weights)[0] / n
+        constant = -n * (level + math.log(mean / unit))
+        return cls(mean / unit, max(0.0, -level), n, constant, float(x[0]))
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
@@ -189,7 +73,7 @@ class Gamma:
     def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
         """Return the maximum if both are free, else a point nearby."""
         log_mean = math.log(self.mean)
-        if self.gap <= _NO_SPREAD and all(free):
+        if self.gap <= NO_SPREAD and all(free):
             raise no_spread("gamma", self.first, "a goes to infinity")
         if not all(free):
             a = math.exp(float(base[0])) if free[1] else self.mean
@@ -235,24 +119,36 @@ class Weibull:
     first: float
 
     @classmethod
-    def of(cls, x: Floats, unit: float, weights: Floats | None, n: float) -> Weibull:
+    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Weibull:
         """Return the logarithms of positive values."""
-        logs, mean = log_of(x, unit, weights)
-        top = float(logs.max())
-        return cls(logs - top, weights, mean - top, top, n, -n * mean, float(x[0]))
+        top = float(x.max()) - origin
+        logs, at = np.empty(len(x)), 0
+        for values, _ in blocks(x, origin, weights):
+            apart = (values - top) / top
+            part = logs[at : at + len(values)]
+            if apart.min() > -NEAR:
+                np.log1p(apart, out=part)
+            else:
+                np.log(values / top, out=part)
+            at += len(values)
+        mean = sums_of(lambda v: [v], logs, 0.0, weights)[0] / n
+        level = math.log(top / unit)
+        return cls(logs, weights, mean, level, n, -n * (mean + level), float(x[0]))
 
     def powers(self, c: float, logs: Floats, weights: Floats | None) -> tuple[float, float, float]:
         """Return the means of z^c, z^c log z and z^c log² z, the largest z being 1."""
-        power = c * logs
-        np.exp(power, out=power)
-        if weights is not None:
-            power *= weights
-        n = len(logs) if weights is None else weights.sum()
-        q0 = float(power.sum()) / n
-        power *= logs
-        q1 = float(power.sum()) / n
-        power *= logs
-        return q0, q1, float(power.sum()) / n
+        sums = np.zeros(3)
+        for values, weight in blocks(logs, 0.0, weights):
+            power = np.exp(c * values)
+            if weight is not None:
+                power *= weight
+            sums[0] += power.sum()
+            power *= values
+            sums[1] += power.sum()
+            power *= values
+            sums[2] += power.sum()
+        q0, q1, q2 = (sums / (len(logs) if weights is None else weights.sum())).tolist()
+        return q0, q1, q2
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
@@ -279,13 +175,13 @@ class Weibull:
 
     def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
         """Return the root of the profile score, found on some of the values first."""
-        spread = float(self.logs.std())
+        few = slice(None, None, max(1, len(self.logs) // 4096))
+        spread = float(self.logs[few].std()) or float(self.logs.std())
         equal = spread <= 1e-15 * max(1.0, abs(self.mean))
         if equal and free[0] and (free[1] or abs(float(base[1]) - self.top) <= 1e-15):
             raise no_spread("weibull_min", self.first, "c goes to infinity")
         c = 1.0 if equal else math.pi / math.sqrt(6.0) / spread
         if all(free):
-            few = slice(None, None, max(1, len(self.logs) // 4096))
             some = None if self.weights is None else self.weights[few]
             if some is None or some.any():
                 c = _weibull_shape(self, c, self.logs[few], some, 1e-6)
@@ -297,7 +193,7 @@ def _weibull_shape(
     sums: Weibull, c: float, logs: Floats, weights: Floats | None, precision: float
 ) -> float:
     """Solve 1 / c + mean(log z) = mean(z^c log z) / mean(z^c); the difference falls with c."""
-    mean = mean_of(logs, weights)
+    mean = added(logs, weights) / (len(logs) if weights is None else float(weights.sum()))
     for _ in range(30):
         q0, q1, q2 = sums.powers(c, logs, weights)
         score = 1.0 / c + mean - q1 / q0
@@ -324,12 +220,15 @@ class Beta:
     first: float
 
     @classmethod
-    def of(cls, x: Floats, unit: float, weights: Floats | None, n: float) -> Beta:
+    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Beta:
         """Return the sums of values between 0 and 1."""
-        low, high = mean_of(np.log(x), weights), mean_of(np.log1p(-x), weights)
-        mean = mean_of(x, weights)
-        variance = mean_of(np.square(x - mean), weights)
-        return cls(low, high, mean, variance, n, -n * (low + high), float(x[0]))
+
+        def logs(values: Floats) -> list[Floats]:
+            values = values / unit
+            return [np.log(values), np.log1p(-values), values, values * values]
+
+        low, high, mean, square = (total / n for total in sums_of(logs, x, origin, weights))
+        return cls(low, high, mean, square - mean * mean, n, -n * (low + high), float(x[0]))
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
@@ -352,7 +251,7 @@ class Beta:
 
     def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
         """Return where the first two moments agree."""
-        if self.variance <= _NO_SPREAD * self.mean**2 and all(free):
+        if self.variance <= NO_SPREAD * self.mean**2 and all(free):
             raise no_spread("beta", self.first, "a and b go to infinity")
         mean = self.mean
         size = max(mean * (1.0 - mean) / max(self.variance, 1e-300) - 1.0, 1e-3)
