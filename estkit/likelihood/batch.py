@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import plain
-from estkit.likelihood import binomial_batch
-from estkit.likelihood.family import Family, Floats
+from estkit.likelihood import binomial_batch, softmax_batch
+from estkit.likelihood.batch_design import Solved
+from estkit.likelihood.family import Family, Floats, Response
 from estkit.likelihood.fitting import check_family, fit
 from estkit.likelihood.model import fit_model
 from estkit.likelihood.regression import Regression
@@ -164,15 +165,24 @@ def fit_many(
         own = X[replicate] if X.ndim == 3 else (columns or X)
         return fit(family, own, y[replicate], intercept=intercept, offset=offset, errors="return")
 
-    solved: list[binomial_batch.Solved] = []
+    solved: list[Solved] = []
     names = None
+    own_names = columns.names if columns else tuple(f"x{j}" for j in range(X.shape[-1]))
+    terms = ("intercept",) * intercept + own_names
     if binomial_batch.suits(family):
-        own_names = columns.names if columns else tuple(f"x{j}" for j in range(X.shape[-1]))
-        names = ("intercept",) * intercept + own_names
+        names = terms
         added = None if offset is None else data.read_vector(offset, what="offset", rows=y.shape[1])
-        outcomes = binomial_batch.outcomes_of(family, y)
-        values = X.astype(float)
-        solved = binomial_batch.solve(values, outcomes, intercept=intercept, offset=added)
+        responses = binomial_batch.outcomes_of(family, y)
+        values = np.asarray(X, float)
+        solved = binomial_batch.solve(values, responses, intercept=intercept, offset=added)
+    elif softmax_batch.suits(family):
+        found = softmax_batch.outcomes_of(family, y)
+        if found is not None:
+            response = Response(np.zeros(y.shape[1]), None, y.shape[1], 0.0, found.outcomes)
+            names = family.names(terms, response)
+            added = family.encode_offset(offset, response)
+            values = np.asarray(X, float)
+            solved = softmax_batch.solve(values, found, intercept=intercept, offset=added)
     return _assemble(len(y), names, solved, alone)
 
 
@@ -183,13 +193,16 @@ def fit_rows(model: Regression, values: NDArray[Any]) -> BatchFit:
     def alone(replicate: int) -> LikelihoodFit:
         return fit_model(model.renew(values[replicate]), errors="return")
 
-    solved: list[binomial_batch.Solved] = []
+    solved: list[Solved] = []
+    columns = np.asarray(rows.columns.values, float)
+    intercept = rows.placement.intercept
+    offset = None if rows.offset is None else rows.offset + rows.level
     if binomial_batch.suits(family):
-        outcomes = binomial_batch.redrawn(family, values, rows.response)
-        columns = np.asarray(rows.columns.values, float)
-        intercept = rows.placement.intercept
-        offset = None if rows.offset is None else rows.offset + rows.level
-        solved = binomial_batch.solve(columns, outcomes, intercept=intercept, offset=offset)
+        responses = binomial_batch.redrawn(family, values, rows.response)
+        solved = binomial_batch.solve(columns, responses, intercept=intercept, offset=offset)
+    elif softmax_batch.suits(family):
+        found = softmax_batch.redrawn(family, values, rows.response)
+        solved = softmax_batch.solve(columns, found, intercept=intercept, offset=offset)
     return _assemble(len(values), model.names, solved, alone)
 
 
@@ -221,7 +234,7 @@ def _shapes(X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 def _assemble(
     replicates: int,
     names: Sequence[str] | None,
-    solved: Sequence[binomial_batch.Solved],
+    solved: Sequence[Solved],
     alone: Callable[[int], LikelihoodFit],
 ) -> BatchFit:
     """Put the solved replicates in their places, and fit each of the others alone."""
@@ -259,6 +272,11 @@ def _assemble(
     for array in (params, errors, loglik, status, reason):
         array.flags.writeable = False
     return BatchFit(tuple(names or ()), params, errors, loglik, status, reason)
+
+
+def batched(family: Family) -> bool:
+    """Return whether a family has a batched kernel."""
+    return binomial_batch.suits(family) or softmax_batch.suits(family)
 
 
 # a study whose estimator is `fit` takes this whole block at a time

@@ -7,31 +7,22 @@ is not this file's business: the caller fits it alone.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estkit import parallel
+from estkit.likelihood.batch_design import Placed, Solved, common_place, newton_steps, place
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.existence import SMALL_MOVE
 from estkit.likelihood.family import Floats, Response, log_factorial
 from estkit.likelihood.newton import PRECISION
 
 _STEPS = 12
-_NUMBERS_PER_CHUNK = 1 << 16  # half a megabyte: three such arrays fit the second-level cache
+_NUMBERS_PER_CHUNK = 1 << 17  # a megabyte: small enough for the caches, few calls
 _NUMBERS_WORTH_THREADS = 4_000_000
 _MOST_PRODUCTS = 1 << 22
-_NEARLY_DEPENDENT = 1e-8  # the smallest eigenvalue of a correlation matrix to work with
-
-
-class Solved(NamedTuple):
-    """Replicates that were brought to a proved maximum, by their numbers."""
-
-    replicates: NDArray[np.int64]
-    params: Floats
-    std_errors: Floats
-    loglik: Floats
 
 
 class Responses(NamedTuple):
@@ -71,14 +62,14 @@ def solve(
     replicates, observations = outcomes.successes.shape
     numbers = observations * (X.shape[-1] + 1)
     length = max(16, _NUMBERS_PER_CHUNK // numbers)
-    common = _common(X, intercept) if X.ndim == 2 else None
+    common = common_place(X, intercept) if X.ndim == 2 else None
     if common is not None and not common.good[0]:
         return []
 
     def chunk(first: int) -> Solved:
         part = slice(first, first + length)
         own = outcomes.take(part)
-        placed = _place(X[part], intercept) if common is None else common.repeated(len(own.valid))
+        placed = place(X[part], intercept) if common is None else common.repeated(len(own.valid))
         usable = own.valid & placed.good
         if not usable.all():
             placed, own = placed.keep(usable), own.take(usable)
@@ -128,125 +119,8 @@ def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Responses:
     return Responses(successes, None, none, (~lost | (y == other)).all(axis=1))
 
 
-class _Design(Protocol):
-    """The designs of some replicates, whether each has its own or all share one."""
-
-    def predictors(self, params: Floats) -> Floats: ...
-    def gradient(self, residual: Floats) -> Floats: ...
-    def information(self, weight: Floats) -> Floats: ...
-    def keep(self, which: NDArray[np.bool_]) -> _Design: ...
-
-
-class _Own:
-    """A design for each replicate, held as (R, q, n): long contiguous rows."""
-
-    def __init__(self, columns: Floats) -> None:
-        self.columns = columns
-
-    def predictors(self, params: Floats) -> Floats:
-        result: Floats = (params[:, None, :] @ self.columns)[:, 0]
-        return result
-
-    def gradient(self, residual: Floats) -> Floats:
-        result: Floats = (self.columns @ residual[:, :, None])[:, :, 0]
-        return result
-
-    def information(self, weight: Floats) -> Floats:
-        result: Floats = (self.columns * weight[:, None, :]) @ self.columns.transpose(0, 2, 1)
-        return result
-
-    def keep(self, which: NDArray[np.bool_]) -> _Own:
-        return _Own(self.columns[which])
-
-
-class _Shared:
-    """One design (q, n) for all replicates: the information is one product with its pairs."""
-
-    def __init__(self, columns: Floats) -> None:
-        self.columns = columns
-        self.upper = np.triu_indices(len(columns))
-        self.pairs = (columns[self.upper[0]] * columns[self.upper[1]]).T
-
-    def predictors(self, params: Floats) -> Floats:
-        return params @ self.columns
-
-    def gradient(self, residual: Floats) -> Floats:
-        return residual @ self.columns.T
-
-    def information(self, weight: Floats) -> Floats:
-        size = len(self.columns)
-        packed = weight @ self.pairs
-        result = np.empty((len(weight), size, size))
-        result[:, self.upper[0], self.upper[1]] = packed
-        result[:, self.upper[1], self.upper[0]] = packed
-        return result
-
-    def keep(self, which: NDArray[np.bool_]) -> _Shared:
-        return self
-
-
-class _Placed(NamedTuple):
-    """Designs with centred columns, and for each replicate how to get back and how it looks.
-
-    `spread` is the root mean square of each column, `gram` the mean of the products of columns in
-    units of their spread, and `good` whether all columns vary and none nearly depends on others.
-    """
-
-    design: _Design
-    shift: Floats
-    spread: Floats
-    gram: Floats
-    good: NDArray[np.bool_]
-
-    def keep(self, which: NDArray[np.bool_]) -> _Placed:
-        return _Placed(
-            self.design.keep(which),
-            self.shift[which],
-            self.spread[which],
-            self.gram[which],
-            self.good[which],
-        )
-
-    def repeated(self, times: int) -> _Placed:
-        """Return the one placement of a shared design for several replicates."""
-        every = np.zeros(times, dtype=np.int64)
-        return _Placed(
-            self.design, self.shift[every], self.spread[every], self.gram[every], self.good[every]
-        )
-
-
-def _place(X: NDArray[np.float64], intercept: bool) -> _Placed:
-    """Centre the columns of each replicate when an intercept can take it up."""
-    replicates, observations, columns = X.shape
-    start = int(intercept)
-    design = np.empty((replicates, columns + start, observations))
-    slopes = design[:, start:]
-    slopes[...] = X.transpose(0, 2, 1)
-    with np.errstate(all="ignore"):  # a bad replicate is seen below, and fitted alone
-        shift = np.zeros((replicates, columns + start))
-        if intercept:
-            design[:, 0] = 1.0
-            shift[:, 1:] = slopes.sum(axis=2) / observations
-            slopes -= shift[:, 1:, None]
-        moments = (design @ design.transpose(0, 2, 1)) / observations
-        spread = np.sqrt(np.diagonal(moments, axis1=1, axis2=2))
-        gram = moments / (spread[:, :, None] * spread[:, None, :])
-        varies = (spread > 1e-13 * np.abs(shift)).all(axis=1)
-    good = varies & np.isfinite(gram).all(axis=(1, 2))
-    safe = np.where(good[:, None, None], gram, np.eye(columns + start))
-    good &= np.linalg.eigvalsh(safe)[:, 0] > _NEARLY_DEPENDENT
-    return _Placed(_Own(design), shift, spread, safe, good)
-
-
-def _common(X: NDArray[np.float64], intercept: bool) -> _Placed:
-    """Return the placement of a design that all replicates share."""
-    placed = _place(X[None], intercept)
-    columns = placed.design.columns[0] if isinstance(placed.design, _Own) else X
-    return placed._replace(design=_Shared(columns))
-
-
 def _newton(
-    placed: _Placed, outcomes: Responses, offset: Floats | None, numbers: NDArray[np.int64]
+    placed: Placed, outcomes: Responses, offset: Floats | None, numbers: NDArray[np.int64]
 ) -> Solved:
     """Run Newton's method, setting aside the replicates that have arrived.
 
@@ -272,7 +146,7 @@ def _newton(
             information = placed.design.information(weight)
             information /= placed.spread[:, :, None] * placed.spread[:, None, :]
         gradient = placed.design.gradient(residual) / placed.spread
-        step, regular = _steps(information, gradient)
+        step, regular = newton_steps(information, gradient)
         decrement = np.sqrt(np.maximum((gradient * step).sum(axis=1), 0.0))
         # no entry of a column of unit spread exceeds the root of n: a bound on how far η moves
         move = np.abs(step).sum(axis=1) * np.sqrt(observations)
@@ -313,25 +187,8 @@ def _residual_and_weight(eta: Floats, outcomes: Responses) -> tuple[Floats, Floa
     return residual, outcomes.trials * probability * other
 
 
-def _steps(information: Floats, gradient: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return Newton steps, and which replicates have a usable information matrix."""
-    diagonal = np.diagonal(information, axis1=1, axis2=2)
-    regular = (diagonal.min(axis=1, initial=np.inf) > 0) & np.isfinite(gradient).all(axis=1)
-    regular &= np.isfinite(diagonal).all(axis=1)
-    if not regular.all():
-        information = np.where(regular[:, None, None], information, np.eye(gradient.shape[1]))
-    try:
-        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
-    except np.linalg.LinAlgError:  # one singular matrix fails the whole call: find it
-        spectrum = np.linalg.eigvalsh(information)
-        regular &= spectrum[:, 0] > 1e-13 * spectrum[:, -1]
-        information = np.where(regular[:, None, None], information, np.eye(gradient.shape[1]))
-        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
-    return np.where(regular[:, None], step, 0.0), regular
-
-
 def _finished(
-    placed: _Placed,
+    placed: Placed,
     params: Floats,
     information: Floats,
     eta: Floats,

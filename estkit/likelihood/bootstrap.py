@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.likelihood.batch import fit_rows
-from estkit.likelihood.binomial_batch import suits
+from estkit.likelihood.batch import batched, fit_rows
 from estkit.likelihood.model import fit_model
 from estkit.montecarlo import Study, vectorized
 
@@ -32,6 +31,6 @@ def study_of(fit: LikelihoodFit) -> Study:
 
     truth = dict(zip(fit.names, fit.params.tolist(), strict=True))
     name = type(fit.family).__name__.lower()
-    batched = suits(fit.family) and not model.rows.sparse
-    estimator = vectorized(refit_all) if batched else refit
+    at_once = batched(fit.family) and not model.rows.sparse
+    estimator = vectorized(refit_all) if at_once else refit
     return Study(vectorized(simulate), {name: estimator}, truth=truth)

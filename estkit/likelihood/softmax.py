@@ -87,7 +87,7 @@ class Softmax:
             )
         seen = np.bincount(labels.codes, weights=repeats, minlength=len(labels.outcomes))
         _check_all_seen(seen, labels.outcomes)
-        codes = np.argsort(self._order(labels.outcomes))[labels.codes]
+        codes = np.argsort(self.order(labels.outcomes))[labels.codes]
         if weights is None:
             return Response(codes, None, rows, 0.0, labels.outcomes, "labels")
         return Response(
@@ -103,13 +103,13 @@ class Softmax:
         _check_all_seen(weight @ counts, outcomes)
         constant = weight @ (log_factorial(totals) - log_factorial(counts).sum(axis=1))
         n_obs = weights.n_obs(totals > 0)
-        values = counts[:, self._order(outcomes)] * weight[:, None]
+        values = counts[:, self.order(outcomes)] * weight[:, None]
         return Response(
             values, totals * weight, n_obs, float(constant), outcomes, "counts",
             weighting=weights.kind,
         )  # fmt: skip
 
-    def _order(self, outcomes: Sequence[Any]) -> list[int]:
+    def order(self, outcomes: Sequence[Any]) -> list[int]:
         """Return the positions of the outcomes, the reference first."""
         if self.reference is None:
             return list(range(len(outcomes)))
@@ -125,7 +125,7 @@ class Softmax:
 
     def names(self, terms: Sequence[str], response: Response) -> tuple[str, ...]:
         """Return ``outcome:term``, outcome after outcome."""
-        own = self._order(response.outcomes)[1:]
+        own = self.order(response.outcomes)[1:]
         if self.symmetric:
             own = list(range(len(response.outcomes)))
         return tuple(f"{response.outcomes[k]}:{term}" for k in own for term in terms)
@@ -134,7 +134,7 @@ class Softmax:
         """Return what turns coefficients against the reference into ones that sum to 0."""
         if not self.symmetric:
             return None
-        order = self._order(response.outcomes)
+        order = self.order(response.outcomes)
         against = np.vstack([np.zeros(len(order) - 1), np.eye(len(order) - 1)])
         centred: Floats = against - against.mean(axis=0)
         return centred[np.argsort(order)]
@@ -150,7 +150,7 @@ class Softmax:
                 f"offset has shape {columns.values.shape}; softmax needs a column for each of the "
                 f"outcomes {list(response.outcomes)}, shape {shape}."
             )
-        values = np.asarray(columns.values, float)[:, self._order(response.outcomes)]
+        values = np.asarray(columns.values, float)[:, self.order(response.outcomes)]
         return np.ascontiguousarray(values[:, 1:] - values[:, :1])
 
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
@@ -213,7 +213,7 @@ class Softmax:
         """Return the probability of each outcome, in the order of the outcomes."""
         shares = _shares(predictors.T)
         inside = np.vstack([shares.reference / (1.0 + shares.excess), shares.probability()])
-        result: Floats = inside[np.argsort(self._order(response.outcomes))].T
+        result: Floats = inside[np.argsort(self.order(response.outcomes))].T
         return result
 
     def draw(
@@ -225,7 +225,7 @@ class Softmax:
         replicates: int,
     ) -> NDArray[Any]:
         """Return codes, or counts of each outcome where rows stand for several observations."""
-        order = self._order(response.outcomes)
+        order = self.order(response.outcomes)
         probability = self.mean(predictors, response)[:, order]
         size = (replicates, len(probability))
         if response.weights is not None or response.kind == "counts":
@@ -239,7 +239,7 @@ class Softmax:
 
     def decode(self, values: NDArray[Any], response: Response) -> NDArray[Any]:
         """Return labels, or counts in the order of the outcomes."""
-        order = self._order(response.outcomes)
+        order = self.order(response.outcomes)
         if response.weights is not None or response.kind == "counts":
             return values[..., np.argsort(order)].astype(np.int64)
         labels: NDArray[Any] = np.asarray(response.outcomes)[np.asarray(order)[values]]
@@ -253,7 +253,7 @@ class Softmax:
         DataError
             If an outcome does not occur in them.
         """
-        outcomes = [response.outcomes[k] for k in self._order(response.outcomes)]
+        outcomes = [response.outcomes[k] for k in self.order(response.outcomes)]
         if values.ndim == 1:
             _check_all_seen(np.bincount(values, minlength=len(outcomes)), outcomes)
             return replace(response, values=values)
