@@ -436,5 +436,5 @@ def refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
     shown = f"{value!r:.60}"
     raise DataError(
         f"{where} is not a number: {shown} ({type(value).__name__}); convert the column; in X, "
-        f"categories and text are coded when they are columns of a data frame."
+        f"categories and text are coded when they are columns of a data frame in memory."
     )

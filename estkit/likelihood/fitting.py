@@ -58,7 +58,7 @@ def fit(
         Whether to add a column of ones.
     weights : array-like of shape (n,), optional
         Frequency weights: how many times each row was observed, whole numbers. A row of weight 2 is
-        the same as the row twice.
+        the same as the row twice. Where y holds shares of successes, they are the trials.
     sampling_weights : array-like of shape (n,), optional
         How many units of a population each row stands for: 1 over its probability of being in the
         sample, positive, at any scale. The estimates maximise a pseudo-log-likelihood; standard
@@ -128,6 +128,11 @@ def fit(
     check_options(missing, errors)
     check_family(family)
     if isinstance(X, Chunks) or is_dask(X):
+        if missing == "drop":
+            raise DataError(
+                "missing='drop' is for data in memory; leave incomplete rows out where the pieces "
+                "are made."
+            )
         chunks = _chunks(family, X, y, weights, sampling_weights, analytic_weights, offset, groups)
         rows = read_in_chunks(family, chunks, intercept=intercept)
         return fit_model(Regression(family, rows), start=start, errors=errors)

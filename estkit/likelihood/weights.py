@@ -118,9 +118,15 @@ def hold_shares(y: Any, weights: Weights | None) -> bool:
     if weights.kind == "analytic":
         return True
     frame = data.as_frame(y)
-    if frame is not None and not all(column.dtype.is_numeric() for column in frame.iter_columns()):
+    try:
+        if frame is None:
+            values = np.asarray(y)
+        elif all(column.dtype.is_numeric() for column in frame.iter_columns()):
+            values = np.asarray(frame.to_numpy(), dtype=float)
+        else:
+            return False
+    except (TypeError, ValueError):  # ragged or incomplete, which is refused in its place
         return False
-    values = np.asarray(y if frame is None else frame.to_numpy())
     return bool(values.dtype.kind == "f" and (values != np.floor(values)).any())
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import estkit as ek
@@ -81,10 +82,11 @@ TERMS: dict[str, tuple[list[Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("terms", TERMS)
-@pytest.mark.parametrize("form", ["pandas", "polars", "mapping"])
+@pytest.mark.parametrize("form", ["pandas", "polars", "arrow", "mapping"])
 def test_terms_are_the_columns_that_one_would_make(terms: str, form: str) -> None:
     columns, names = TERMS[terms]
-    data = {"pandas": FRAME, "polars": pl.DataFrame(DATA), "mapping": DATA}[form]
+    make: dict[str, Any] = {"polars": pl.DataFrame, "arrow": pa.table, "mapping": dict}
+    data = make.get(form, pd.DataFrame)(DATA)
     fit = fitted(f"low ~ {terms}", data)
     assert fit.names == ("intercept", *names)
     same(fit, by_hand(*columns))

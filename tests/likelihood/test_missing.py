@@ -190,6 +190,7 @@ REFUSED: dict[str, tuple[Any, Any, str, str]] = {
     "no complete row": (np.full(N, np.nan), Y, "drop", "No complete row is left.*: x0 60"),
     "other lengths": (FRAME, HOLES[:5], "drop", "y has 5 rows, expected 60"),
     "unknown": (FRAME, Y, "omit", "missing must be 'raise' or 'drop', got 'omit'"),
+    "pieces": (ek.Chunks([(FRAME, Y)]), None, "drop", "for data in memory"),
     "an iterator": (iter(range(N)), Y, "drop", "looks through arrays, lists and data frames"),
 }
 

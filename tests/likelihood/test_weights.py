@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 
@@ -94,6 +95,36 @@ def test_analytic_weights_of_a_gaussian_are_those_of_weighted_least_squares() ->
     for kind in ("HC0", "HC1"):
         robust = np.asarray(peer.get_robustcov_results(kind).cov_params())
         np.testing.assert_allclose(fit.covariance(kind), robust, rtol=PEER)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e9])
+def test_inference_with_analytic_weights(scale: float) -> None:
+    fit = ek.fit(ek.Gaussian(), X, Y, analytic_weights=WEIGHTS * scale)
+    smaller = ek.fit(ek.Gaussian(), X[:, 0], Y, analytic_weights=WEIGHTS * scale)
+    peers = [sm.WLS(Y, DESIGN[:, :k], weights=WEIGHTS).fit() for k in (2, 3)]
+    ratio = 2 * (peers[1].llf - peers[0].llf)
+    assert fit.likelihood_ratio(smaller).statistic == pytest.approx(ratio, rel=1e-8)
+    assert fit.likelihood_ratio(["x1"]).statistic == pytest.approx(ratio, rel=1e-8)
+    np.testing.assert_allclose(fit.covariance("expected"), fit.covariance(), rtol=SAME)
+    lower, upper = fit.interval(method="profile")[2]
+    half = fit.std_errors[2] * np.sqrt(N * np.expm1(3.841458820694124 / N))  # in closed form
+    np.testing.assert_allclose([lower, upper], fit.params[2] + half * np.array([-1, 1]), rtol=1e-8)
+
+
+def test_shares_can_be_studied() -> None:
+    fit = ek.fit(ek.Binomial(), X, SHARE, analytic_weights=TRIALS)
+    assert (fit.simulate(rng=1).sum(axis=1) == TRIALS).all()
+    study = fit.bootstrap(100, rng=1)
+    spread = study.summary("empirical_se").value.to_numpy()
+    np.testing.assert_allclose(spread, fit.std_errors, rtol=0.3)  # 7% for 100 replicates
+
+
+def test_shares_may_come_in_a_nullable_column() -> None:
+    exact = ek.fit(ek.Binomial(), X, COUNTS)
+    for given in (pd.Series(SHARE, dtype="Float64"), pd.DataFrame({"share": SHARE})):
+        for argument in ("weights", "analytic_weights"):
+            fit = ek.fit(ek.Binomial(), X, given, **{argument: TRIALS})
+            np.testing.assert_allclose(fit.params, exact.params, rtol=SAME)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-8, 1e8, 1e300])
