@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from bench_fit import make_binary, make_softmax
-from contest import LIMITED, THREADS, forget_peak, memory
+from contest import THREADS, forget_peak, limited, memory
 from environment import is_installed, markdown, print_header
 
 import estkit as ek
@@ -54,7 +53,7 @@ def perform(kind: str, rows: int, columns: int) -> tuple[float, float]:
 
 def measure(kind: str, rows: int, columns: int) -> tuple[float, float]:
     """Fit in fresh processes; give the least time and the least memory of the rounds."""
-    environment = {**os.environ, **LIMITED}
+    environment = limited()
     command = [sys.executable, __file__, "--perform", kind, str(rows), str(columns)]
     told = []
     for _ in range(ROUNDS):

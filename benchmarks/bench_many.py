@@ -174,6 +174,7 @@ CASES = [
         BINARY,
         target=0.04,
         rival="statsmodels Logit, loop",
+        algebra=1,
     ),
     Case(
         "s",
@@ -184,6 +185,7 @@ CASES = [
         SOFTMAX,
         target=0.04,
         rival="statsmodels MNLogit, loop",
+        algebra=1,
     ),
 ]
 
