@@ -50,7 +50,7 @@ class Factor:
     @property
     def terms(self) -> tuple[str, ...]:
         """The names of the columns."""
-        return tuple(f"{self.name}[{level}]" for level in self.coded)
+        return tuple(f"{self.name}[{_plain(level)}]" for level in self.coded)
 
     def code(self, column: Any) -> NDArray[np.int64]:
         """Return the number of the level of each row.
@@ -255,6 +255,11 @@ def _is_number(text: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _plain(level: Any) -> Any:
+    """Return 2 for 2.0: a missing value elsewhere in the column has made it a float."""
+    return int(level) if isinstance(level, float) and level.is_integer() else level
 
 
 def _names(part: str | Factor) -> tuple[str, ...]:

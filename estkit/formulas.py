@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,14 +90,20 @@ def plain_text(error: Exception) -> str:
     return re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(error)).strip().split("\n")[0]
 
 
-def native(frame: Any, wanted: Mapping[str, Factor | None]) -> Any:
-    """Return the columns that a formula uses as a frame of pandas, categories by their levels."""
+def native(frame: Any, wanted: Mapping[str, Factor | None], coded: Collection[str]) -> Any:
+    """Return the columns that a formula uses as a frame of pandas, categories by their levels.
+
+    Whole numbers that are `coded` are made integers, so that a column of floats, which one missing
+    value makes of integers, has the levels 1 and 2 and not 1.0 and 2.0.
+    """
     import pandas as pd
 
     columns: dict[str, Any] = {}
     for name, factor in wanted.items():
         if factor is None:
-            columns[name] = data.read_series(frame[name], "X", name)
+            values = data.read_series(frame[name], "X", name)
+            whole = name in coded and values.dtype.kind == "f" and (values == values.round()).all()
+            columns[name] = values.astype(np.int64) if whole else values
         else:
             codes, levels = factor.code(frame[name]), pd.Index(list(factor.levels))
             columns[name] = pd.Categorical.from_codes(codes, categories=levels)
@@ -161,7 +167,8 @@ def learn(formula: str, frame: Any, rows: int) -> tuple[data.Columns, bool]:
                 columns[name] = columns.get(name) or factor_of(column, explicit=not bare)
             else:
                 columns[name] = None
-    pandas = native(frame, columns) if columns else _empty(rows)
+    inside = {_inside_c(expression) for expression in factors}
+    pandas = native(frame, columns, inside) if columns else _empty(rows)
     matrix = materialise(load().Formula(formula), pandas)
     spec = matrix.model_spec
     coded = {}
@@ -252,7 +259,7 @@ class FormulaCoding:
         frame = data.select(frame, list(self.variables))
         for name, levels in self.coded.items():
             _refuse_unseen(data.read_series(frame[name], "X", name), name, levels)
-        matrix = materialise(self.spec, native(frame, self.variables))
+        matrix = materialise(self.spec, native(frame, self.variables, self.coded))
         return data.checked(self.columns_of(matrix), what="X")
 
     def columns_of(self, matrix: Any) -> data.Columns:

@@ -81,6 +81,8 @@ def test_categories_that_are_numbers_are_no_numbers() -> None:
     assert fit.names[2:4] == ("race[1]", "race[2]")
     np.testing.assert_allclose(fit.params, BASE.params, rtol=SAME)
     assert ek.fit(ek.Binomial(), frame(codes), Y).names[2] == "race"
+    floats = ek.fit(ek.Binomial(), frame(pd.Categorical(codes.astype(float))), Y)
+    assert floats.names == fit.names  # which a missing value makes of integers
 
 
 def test_a_category_without_rows_is_left_out_and_noted() -> None:

@@ -70,7 +70,10 @@ COLUMNS: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "unequal columns": (lambda: {"age": [1.0] * ROWS, "dose": [1.0, 2.0]}, ["'dose'", "2", "120"]),
     "too large a number": (lambda: frame(dose=with_value(10**400, object)), ["'dose'", "row 3"]),
     "the name of the intercept": (lambda: frame(intercept=1.0), ["'intercept'", "rename"]),
-    "sparse": (lambda: sparse.eye(ROWS), ["sparse", "toarray"]),
+    "nan in a sparse matrix": (
+        lambda: sparse.csr_array(frame(dose=with_value(np.nan)).to_numpy()),
+        ["'x1'", "row 3", "missing"],
+    ),
 }
 
 

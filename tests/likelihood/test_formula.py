@@ -245,6 +245,10 @@ def test_incomplete_rows_are_dropped_when_asked() -> None:
     assert weighted.dropped == (4, 9, 11)
     offset = np.where(np.arange(N) == 2, np.nan, 0.0)
     assert fitted("low ~ age", holes, offset=offset, missing="drop").dropped == (2, 4)
+    holes["race"] = holes["race"].where(np.arange(N) != 4)  # of floats now
+    coded = fitted("low ~ C(race)", holes, missing="drop")
+    assert coded.names[1] == "C(race)[T.2]"
+    np.testing.assert_allclose(coded.predict({"race": [1, 3.0]}), coded.predict({"race": [1, 3]}))
     kept = holes.drop(index=[4, 9])
     same(fit, fitted("low ~ age + site", kept))
     np.testing.assert_allclose(fit.predict(), fit.predict(kept), rtol=SAME)
