@@ -124,7 +124,7 @@ class CustomFit(LikelihoodFit):
         same = abs(level - optima.loglik[0]) <= 1e-6 * max(1.0, abs(level))
         kind = "another is as high as this one" if same else f"the next is at {level:.6g}"
         return (
-            f"{optima.maxima} distinct maxima from {starts} starts, {kind}; {optima.starts[0]} "
+            f"{optima.maxima} distinct maxima from {starts} starts; {kind}; {optima.starts[0]} "
             f"starts led to this one. See optima."
         )
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit import parallel
 from estkit.errors import DataError, EstkitError, FitError
 from estkit.likelihood import newton
 from estkit.likelihood.ascent import Surface, climb
-from estkit.likelihood.derivatives import Derivatives
+from estkit.likelihood.derivatives import Derivatives, Survey
 from estkit.likelihood.diagnosis import COARSEST, flat_direction, too_coarse, why_no_maximum
 from estkit.likelihood.family import Floats, Sums
 from estkit.likelihood.given import check_derivatives
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
     from estkit.likelihood.custom import Likelihood
     from estkit.likelihood.custom_fit import CustomFit
 
-_POLISHES = 4
+_POLISHES = 10
 _POLISH_STEPS = 60
+_LARGE = 20_000
 _SETTLED = 1e-4  # standard errors where the polish began: a last step of a maximum is shorter
 _NOISY = 1e-2  # the same where noise allows no shorter one; on the way to infinity it is longer
 _BENT = 1e-3  # the same for a bounded parameter, on its own scale
@@ -88,7 +91,11 @@ class CustomModel(Model):
 
     def objective(self, point: Floats) -> tuple[float, Floats, Floats]:
         """Return what Newton's method asks for, with a Hessian that costs less."""
-        return surveyed(self.derivatives, point)
+        return self._survey(point)
+
+    @cached_property
+    def _survey(self) -> Survey:
+        return Survey(self.derivatives)
 
     def total(self, point: Floats, *, curvature: bool = True) -> Sums:
         """Return the log-likelihood and its derivatives; NaN where it is not finite."""
@@ -151,6 +158,10 @@ class CustomModel(Model):
         product: Floats = scores.T @ scores
         return product
 
+    def alone(self) -> AbstractContextManager[Any]:
+        """Return a context without threads of linear algebra, which small products wait for."""
+        return parallel.serial_algebra() if self.count < _LARGE else nullcontext()
+
     def begin(self) -> Floats:
         """Return where the iteration starts."""
         return self.origin
@@ -168,7 +179,7 @@ class CustomModel(Model):
             If none of them leads to a maximum; the message is that of the first.
         """
         begin = self.begin() if start is None else self.read_start(start)
-        derivatives = self.derivatives.tuned(begin)
+        derivatives = self.derivatives if begin is self.origin else self.derivatives.tuned(begin)
         starts = [begin, *self.alternatives]
         if isinstance(self.family.starts, int) and not self.checked:
             rng = streams.generator_of(self.family.rng)
@@ -278,14 +289,6 @@ def reach(derivatives: Derivatives, begin: Floats) -> Found:
     raise why_no_maximum(derivatives, begin, ascent)
 
 
-def surveyed(derivatives: Derivatives, point: Floats) -> tuple[float, Floats, Floats]:
-    """Return the value, the gradient and a rough information; NaN where the value is not finite."""
-    value = derivatives.function.value(point)
-    if math.isnan(value):
-        return value, np.full(len(point), np.nan), np.full((len(point), len(point)), np.nan)
-    return value, derivatives.gradient(point), derivatives.information(point, rough=True)
-
-
 def _polished(derivatives: Derivatives, start: Floats, metric: Floats) -> newton.Optimum:
     bounded = derivatives.function.transforms.bounded
 
@@ -293,9 +296,7 @@ def _polished(derivatives: Derivatives, start: Floats, metric: Floats) -> newton
         small = np.abs(step) <= within * metric
         return bool((small & ~(bounded & (np.abs(step) > _BENT))).all())
 
-    optimum = newton.maximise(
-        partial(surveyed, derivatives), start, max_iter=_POLISH_STEPS, settled=settled
-    )
+    optimum = newton.maximise(Survey(derivatives), start, max_iter=_POLISH_STEPS, settled=settled)
     if optimum.converged or not np.isfinite(optimum.step).all():
         return optimum
     around = (derivatives.steps * sign for sign in (0.3, -0.3))

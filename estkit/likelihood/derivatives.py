@@ -26,6 +26,8 @@ _FINE = (1.5, -0.6, 0.1)
 _ROUGH = (4 / 3, -1 / 3)
 _EPSILON = float(np.finfo(float).eps)
 _TUNING = 14
+KEPT = 0.05  # standard errors: as far from where it was found, a Hessian gives good steps
+ROUNDING = 1e-7  # standard errors: so near a maximum, steps need not shrink any more
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,7 @@ class Derivatives:
         total: Floats = self.slopes(point).sum(axis=0)
         return total
 
+    @np.errstate(all="ignore")
     def difference_slopes(self, point: Floats) -> tuple[Floats, Floats]:
         """Return the derivative of each row by differences, and the error of their sums."""
         columns, errors = [], np.empty(len(point))
@@ -97,6 +100,7 @@ class Derivatives:
         error: Floats = 8 * _EPSILON * np.sqrt((self.slopes(point) ** 2).sum(axis=0))
         return error
 
+    @np.errstate(all="ignore")
     def information(self, point: Floats, *, rough: bool = False) -> Floats:
         """Return the negative Hessian; a rough one, of fourth order, for steps on the way."""
         if self.hessian_of is not None:
@@ -173,6 +177,7 @@ def first_steps(function: Function, point: Floats) -> Floats:
     return np.where(function.transforms.bounded, STEP * ones, 1e-3 * np.maximum(1, np.abs(point)))
 
 
+@np.errstate(all="ignore")
 def tuned_steps(function: Function, point: Floats, steps: Floats) -> Floats:
     """Return a twentieth of the standard error of each parameter, when the others are known.
 
@@ -205,3 +210,41 @@ def tuned_steps(function: Function, point: Floats, steps: Floats) -> Floats:
         else:
             result[j] = min(result[j], h)
     return result
+
+
+class Survey:
+    """The value, gradient and information at one point after another, as Newton's method asks.
+
+    A Hessian costs as much as many gradients, and hardly changes within a fraction of a standard
+    error: it is kept as long as the steps that it gives go on shrinking.
+    """
+
+    def __init__(self, derivatives: Derivatives) -> None:
+        self.derivatives = derivatives
+        self._known: Floats | None = None
+        self._where = np.empty(0)
+        self._decrement = np.inf
+
+    def __call__(self, point: Floats) -> tuple[float, Floats, Floats]:
+        """Return the three at a point; NaN where the value is not finite."""
+        value = self.derivatives.function.value(point)
+        if np.isnan(value):
+            size = len(point)
+            return value, np.full(size, np.nan), np.full((size, size), np.nan)
+        gradient = self.derivatives.gradient(point)
+        if self._known is None or not self._still(self._known, point, gradient):
+            self._known = self.derivatives.information(point, rough=True)
+            self._where = point
+            self._decrement = np.inf
+        return value, gradient, self._known
+
+    def _still(self, known: Floats, point: Floats, gradient: Floats) -> bool:
+        """Say whether the information that is known will do at this point."""
+        moved = point - self._where
+        if self.derivatives.hessian_of is not None or not moved @ known @ moved <= KEPT**2:
+            return False
+        scale = np.sqrt(np.abs(np.diag(known)))
+        decrement = float(np.max(np.abs(gradient) / scale))
+        shrinks = decrement <= 0.2 * self._decrement or decrement <= ROUNDING
+        self._decrement = decrement
+        return shrinks

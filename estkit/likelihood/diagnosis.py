@@ -16,6 +16,7 @@ from estkit.likelihood.family import Floats
 _FLAT = 1e-11  # of the scaled information: a direction that differences cannot tell from flat
 _FLAT_BY_DIFFERENCES = 1e-8
 _DROP = 1e-5  # in the log-likelihood, a unit along a flat direction
+_NOISE = 1e-4  # of the log-likelihood: what functions may lose to rounding near a bound
 _SHARE = 0.05  # of the largest entry: parameters with less have no part in a direction
 _STRAYED = 0.3  # of the way after which a climb was stopped
 _RUN = 5.0
@@ -85,7 +86,7 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
     runs = [_run(derivatives, point, j, sign) for j, sign in strayed]
     endless = [run for run in runs if run.endless]
     on_bound = _on_bounds(derivatives, point, runs)
-    if runs and not endless and not on_bound >= ascent.value - _DROP * max(1, abs(ascent.value)):
+    if runs and not endless and not on_bound >= ascent.value - _NOISE * max(1, abs(ascent.value)):
         endless = runs[:1]  # at the bound itself there is nothing to be gained: it is a pole
     if ascent.state == "stuck" or endless:
         sign = _wrong_sign(derivatives, begin)
@@ -147,7 +148,7 @@ def _to_infinity(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> Fit
     before = function.value(begin + 0.1 * way)
     beyond = [function.value(begin + factor * way) for factor in (2.0, 4.0)]
     tolerance = _DROP * max(1.0, abs(ascent.value)) * 1e-4
-    if not (ascent.value > before + _DROP and min(beyond) >= ascent.value - tolerance):
+    if not (ascent.value > before + _DROP and np.min(beyond) >= ascent.value - tolerance):
         return None
     outward = function.transforms.slope(ascent.point) * way
     part = np.abs(way) / np.abs(way).max()
@@ -180,17 +181,30 @@ def _strayed(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> list[tu
     moved = ascent.point - begin
     size = np.maximum(np.abs(begin), derivatives.tuned(begin).steps / 0.05)
     far = np.where(bounded, np.abs(moved) > _STRAYED * 25.0, np.abs(moved) > 1e3 * size)
-    still = np.sign(moved) * ascent.direction >= -1e-6 * np.abs(moved)
-    chosen = np.flatnonzero(far & still)
+    stays = np.array([_keeps_up(derivatives, ascent, j, s) for j, s in enumerate(np.sign(moved))])
+    chosen = np.flatnonzero(far & stays)
     order = chosen[np.argsort(-np.abs(moved[chosen]))]
     return [(int(j), float(np.sign(moved[j]))) for j in order]
+
+
+def _keeps_up(derivatives: Derivatives, ascent: Ascent, index: int, sign: float) -> bool:
+    """Say whether the log-likelihood does not fall when a parameter goes further."""
+    further = ascent.point.copy()
+    further[index] += sign * _stride(derivatives, ascent.point, index)
+    allowed = _NOISE * max(1.0, abs(ascent.value))
+    return not derivatives.function.value(further) < ascent.value - allowed
+
+
+def _stride(derivatives: Derivatives, point: Floats, index: int) -> float:
+    bounded = bool(derivatives.function.transforms.bounded[index])
+    return _RUN if bounded else max(1.0, abs(float(point[index])))
 
 
 def _run(derivatives: Derivatives, point: Floats, index: int, sign: float) -> _Run:
     """Follow one parameter further."""
     function = derivatives.function
     transforms = function.transforms
-    stride = _RUN if transforms.bounded[index] else max(1.0, abs(point[index]))
+    stride = _stride(derivatives, point, index)
     points = [point.copy() for _ in range(3)]
     for i, moved in enumerate(points):
         moved[index] += i * sign * stride
