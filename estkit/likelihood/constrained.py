@@ -33,8 +33,6 @@ class Constrained:
         The log-likelihood with its constants.
     score : array of shape (k,)
         Its gradient; the constraints are what keeps it from 0.
-    information : array of shape (k, k)
-        Its negative Hessian.
     constraints : int
         How many independent constraints there are.
     edge : bool
@@ -45,9 +43,17 @@ class Constrained:
     point: Floats
     loglik: float
     score: Floats
-    information: Floats
     constraints: int
-    edge: bool = False
+    edge: bool
+    _model: Model
+    _scale: float
+
+    @property
+    def information(self) -> Floats:
+        """The negative Hessian of the whole likelihood, which tests of the score alone ask for."""
+        information = self._model.total(self.point).information
+        assert information is not None
+        return self._scale * information
 
 
 def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -> Constrained:
@@ -85,12 +91,12 @@ def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -
     point, gradient, edge = base, None, False
     if free.shape[1]:
         point, gradient = _highest(model, plane)
-    loglik, own_gradient, information = model.objective(point)
+    loglik, own_gradient, _ = model.total(point, curvature=False)
     edge = gradient is not None or not np.isfinite(loglik)
     concluded = model.conclude(loglik)
     scale = model.spread(concluded) ** -2  # `total` took the inside standard deviation for 1
     score = own_gradient if gradient is None else gradient
-    return Constrained(point, concluded.loglik, scale * score, scale * information, rank, edge)
+    return Constrained(point, concluded.loglik, scale * score, rank, edge, model, scale)
 
 
 def _highest(model: Model, plane: Plane) -> tuple[Floats, Floats | None]:

@@ -60,7 +60,7 @@ class CustomFit(LikelihoodFit):
     rate      0.50       0.25                       0.19   1.33
     <BLANKLINE>
     log-likelihood -6.7726, AIC 15.545, BIC 14.931
-    Converged in 5 iterations: Newton decrement <1e-12, relative gradient <1e-12, condition 1.
+    Converged in 8 iterations: Newton decrement <1e-12, relative gradient <1e-12, condition 1.
     Derivatives by the complex step, confirmed by differences: exact to <1e-12 standard errors.
     """
 

@@ -24,6 +24,7 @@ STEP = 0.05  # standard errors
 # the same for two, of fourth order, whose distance says how large the error may be.
 _FINE = (1.5, -0.6, 0.1)
 _ROUGH = (4 / 3, -1 / 3)
+_PLAIN = (1.0,)  # of second order
 _EPSILON = float(np.finfo(float).eps)
 _TUNING = 14
 KEPT = 0.05  # standard errors: as far from where it was found, a Hessian gives good steps
@@ -102,13 +103,13 @@ class Derivatives:
 
     @np.errstate(all="ignore")
     def information(self, point: Floats, *, rough: bool = False) -> Floats:
-        """Return the negative Hessian; a rough one, of fourth order, for steps on the way."""
+        """Return the negative Hessian; a rough one, of second order, for steps on the way."""
         if self.hessian_of is not None:
             transforms, outside = self.function.transforms, self.function.parameters(point)
             slope = transforms.slope(point)
             bent = self.gradient(point) / slope * transforms.curvature(point)
             return -(self.hessian_of(outside) * np.outer(slope, slope) + np.diag(bent))
-        weights = _ROUGH if rough else _FINE
+        weights = _PLAIN if rough else _FINE
         if self.method == "differences":
             return -self._second_differences(point, weights)
         columns = []
@@ -243,8 +244,8 @@ class Survey:
         moved = point - self._where
         if self.derivatives.hessian_of is not None or not moved @ known @ moved <= KEPT**2:
             return False
-        scale = np.sqrt(np.abs(np.diag(known)))
-        decrement = float(np.max(np.abs(gradient) / scale))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            decrement = float(np.max(np.abs(gradient) / np.sqrt(np.abs(np.diag(known)))))
         shrinks = decrement <= 0.2 * self._decrement or decrement <= ROUNDING
         self._decrement = decrement
         return shrinks

@@ -99,11 +99,12 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
             f"({run.values}). Bound the parameter away from there, fix it, or look for an error in "
             f"the function; a local maximum may be found from another start, see starts=."
         )
+    to_infinity = _to_infinity(derivatives, begin, ascent)
+    bounded = function.transforms.bounded
+    if to_infinity is not None and not any(bounded[run.place] for run in runs):
+        return to_infinity
     if runs:
         return ConvergenceError(_at_a_bound(derivatives, point, runs, on_bound))
-    to_infinity = _to_infinity(derivatives, begin, ascent)
-    if to_infinity is not None:
-        return to_infinity
     flat = flat_direction(derivatives, point, information)
     if flat is not None:
         return flat
@@ -114,6 +115,12 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
             f"The second derivatives of the log-likelihood are not finite at {where}, after "
             f"{ascent.steps} steps; give bounds= for parameters that must be positive or in an "
             f"interval."
+        )
+    if ascent.state == "stuck" and _is_edge(derivatives, point, surface):
+        return ConvergenceError(
+            f"The log-likelihood rises towards an edge beyond which it has no finite value, near "
+            f"{where}. Its maximum may be the edge itself, as with a law that ends at the largest "
+            f"observation, and then has no standard error; otherwise give bounds=."
         )
     known = float(np.max(derivatives.gradient_error(point) * surface.scale))
     if known > COARSEST:
@@ -132,6 +139,17 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
     )
 
 
+def _is_edge(derivatives: Derivatives, point: Floats, surface: Surface) -> bool:
+    """Say whether the function has no value a step uphill."""
+    gradient = np.nan_to_num(derivatives.gradient(point))
+    step = surface.inverse @ gradient
+    reach = derivatives.reach(point)
+    length = min(1.0, 1.0 / float(np.max(np.abs(step) / reach, initial=1e-300)))
+    return any(
+        math.isnan(derivatives.function.value(point + length * step / 2**i)) for i in range(4)
+    )
+
+
 def too_coarse(derivatives: Derivatives, point: Floats, error: float) -> ConvergenceError:
     """Return what to raise when derivatives certify nothing, their error being so large."""
     return ConvergenceError(
@@ -145,10 +163,14 @@ def too_coarse(derivatives: Derivatives, point: Floats, error: float) -> Converg
 def _to_infinity(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> FitError | None:
     """Return what to raise when the log-likelihood never falls on the line of the climb."""
     function, way = derivatives.function, ascent.point - begin
-    before = function.value(begin + 0.1 * way)
-    beyond = [function.value(begin + factor * way) for factor in (2.0, 4.0)]
+    *beyond, far = (function.value(begin + factor * way) for factor in (2.0, 4.0, 16.0))
+    if math.isnan(far) and ascent.state != "stuck":  # so far out, functions may overflow
+        far = beyond[-1]
     tolerance = _DROP * max(1.0, abs(ascent.value)) * 1e-4
-    if not (ascent.value > before + _DROP and np.min(beyond) >= ascent.value - tolerance):
+    if not (
+        ascent.value > function.value(begin) + _DROP
+        and np.min([*beyond, far]) >= ascent.value - tolerance
+    ):
         return None
     outward = function.transforms.slope(ascent.point) * way
     part = np.abs(way) / np.abs(way).max()
@@ -181,8 +203,10 @@ def _strayed(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> list[tu
     moved = ascent.point - begin
     size = np.maximum(np.abs(begin), derivatives.tuned(begin).steps / 0.05)
     far = np.where(bounded, np.abs(moved) > _STRAYED * 25.0, np.abs(moved) > 1e3 * size)
-    stays = np.array([_keeps_up(derivatives, ascent, j, s) for j, s in enumerate(np.sign(moved))])
-    chosen = np.flatnonzero(far & stays)
+    signs = np.sign(moved)
+    running = signs * ascent.direction > np.where(bounded, 0.1, 1e-3 * np.abs(moved))
+    stays = [_keeps_up(derivatives, ascent, j, sign) for j, sign in enumerate(signs)]
+    chosen = np.flatnonzero(far & (running | np.array(stays)))
     order = chosen[np.argsort(-np.abs(moved[chosen]))]
     return [(int(j), float(np.sign(moved[j]))) for j in order]
 

@@ -232,6 +232,12 @@ def test_student_regression_agrees_with_statsmodels() -> None:
     assert fit.loglik >= peer.llf - 1e-8
     lower, upper = fit.interval(method="profile").T
     assert 0 < lower[3] < fit.params[3] < upper[3]
+    # far from the maximum the surface is not concave; the tests get there all the same
+    without = ek.Likelihood(loglik, like.start, bounds=like.bounds, fixed={"beta[0]": 0.0})
+    smaller = ek.fit(without, X, Y)
+    statistic = 2 * (fit.loglik - smaller.loglik)
+    assert fit.likelihood_ratio(["beta[0]"]).statistic == pytest.approx(statistic, rel=1e-7)
+    assert fit.score_test(["beta[0]"]).p_value < 1e-6
 
 
 def test_profile_limits_are_where_the_likelihood_has_fallen_enough() -> None:

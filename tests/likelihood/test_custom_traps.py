@@ -273,6 +273,29 @@ def test_kinks_are_no_maximum_that_can_be_certified() -> None:
     assert "kinks" in refusal(ek.ConvergenceError, like, Y[:30])
 
 
+def test_a_law_that_ends_at_the_largest_value_is_said_to_have_an_edge() -> None:
+    y = RNG.random(50)
+    like = ek.Likelihood(
+        lambda p, y: np.where(y <= p.b, -np.log(p.b), -np.inf), {"b": 2.0}, bounds={"b": (0, None)}
+    )
+    assert "edge beyond which it has no finite value" in refusal(ek.ConvergenceError, like, y)
+
+
+def test_a_bound_is_named_where_the_function_loses_its_digits() -> None:
+    # Without overdispersion the size goes to infinity, and differences of gammaln become noise.
+    y = np.random.default_rng(5).binomial(20, 0.3, size=200)
+
+    def negative_binomial(params: Any, y: Any) -> Floats:
+        size = 1 / params.alpha
+        rows = special.gammaln(y + size) - special.gammaln(size)
+        rows += size * np.log(size / (size + params.mu))
+        return rows + y * np.log(params.mu / (size + params.mu))
+
+    positive = {"mu": (0, None), "alpha": (0, None)}
+    like = ek.Likelihood(negative_binomial, {"mu": 1.0, "alpha": 1.0}, bounds=positive)
+    assert "alpha → 0 (its lower bound)" in refusal(ek.ConvergenceError, like, y)
+
+
 # --- data of any kind ---
 
 
