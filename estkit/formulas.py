@@ -80,6 +80,12 @@ def variables(expression: str, frame: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def all_variables(terms: list[list[str]], frame: Any) -> list[str]:
+    """Return the columns of a frame that the terms of a formula name."""
+    found = [name for term in terms for factor in term for name in variables(factor, frame)]
+    return list(dict.fromkeys(found))
+
+
 def _unknown(name: str, frame: Any) -> DataError:
     hint = "; pass the offset as offset=" if name == "offset" else ""
     return DataError(f"data has no column {name!r}; it has {', '.join(frame.columns)}{hint}.")

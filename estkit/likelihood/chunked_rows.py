@@ -60,7 +60,7 @@ def check(family: Family, chunk: Chunk) -> Piece:
         kind, y = "numbers", data.read_vector(chunk.y, what="y", rows=rows)
     elif data.is_table(chunk.y):
         kind, (y, names) = "counts", data.read_counts(chunk.y, what="y")
-        outcomes = names if hasattr(chunk.y, "columns") else tuple(range(y.shape[1]))
+        outcomes = names if data.as_frame(chunk.y) is not None else tuple(range(y.shape[1]))
     else:
         labels = read_labels(chunk.y)
         kind, y, outcomes = "labels", labels.codes, labels.outcomes

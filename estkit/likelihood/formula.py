@@ -7,6 +7,7 @@ labels stay labels. What it learnt from the data (levels, means, knots) is kept 
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from estkit.errors import DataError
 from estkit.likelihood.fitting import check_family, check_options, fit_given
 from estkit.likelihood.weights import given_weights
 from estkit.missing import Dropped, drop_missing, missing_values
+
+_DOT = re.compile(r"(?<![\w.`)\]])\.(?![\w.])")
 
 if TYPE_CHECKING:
     from estkit.likelihood.family import Family
@@ -45,10 +48,10 @@ def fit_formula(
         ``"response ~ terms"`` in the language of formulaic (Wilkinson and Rogers 1973): ``a + b``,
         ``a:b``, ``a*b``, ``C(race)`` for numbers that are categories, ``np.log(x)``, ``{x + 1}``,
         ``center(x)``, ``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``; a name with spaces between
-        backticks. There is an intercept unless ``0 +`` or ``- 1`` removes it. The response is a
-        column of labels, bools or numbers, an expression such as ``np.log(y)`` or ``{y > 3}``, or
-        counts: ``cbind(success, failure)``, ``cbind(success, trials - success)``,
-        ``success + failure``.
+        backticks; a dot for all other columns. There is an intercept unless ``0 +`` or ``- 1``
+        removes it. The response is a column of labels, bools or numbers, an expression such as
+        ``np.log(y)`` or ``{y > 3}``, or counts: ``cbind(success, failure)``,
+        ``cbind(success, trials - success)``, ``success + failure``.
     data : data frame, or mapping of str to array-like
         The columns.
     family : Family
@@ -109,9 +112,10 @@ def fit_formula(
             raise DataError(
                 f"{name}={column!r} is no column of data; it has {', '.join(frame.columns)}."
             )
-    parts = {"response": formulas.parse(f"0 + {left}"), "terms": formulas.parse(right)}
-    factors = [factor for part in parts.values() for term in part for factor in term]
-    used = [name for factor in factors for name in formulas.variables(factor, frame)]
+    response = formulas.parse(f"0 + {left}")
+    used = formulas.all_variables(response, frame)
+    right = _without_dot(right, frame, {*used, *named.values()})
+    used += formulas.all_variables(formulas.parse(right), frame)
     columns = frame.select(list(dict.fromkeys([*used, *named.values()])))
     given = {name: value for name, value in given.items() if name not in named}
     dropped = Dropped()
@@ -120,7 +124,7 @@ def fit_formula(
         columns = as_frame(given.pop("X"))
     _refuse_missing(columns)
     given |= {name: columns[column].to_native() for name, column in named.items()}
-    given["y"] = _response(parts["response"], columns)
+    given["y"] = _response(response, columns)
     given["X"], intercept = formulas.learn(right, columns, len(columns))
     return fit_given(family, given, dropped, intercept=intercept, start=start, errors=errors)
 
@@ -131,6 +135,12 @@ def _split(formula: Any) -> tuple[str, str]:
     if len(sides) != 2 or not sides[0].strip() or not sides[1].strip():
         raise DataError(f"A formula has the form 'response ~ terms', got {formula!r:.80}.")
     return sides[0].strip(), sides[1].strip()
+
+
+def _without_dot(right: str, frame: Any, taken: set[str]) -> str:
+    """Return the right-hand side with a lone dot replaced by all columns that are not taken."""
+    others = " + ".join(f"`{name}`" for name in frame.columns if name not in taken)
+    return _DOT.sub(f"({others or 1})", right)
 
 
 def _refuse_missing(columns: Any) -> None:

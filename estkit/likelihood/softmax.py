@@ -97,7 +97,7 @@ class Softmax:
     def _encode_counts(self, y: Any, weights: Weights | None, rows: int) -> Response:
         counts, names, weights = read_totals(y, weights)
         data.check_rows("y", len(counts), rows)
-        outcomes = names if hasattr(y, "columns") else tuple(range(counts.shape[1]))
+        outcomes = names if data.as_frame(y) is not None else tuple(range(counts.shape[1]))
         totals = counts.sum(axis=1)
         weight = weights.values
         _check_all_seen(weight @ counts, outcomes)

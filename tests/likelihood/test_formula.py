@@ -109,6 +109,16 @@ def test_the_intercept_may_stand_alone() -> None:
     np.testing.assert_allclose(fit.predict(FRAME[:3]), LOW.mean())
 
 
+def test_a_dot_stands_for_all_other_columns() -> None:
+    few = FRAME[["low", "age", "site", "weight", "body mass"]]
+    fit = fitted("low ~ . - site", few, weights="weight")
+    assert fit.names == ("intercept", "age", "body mass")
+    same(fit, fitted("low ~ age + `body mass`", few, weights="weight"))
+    np.testing.assert_allclose(fit.predict(few), fit.predict(), rtol=SAME)
+    root = fitted("low ~ {age ** .5} + .", few[["low", "age"]])  # the dot of a number is none
+    assert len(root.names) == 3 and root.names[2] == "age"
+
+
 def test_factors_beside_each_other_are_not_collinear() -> None:
     free = fitted("low ~ 0 + C(race) + site")
     assert free.names[:3] == ("C(race)[1]", "C(race)[2]", "C(race)[3]")

@@ -302,3 +302,9 @@ def test_predicted_shares_add_up_and_keep_their_digits() -> None:
 
 def designed(rows: Floats) -> Floats:
     return np.column_stack([np.ones(len(rows)), rows])
+
+
+def test_a_mapping_of_counts_names_its_outcomes_as_a_frame_does() -> None:
+    counts = {"low": [3, 4, 5, 1], "high": [1, 2, 4, 6]}
+    fit = ek.fit(ek.Softmax(reference="low"), [1.0, 2.0, 3.0, 5.0], counts)
+    assert fit.outcomes == ("low", "high") and fit.names == ("high:intercept", "high:x0")
