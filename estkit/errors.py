@@ -80,6 +80,15 @@ class RankError(FitError, ValueError):
 class SeparationError(FitError, ValueError):
     """The outcomes are separated by a linear score, so the maximum lies at infinity.
 
+    Parameters
+    ----------
+    message : str
+        What was found and what to do.
+    result : LikelihoodFit, optional
+        The fit without numbers.
+    separation : Separation, optional
+        The direction, the finite limits of the rest, and the supremum of the log-likelihood.
+
     Examples
     --------
     >>> import estkit as ek
@@ -87,8 +96,14 @@ class SeparationError(FitError, ValueError):
     ...     ek.fit(ek.Binomial(), [[1.0], [2.0], [3.0], [4.0]], [0, 0, 1, 1])
     ... except ek.SeparationError as error:
     ...     print(str(error).split(":")[0])
+    ...     error.separation.limits, error.separation.supremum
     Complete separation
+    (array([-inf,  inf]), 0.0)
     """
+
+    def __init__(self, message: str, result: Any = None, separation: Any = None) -> None:
+        super().__init__(message, result)
+        self.separation = separation
 
 
 class ConvergenceError(FitError, RuntimeError):

@@ -49,6 +49,14 @@ class Design(Protocol):
         """Return Σ x² of shape (q,)."""
         ...
 
+    def take(self, index: NDArray[np.int64]) -> Floats:
+        """Return some of the rows, dense."""
+        ...
+
+    def largest(self, unit: Floats) -> Floats:
+        """Return the largest size in each row, of columns divided by a unit (q,)."""
+        ...
+
     @property
     def dense(self) -> Floats:
         """The rows as an array of shape (rows, q)."""
@@ -127,6 +135,15 @@ class Dense:
         sums: Floats = np.einsum("ij,ij->j", self.columns, self.columns)
         return np.concatenate([[float(len(self.columns))] * self.ones, sums])
 
+    def take(self, index: NDArray[np.int64]) -> Floats:
+        """Return some of the rows, dense."""
+        return Dense(self.columns[index], self.ones).dense
+
+    def largest(self, unit: Floats) -> Floats:
+        """Return the largest size in each row, of columns divided by a unit (q,)."""
+        sizes: Floats = np.abs(self.columns / unit[int(self.ones) :]).max(axis=1, initial=0.0)
+        return np.maximum(sizes, 1.0 / unit[0]) if self.ones else sizes
+
     def _pairs(self, part: slice) -> Floats:
         """Return the products of all pairs of columns, a row for each pair, of some rows."""
         columns = np.ascontiguousarray(self.columns[part].T)
@@ -196,6 +213,15 @@ class Sparse:
             self.columns.indices, weights=self.columns.data**2, minlength=self.columns.shape[1]
         )
         return np.concatenate([[float(self.shape[0])] * self.ones, sums])
+
+    def take(self, index: NDArray[np.int64]) -> Floats:
+        """Return some of the rows, dense."""
+        return Sparse(self.columns[index], self.ones).dense
+
+    def largest(self, unit: Floats) -> Floats:
+        """Return the largest size in each row, of columns divided by a unit (q,)."""
+        sizes = np.abs(self.dense / unit).max(axis=1)
+        return np.asarray(sizes, float)
 
 
 def _sparse_gram(columns: Any, weight: Floats) -> Floats:

@@ -10,7 +10,6 @@ and they name the direction (Albert and Anderson 1984; Konis 2007).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import ConvergenceError
+from estkit.likelihood.comparisons import Comparisons
 from estkit.likelihood.family import Family, Floats
 from estkit.likelihood.rows import Rows
 
@@ -31,16 +31,48 @@ _UNDECIDED = (
 
 @dataclass(frozen=True, eq=False)
 class Separation:
-    """A direction in which the likelihood rises for ever."""
+    """A direction in which the likelihood rises for ever, and what it approaches.
+
+    Parameters
+    ----------
+    complete : bool
+        Whether every comparison of outcomes is ordered.
+    direction : array of shape (k,)
+        How the reported parameters move; the largest slope has the size 1.
+    names : tuple of str
+        Their names.
+    separated, pairs : int
+        How many comparisons of outcomes are ordered, and how many there are.
+    sizes : array of shape (k,)
+        A typical size of what each parameter is multiplied with.
+    thresholds : int
+        How many of the first parameters take the place of intercepts.
+    penalised : bool
+        Whether a penalty is there to help.
+    limits : array of shape (k,)
+        What each parameter approaches: a number, an infinity, or NaN where it may be anything.
+    supremum : float
+        What the log-likelihood approaches and never reaches.
+    inside : array
+        The direction of the parameters that are fitted, and `ordered` which comparisons it orders.
+    """
 
     complete: bool
     direction: Floats
     names: tuple[str, ...]
     separated: int
     pairs: int
-    sizes: Floats  # of what each parameter is multiplied with
-    thresholds: int = 0  # how many of the first parameters take the place of intercepts
-    penalised: bool = True  # whether a penalty is there to help
+    sizes: Floats
+    thresholds: int = 0
+    penalised: bool = True
+    limits: Floats | None = None
+    supremum: float = float("nan")
+    inside: Floats | None = None
+    comparisons: Comparisons | None = None
+    ordered: NDArray[np.bool_] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "comparisons": None, "ordered": None}
 
     @property
     def message(self) -> str:
@@ -64,8 +96,16 @@ class Separation:
             f"{kind} separation: no finite maximum exists. Moving the coefficients in the "
             f"direction ({', '.join(shown[:8])}{', ...' if len(shown) > 8 else ''}) raises the "
             f"likelihood for ever; it orders {self.separated} of {self.pairs} comparisons of "
-            f"outcomes without an exception. Remedy: {remedy}."
+            f"outcomes without an exception.{self._approached()} Remedy: {remedy}."
         )
+
+    def _approached(self) -> str:
+        if self.limits is None:
+            return ""
+        found = zip(self.names, self.limits, strict=True)
+        rest = [f"{name} {limit:.4g}" for name, limit in found if np.isfinite(limit)]
+        shown = f", and the rest {', '.join(rest[:8])}{', ...' * (len(rest) > 8)}" if rest else ""
+        return f" The log-likelihood approaches {self.supremum:.6g}{shown}."
 
 
 def _is_intercept(name: str) -> bool:
@@ -83,11 +123,16 @@ def largest_move(rows: Rows, reach: Floats, step: Floats) -> float:
     return factor * float(moves.max(initial=0.0))
 
 
-def find_separation(rows: Rows, family: Family, *, tie: Floats | None = None) -> Separation | None:
+def find_separation(
+    rows: Rows, family: Family, *, tie: Floats | None = None, guess: Floats | None = None
+) -> Separation | None:
     """Return a direction in which the likelihood rises for ever, or None when there is none.
 
     The coefficients of all predictors may be ``tie @ parameters``, predictors with an intercept of
     their own and slopes in common; parameters then start with the intercepts.
+
+    A `guess`, such as where Newton's method was left, shows complete separation at once if it
+    orders everything; it is in the parameters that are fitted.
 
     Linear programs with few constraints are solved, and constraints that the answer violates are
     added until none is left. A first one finds which comparisons of outcomes can be separated
@@ -97,15 +142,28 @@ def find_separation(rows: Rows, family: Family, *, tie: Floats | None = None) ->
     rows = replace(rows, placement=replace(rows.placement, mix=None))  # to name few columns
     unit = _typical_sizes(rows)
     unit = np.tile(unit, rows.placement.predictors)
-    comparisons = _Comparisons(rows, family, unit, tie)
-    separated = np.zeros(comparisons.total(), dtype=bool)
+    comparisons = Comparisons(rows, family, unit, tie)
+    separated = np.zeros(comparisons.total, dtype=bool)
     if not len(separated):
         return None
     alone = _intercepts(comparisons) if tie is None else None
     if alone is not None:
         names = family.names(rows.terms, rows.response)
-        alone = _reported(rows, family, alone)
-        return Separation(True, alone, names, len(separated), len(separated), np.ones(len(names)))
+        everything = np.ones(len(separated), dtype=bool)
+        return Separation(
+            True,
+            _reported(rows, family, alone),
+            names,
+            len(separated),
+            len(separated),
+            np.ones(len(names)),
+            inside=alone,
+            comparisons=comparisons,
+            ordered=everything,
+        )
+    if guess is not None:
+        margins = comparisons.margins(comparisons.scaled(guess))
+        separated |= bool((margins > _STRICT * np.abs(margins).max(initial=0.0)).all())
     while not separated.all():
         direction = _widest(comparisons, ~separated)
         if direction is None:
@@ -116,7 +174,8 @@ def find_separation(rows: Rows, family: Family, *, tie: Floats | None = None) ->
         separated |= found
     if not separated.any():
         return None
-    sparse = comparisons.untied(_sparsest(comparisons, separated))
+    direction = _sparsest(comparisons, separated)
+    sparse = comparisons.untied(direction)
     outside = _reported(rows, family, rows.placement.outside(sparse / unit))
     names = family.names(rows.terms, rows.response)
     thresholds = 0 if tie is None else rows.placement.predictors
@@ -135,6 +194,9 @@ def find_separation(rows: Rows, family: Family, *, tie: Floats | None = None) ->
         sizes,
         thresholds,
         not hasattr(family, "model"),
+        inside=comparisons.unscaled(direction),
+        comparisons=comparisons,
+        ordered=separated,
     )
 
 
@@ -157,13 +219,13 @@ def _reported(rows: Rows, family: Family, direction: Floats) -> Floats:
     return result
 
 
-def _intercepts(comparisons: _Comparisons) -> Floats | None:
+def _intercepts(comparisons: Comparisons) -> Floats | None:
     """Return the direction of the intercepts if they alone separate: one outcome was seen."""
     if not comparisons.rows.placement.intercept:
         return None
     terms = len(comparisons.rows.terms)
     direction = np.zeros(comparisons.unit.size)
-    everything = np.ones(comparisons.total(), dtype=bool)
+    everything = np.ones(comparisons.total, dtype=bool)
     direction[::terms] = np.sign(comparisons.sum(everything)[::terms])
     return direction if (comparisons.margins(direction) > 0).all() else None
 
@@ -177,61 +239,7 @@ def _typical_sizes(rows: Rows) -> Floats:
     return np.where(np.isfinite(typical), typical, 1.0)
 
 
-@dataclass(frozen=True, eq=False)
-class _Comparisons:
-    """The rows of the matrix A of all comparisons, cᵀ ⊗ x, without ever holding it.
-
-    Each x is brought to a largest entry of 1, so that one tolerance suits them all.
-    """
-
-    rows: Rows
-    family: Family
-    unit: Floats
-    tie: Floats | None = None
-
-    def untied(self, direction: Floats) -> Floats:
-        """Return the coefficients of all predictors."""
-        return direction if self.tie is None else self.tie @ direction
-
-    def _each(self) -> Iterator[tuple[Floats, NDArray[np.int64], Floats]]:
-        for block in self.rows.blocks():
-            pairs = self.family.contrasts(block, self.rows.placement.predictors)
-            if pairs is not None:
-                design = block.design / self.unit[: block.design.shape[1]]
-                largest = np.abs(design).max(axis=1, keepdims=True)
-                yield design / np.where(largest > 0, largest, 1.0), *pairs
-
-    def total(self) -> int:
-        return sum(len(index) for _, index, _ in self._each())
-
-    def margins(self, direction: Floats) -> Floats:
-        each = self.untied(direction).reshape(self.rows.placement.predictors, -1)
-        parts = [((x @ each.T)[i] * c).sum(axis=1) for x, i, c in self._each()]
-        return np.concatenate(parts)
-
-    def take(self, chosen: NDArray[np.int64]) -> Floats:
-        """Return the rows of A with the given numbers, in rising order."""
-        taken, first = [], 0
-        for x, index, contrast in self._each():
-            low, high = np.searchsorted(chosen, [first, first + len(index)])
-            local = chosen[low:high] - first
-            rows = contrast[local][:, :, None] * x[index[local]][:, None, :]
-            taken.append(rows.reshape(len(local), self.unit.size))
-            first += len(index)
-        rows = np.concatenate(taken)
-        return rows if self.tie is None else rows @ self.tie
-
-    def sum(self, wanted: NDArray[np.bool_]) -> Floats:
-        """Return the sum of the wanted rows of A."""
-        total, first = np.zeros((self.rows.placement.predictors, len(self.rows.terms))), 0
-        for x, index, contrast in self._each():
-            use = wanted[first : first + len(index)]
-            total += contrast[use].T @ x[index[use]]
-            first += len(index)
-        return total.ravel() if self.tie is None else total.ravel() @ self.tie
-
-
-def _widest(comparisons: _Comparisons, left: NDArray[np.bool_]) -> Floats | None:
+def _widest(comparisons: Comparisons, left: NDArray[np.bool_]) -> Floats | None:
     """Return the direction in the unit box with the largest sum of margins, none below 0."""
     gain = comparisons.sum(left)
     size = np.abs(gain).sum()
@@ -249,7 +257,7 @@ def _widest(comparisons: _Comparisons, left: NDArray[np.bool_]) -> Floats | None
     raise ConvergenceError(_UNDECIDED)
 
 
-def _sparsest(comparisons: _Comparisons, separated: NDArray[np.bool_]) -> Floats:
+def _sparsest(comparisons: Comparisons, separated: NDArray[np.bool_]) -> Floats:
     """Return the direction of least absolute sum with margins of 1 where separated, 0 elsewhere."""
     size = len(comparisons.unit if comparisons.tie is None else comparisons.tie.T)
     needed = separated.astype(float)

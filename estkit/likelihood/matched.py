@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import ConvergenceError, DataError, SeparationError
 from estkit.labels import read_labels
-from estkit.likelihood import existence, newton, rank
+from estkit.likelihood import divergence, existence, newton, rank
 from estkit.likelihood.design import Dense
 from estkit.likelihood.family import Block, Floats, Sums
 from estkit.likelihood.model import Coordinate, Model
@@ -288,7 +288,8 @@ class Matched(Model):
             )
             separation = existence.find_separation(pairs, self.family)  # type: ignore[arg-type]
             if separation is not None:
-                raise SeparationError(separation.message)
+                found = divergence.approached(self, separation, optimum.point)
+                raise SeparationError(found.message, separation=found)
             optimum = maximise(zero, _ALL_STEPS)
         if not optimum.converged:
             raise ConvergenceError(

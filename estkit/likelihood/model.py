@@ -11,13 +11,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estkit import data
-from estkit.errors import ConvergenceError, DataError, EstkitError, FitError
+from estkit.errors import ConvergenceError, DataError, EstkitError, FitError, SeparationError
 from estkit.likelihood import newton
 from estkit.likelihood.family import Conclusion, Floats, Sums
 
@@ -229,6 +230,8 @@ def fit_model(model: Model, *, start: Any = None, errors: str = "raise") -> Like
     except FitError as error:
         status = "not_converged" if isinstance(error, ConvergenceError) else "failed"
         partial = model.no_result(str(error), status)
+        if isinstance(error, SeparationError):
+            partial = replace(partial, separation=error.separation)
         if errors == "return":
             return partial
         error.result = partial

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from estkit import data, parallel
 from estkit.errors import ConvergenceError, DataError, SeparationError
-from estkit.likelihood import existence, newton, rank
+from estkit.likelihood import divergence, existence, newton, rank
 from estkit.likelihood.bounds import Bounds, Plane
 from estkit.likelihood.family import Block, Conclusion, Family, Floats, Sums
 from estkit.likelihood.model import Coordinate, Model
@@ -291,13 +291,13 @@ class Regression(Model):
         if not optimum.converged and start is not None:
             optimum = self._maximise(self.origin(), _EASY_STEPS)
         if not (optimum.converged and self.proved(optimum)):  # is there a maximum at all?
-            separation = existence.find_separation(self.rows, self.family, tie=self.tie)
-            if separation is not None:
-                raise SeparationError(separation.message)
+            self._refuse_separated(optimum.point)
         if not optimum.converged and self.bounds is not None:
             optimum = self._inwards(self.bounds)
         elif not optimum.converged:
-            optimum = self._maximise(self.origin(), _ALL_STEPS)
+            optimum = self._maximise(optimum.point, _ALL_STEPS)
+            if not optimum.converged:
+                optimum = self._maximise(self.origin(), _ALL_STEPS)
         if not optimum.converged:
             measured = optimum.certificate
             raise ConvergenceError(
@@ -308,6 +308,22 @@ class Regression(Model):
                 f"them."
             )
         return self._highest(optimum)
+
+    def _refuse_separated(self, point: Floats) -> None:
+        """Raise if the outcomes are separated, and say what is approached."""
+        placement = self.rows.placement
+        mixed = placement.mix is not None
+        separation = existence.find_separation(
+            self.rows, self.family, tie=self.tie, guess=None if mixed else point
+        )
+        if separation is None:
+            return
+        plain = self
+        if mixed:
+            plain = replace(self, rows=replace(self.rows, placement=replace(placement, mix=None)))
+            point = plain.origin()
+        found = divergence.approached(plain, separation, point)
+        raise SeparationError(found.message, separation=found)
 
     def _highest(self, found: newton.Optimum) -> newton.Optimum:
         """Return the highest of the maxima found from here and from the other starts."""

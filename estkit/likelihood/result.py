@@ -110,6 +110,7 @@ class LikelihoodFit(Uncertainty, Tabular):
     covariance_kind: str = field(default="observed", kw_only=True)
     dropped: tuple[int, ...] = field(default=(), kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
+    separation: Any = field(default=None, kw_only=True)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_model": None}

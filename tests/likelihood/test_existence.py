@@ -186,7 +186,8 @@ def test_softmax_names_the_outcome_and_the_column() -> None:
     message = refusal(ek.Softmax(), {"noise": Z, "treated": dummy}, y)
     assert message.startswith("Quasi-complete separation")
     assert "top:treated +1" in message
-    assert "noise" not in message
+    moving, _ = message.split("The log-likelihood approaches")
+    assert "noise" not in moving
 
 
 @pytest.mark.parametrize("y", [np.ones(40), np.zeros(40), np.ones(40, bool), [[3, 0]] * 40])
