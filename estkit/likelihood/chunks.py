@@ -56,7 +56,7 @@ class Chunks:
     >>> fit.n_obs, fit.names
     (5000, ('intercept', 'x0', 'x1'))
     >>> fit.params.round(2) + 0.0
-    array([-0.05,  1.85,  0.01])
+    array([-0.05,  1.66,  0.02])
     """
 
     def __init__(
