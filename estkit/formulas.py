@@ -21,6 +21,7 @@ from estkit import data
 from estkit.categories import Coding, Factor, factor_of, is_categorical, listed
 from estkit.errors import DataError, EstkitError, MissingExtraError
 
+_EXACT = 1 << 53  # up to here a float holds every whole number
 _QUOTED = re.compile(r"`([^`]*)`")
 
 
@@ -76,7 +77,8 @@ def variables(expression: str, frame: Any) -> list[str]:
         elif isinstance(node, ast.Name) and node.id not in known and node.id != "cbind":
             raise _unknown(node.id, frame)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Q":
-            found += [name for name in map(ast.literal_eval, node.args) if name in frame.columns]
+            texts = [part.value for part in node.args if isinstance(part, ast.Constant)]
+            found += [str(text) for text in texts if text in frame.columns]
     return list(dict.fromkeys(found))
 
 
@@ -108,8 +110,10 @@ def native(frame: Any, wanted: Mapping[str, Factor | None], coded: Collection[st
     for name, factor in wanted.items():
         if factor is None:
             values = data.read_series(frame[name], "X", name)
-            whole = name in coded and values.dtype.kind == "f" and (values == values.round()).all()
-            columns[name] = values.astype(np.int64) if whole else values
+            if name in coded and values.dtype.kind == "f":
+                whole = (values == values.round()).all() and (np.abs(values) < _EXACT).all()
+                values = values.astype(np.int64) if whole else values
+            columns[name] = values
         else:
             codes, levels = factor.code(frame[name]), pd.Index(list(factor.levels))
             columns[name] = pd.Categorical.from_codes(codes, categories=levels)

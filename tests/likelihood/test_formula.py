@@ -297,6 +297,7 @@ BAD: dict[str, tuple[str, str]] = {
     "no response column": ("lo ~ age", "no column 'lo'"),
     "no function": ("low ~ foo(age)", "no column 'foo'"),
     "offset": ("low ~ age + offset(age)", "pass the offset as offset="),
+    "no literal": ("low ~ Q(height)", "no column 'height'"),
     "syntax": ("low ~ age +* race", "cannot be read: Operator"),
     "parts": ("low ~ age | race", "several parts"),
     "product": ("low:age ~ race", "must be a column, an expression"),
