@@ -11,6 +11,7 @@ import pytest
 from scipy import integrate, optimize, stats
 
 import estkit as ek
+from estkit.likelihood.laws.densities import PLAIN, Density
 from estkit.likelihood.laws.law import find_law
 from estkit.likelihood.laws.rows import log_probability
 
@@ -118,14 +119,47 @@ def test_narrow_intervals_are_densities() -> None:
                          (30.0, INF), (-INF, -30.0), (1.0, 1.0 + 1e-7), (9.0, 9.0 + 1e-6)]
 )  # fmt: skip
 def test_log_probabilities_keep_their_digits(lower: float, upper: float) -> None:
-    law = find_law("norm")
-    found = log_probability(law, np.array([lower]), np.array([upper]), [0.0, 1.0])[0]
+    density = Density(find_law("norm"), [0.0, 1.0])
+    found = log_probability(density, np.array([lower]), np.array([upper]))[0]
     with mpmath.workdps(50):
         high = mpmath.ncdf(mpmath.mpf(upper)) if upper < INF else mpmath.mpf(1)
         low = mpmath.ncdf(mpmath.mpf(lower)) if lower > -INF else mpmath.mpf(0)
         if lower > 0:  # where the distribution function is near 1
             high, low = -mpmath.ncdf(-mpmath.mpf(upper)) if upper < INF else 0, -mpmath.ncdf(-lower)
         assert found == pytest.approx(float(mpmath.log(high - low)), rel=PROBABILITY)
+
+
+SHAPES = {
+    "lognorm": (0.7,),
+    "gamma": (2.5,),
+    "weibull_min": (1.7,),
+    "beta": (2.0, 0.7),
+    "t": (3.5,),
+    "poisson": (3.2,),
+    "geom": (0.3,),
+    "nbinom": (2.5, 0.4),
+    "binom": (9.0, 0.3),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_formulas_are_those_of_scipys_public_functions(name: str) -> None:
+    law = find_law(name)
+    own = SHAPES.get(name, ())
+    for place in ([0.0], [2.0]) if law.discrete else ([0.0, 1.0], [-1.5, 2.5]):
+        at = (*own, *place)
+        density = Density(law, at)
+        inner = np.linspace(0.01, 0.97, 7) if name == "beta" else np.arange(-3.0, 15.0)
+        x = np.concatenate([inner * (1.0 if law.discrete else place[-1]) + place[0], [-9.0, 40.0]])
+        frozen = law.dist(*at)
+        with np.errstate(all="ignore"):  # outside the support, as in `LawRows`
+            pairs = [
+                (density.log_density(x), (frozen.logpmf if law.discrete else frozen.logpdf)(x)),
+                (density.log_below(x), frozen.logcdf(x)),
+                (density.log_above(x), frozen.logsf(x)),
+            ]
+        for found, public in pairs:
+            np.testing.assert_allclose(found, public, rtol=1e-13, atol=1e-13)
 
 
 def test_censored_data_of_scipy_are_read() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from estkit.errors import FitError
 from estkit.likelihood.family import Floats, Sums
-from estkit.likelihood.laws.sums import NEAR, NO_SPREAD, mean_log, no_spread, sums_of
+from estkit.likelihood.laws.sums import NEAR, NO_SPREAD, mean_log, mean_of, no_spread, sums_of
 
 _LOG_2PI = math.log(2.0 * math.pi)
 
@@ -34,7 +34,7 @@ class Normal:
     @classmethod
     def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Normal:
         """Return the sums of values."""
-        near = sums_of(lambda v: [v], x, origin, weights)[0] / n
+        near = mean_of(x, origin, weights, n)
 
         def moments(values: Floats) -> tuple[Floats, Floats]:
             apart = values - near
@@ -119,7 +119,7 @@ class Exponential:
         cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float
     ) -> Exponential:
         """Return the sums of values from 0 on."""
-        return cls(sums_of(lambda v: [v], x, origin, weights)[0] / n / unit, n)
+        return cls(mean_of(x, origin, weights, n) / unit, n)
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood, its gradient and information."""

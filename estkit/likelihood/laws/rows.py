@@ -8,7 +8,7 @@ of the terms, far below the standard errors.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from estkit.likelihood.censoring import Observations
 from estkit.likelihood.family import Floats, Sums
+from estkit.likelihood.laws.densities import Density
 from estkit.likelihood.laws.law import Axis, Law
 
 _STEP = 5e-3
@@ -70,28 +71,24 @@ class LawRows:
         """Return the log-likelihood of the rows of one block."""
         part, exact, between = self._blocks[number]
         own, standard = self.observations, self.standard(point)
-        dist, discrete = self.law.dist, self.law.discrete
         lower, upper = own.lower[part], own.upper[part]
+        if not np.isfinite(standard).all() or (not self.law.discrete and standard[-1] <= 0.0):
+            return np.full(len(lower), np.nan)  # an exponential over- or underflowed
+        density = Density(self.law, standard)
         with np.errstate(all="ignore"):
-            density = dist.logpmf if discrete else dist.logpdf
             if not len(between):
-                values: Floats = np.asarray(density(lower, *standard), float)
+                values = density.log_density(lower)
             else:
                 values = np.empty(len(lower))
-                values[exact] = density(lower[exact], *standard)
+                values[exact] = density.log_density(lower[exact])
                 low, high = lower[between], upper[between]
                 if own.below is not None and own.above is not None:
                     low = np.maximum(low, own.below[part][between])
                     high = np.minimum(high, own.above[part][between])
-                values[between] = log_probability(self.law, low, high, standard)
+                values[between] = log_probability(density, low, high)
             if own.below is not None and own.above is not None:
-                values -= self._log_seen(own.below[part], own.above[part], standard)
+                values = values - _log_seen(density, own.below[part], own.above[part])
         return values
-
-    def _log_seen(self, below: Floats, above: Floats, standard: Sequence[float]) -> Floats:
-        if (below == below[0]).all() and (above == above[0]).all():
-            below, above = below[:1], above[:1]
-        return log_probability(self.law, below, above, standard)
 
     def _around(
         self, point: Floats, direction: Floats, number: int, center: Floats
@@ -180,16 +177,22 @@ def _combined(coefficients: Floats, values: Sequence[Floats]) -> Floats:
     return result
 
 
-def log_probability(law: Law, lower: Floats, upper: Floats, standard: Sequence[float]) -> Floats:
+def _log_seen(density: Density, below: Floats, above: Floats) -> Floats:
+    if (below == below[0]).all() and (above == above[0]).all():
+        below, above = below[:1], above[:1]
+    return log_probability(density, below, above)
+
+
+def log_probability(density: Density, lower: Floats, upper: Floats) -> Floats:
     """Return log P(lower ≤ X ≤ upper), from the tail that is smaller so that no digits cancel."""
-    if law.discrete:
+    if density.discrete:
         lower, upper = np.ceil(lower) - 1.0, np.floor(upper)
     no_lower, no_upper = np.isneginf(lower), np.isposinf(upper)
-    parts = (
+    parts: tuple[tuple[NDArray[np.bool_], Callable[[Any], Any]], ...] = (
         (no_lower & no_upper, lambda _: 0.0),
-        (no_lower & ~no_upper, lambda rows: law.dist.logcdf(upper[rows], *standard)),
-        (~no_lower & no_upper, lambda rows: law.dist.logsf(lower[rows], *standard)),
-        (~no_lower & ~no_upper, lambda rows: _between(law, lower[rows], upper[rows], standard)),
+        (no_lower & ~no_upper, lambda rows: density.log_below(upper[rows])),
+        (~no_lower & no_upper, lambda rows: density.log_above(lower[rows])),
+        (~no_lower & ~no_upper, lambda rows: _between(density, lower[rows], upper[rows])),
     )
     result = np.empty(len(lower))
     for rows, function in parts:
@@ -198,29 +201,28 @@ def log_probability(law: Law, lower: Floats, upper: Floats, standard: Sequence[f
     return result
 
 
-def _between(law: Law, lower: Floats, upper: Floats, standard: Sequence[float]) -> Floats:
-    dist = law.dist
-    under, over = dist.logcdf(upper, *standard), dist.logsf(lower, *standard)
+def _between(density: Density, lower: Floats, upper: Floats) -> Floats:
+    under, over = density.log_below(upper), density.log_above(lower)
     on_left = under < over
     large = np.where(on_left, under, over)
     small = np.empty(len(lower))
-    small[on_left] = dist.logcdf(lower[on_left], *standard)
-    small[~on_left] = dist.logsf(upper[~on_left], *standard)
+    small[on_left] = density.log_below(lower[on_left])
+    small[~on_left] = density.log_above(upper[~on_left])
     gap = small - large
     share = np.where(gap > -0.5, np.log(-np.expm1(gap)), np.log1p(-np.exp(gap)))
     result = np.where(np.isneginf(large), -np.inf, large + share)
     narrow = (gap > -_NARROW) & np.isfinite(large)
-    if not law.discrete and narrow.any():
-        result[narrow] = _integrated(dist, lower[narrow], upper[narrow], standard)
+    if not density.discrete and narrow.any():
+        result[narrow] = _integrated(density, lower[narrow], upper[narrow])
     return result
 
 
-def _integrated(dist: Any, lower: Floats, upper: Floats, standard: Sequence[float]) -> Floats:
+def _integrated(density: Density, lower: Floats, upper: Floats) -> Floats:
     """Return log P of intervals so narrow that the density is nearly straight in them."""
     nodes, weights = np.polynomial.legendre.leggauss(5)
     x = (lower + upper)[:, None] / 2 + (upper - lower)[:, None] / 2 * nodes
-    density = dist.logpdf(x, *standard)
-    top = density.max(axis=1)
-    inner = np.exp(density - top[:, None]) @ (weights / 2)
+    logs = density.log_density(x)
+    top = logs.max(axis=1)
+    inner = np.exp(logs - top[:, None]) @ (weights / 2)
     result: Floats = np.log(upper - lower) + top + np.log(inner)
     return result

@@ -16,7 +16,7 @@ from estkit.likelihood.laws.law import Axis, Law
 from estkit.likelihood.laws.location_scale import Exponential, Laplace, Lognormal, Normal
 from estkit.likelihood.laws.shapes import Beta, Gamma, Weibull
 
-_ENOUGH = 4096  # values to see where they lie
+_ENOUGH = 512  # values to see where they lie
 _OPEN = ("gamma", "weibull_min", "lognorm", "beta")  # what density they have at an end says nothing
 _SUMS: dict[str, Callable[[Floats, float, float, Floats | None, float], Any]] = {
     "norm": Normal.of,

@@ -20,6 +20,7 @@ from estkit.likelihood.laws.sums import (
     added,
     blocks,
     mean_log,
+    mean_of,
     no_spread,
     sums_of,
 )
@@ -43,7 +44,7 @@ class Gamma:
     @classmethod
     def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Gamma:
         """Return the sums of positive values."""
-        mean = sums_of(lambda v: [v], x, origin, weights)[0] / n
+        mean = mean_of(x, origin, weights, n)
         level = mean_log(x, origin, mean, weights, n)
         if -level < CLOSE:  # what is left when the mean itself is taken out
 
@@ -131,7 +132,7 @@ class Weibull:
             else:
                 np.log(values / top, out=part)
             at += len(values)
-        mean = sums_of(lambda v: [v], logs, 0.0, weights)[0] / n
+        mean = mean_of(logs, 0.0, weights, n)
         level = math.log(top / unit)
         return cls(logs, weights, mean, level, n, -n * (mean + level), float(x[0]))
 

@@ -12,6 +12,7 @@ from estkit.errors import FitError
 from estkit.likelihood.family import Floats
 
 _BLOCK = 8192  # values whose temporaries stay in the cache
+_CLOSE_BY = 0.1  # a mean logarithm that has lost digits when it is a difference
 CLOSE = 1e-5  # values so close to each other that their logarithms need the difference
 NO_SPREAD = 1e-30  # what rounding leaves of the squared spread of equal values, relative
 NEAR = 0.1  # relative: values for whose logarithms the difference is exact enough
@@ -44,9 +45,18 @@ def sums_of(
     return [math.fsum(column) for column in zip(*parts, strict=True)]
 
 
+def mean_of(x: Floats, origin: float, weights: Floats | None, n: float) -> float:
+    """Return the mean."""
+    if weights is None and not origin:
+        return float(x.sum()) / n
+    return sums_of(lambda v: [v], x, origin, weights)[0] / n
+
+
 def mean_log(x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> float:
     """Return the mean of log(x / unit), with the digits of values that lie close together."""
-    level = sums_of(lambda v: [np.log(v / unit)], x, origin, weights)[0] / n
+    level = sums_of(lambda v: [np.log(v)], x, origin, weights)[0] / n - math.log(unit)
+    if abs(level) < _CLOSE_BY:
+        level = sums_of(lambda v: [np.log(v / unit)], x, origin, weights)[0] / n
     if abs(level) < CLOSE:
         level = sums_of(lambda v: [np.log1p((v - unit) / unit)], x, origin, weights)[0] / n
     return level
