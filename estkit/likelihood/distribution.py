@@ -40,7 +40,9 @@ class Distribution:
     Parameters are scipy's; standard errors are of these, from the observed information. norm,
     lognorm, expon, gamma, weibull_min, beta, poisson, geom, nbinom (n is any positive number) and
     binom (fix ``n``) are fitted from a few sums over the data, others from numerical derivatives of
-    scipy's log-densities, as all are when rows are censored or truncated (see `Censored`).
+    scipy's log-densities, as all are when rows are censored or truncated (see `Censored`); these
+    begin at the best points of a grid, or at `start`, and the certificate is that of a peak, which
+    need not be the highest of several.
     ``multinomial`` takes a matrix of counts and estimates a probability for each column.
 
     A free ``loc`` where the support begins makes the likelihood of gamma, weibull_min and lognorm

@@ -98,10 +98,11 @@ class DistributionFit(LikelihoodFit):
         >>> ek.fit(ek.Distribution("poisson"), [1, 0, 3, 2, 2]).pdf(0)
         Estimate(0.20 ± 0.11, 95% interval 0.07 to 0.61)
         """
-        logs = self.logpdf(x, level=level)
-        value = np.exp(logs.value)
-        limits = np.exp(logs.lower), np.exp(logs.upper)
-        return _estimate(value, value * logs.std_error, level, logs.names, limits)
+        logs, error = self._log_density(x, level)
+        half = normal_quantile(level) * error
+        with np.errstate(over="ignore"):
+            value, limits = np.exp(logs), (np.exp(logs - half), np.exp(logs + half))
+        return _estimate(value, value * error, level, _named("pdf", x), limits)
 
     def logpdf(self, x: Any, *, level: float = 0.95) -> Estimate:
         """Return the logarithm of the density at x, or of the probability of a count.
@@ -112,8 +113,11 @@ class DistributionFit(LikelihoodFit):
         >>> ek.fit(ek.Distribution("poisson"), [1, 0, 3, 2, 2]).logpdf(0)
         Estimate(-1.60 ± 0.57, 95% interval -2.71 to -0.49)
         """
+        return _estimate(*self._log_density(x, level), level, _named("logpdf", x))
+
+    def _log_density(self, x: Any, level: float) -> tuple[Floats, Floats]:
         density = "logpmf" if self._law.discrete else "logpdf"
-        return self._delta(lambda law, at: getattr(law, density)(at), x, density[3:], level)
+        return self._delta(lambda law, at: getattr(law, density)(at), x, level)
 
     def cdf(self, x: Any, *, level: float = 0.95) -> Estimate:
         """Return the probability of at most x; its interval is made in log-odds.
@@ -124,14 +128,13 @@ class DistributionFit(LikelihoodFit):
         >>> ek.fit(ek.Distribution("norm"), [1.0, 2.0, 4.0, 5.0]).cdf(3.0)
         Estimate(0.50 ± 0.20, 95% interval 0.17 to 0.83)
         """
-        found = self._delta(lambda law, at: law.cdf(at), x, "cdf", level)
-        p, error = np.asarray(found.value), np.asarray(found.std_error)
+        p, error = self._delta(lambda law, at: law.cdf(at), x, level)
         with np.errstate(divide="ignore", invalid="ignore"):
             odds, half = np.log(p) - np.log1p(-p), normal_quantile(level) * error / (p * (1 - p))
             lower, upper = (1.0 / (1.0 + np.exp(-odds - side * half)) for side in (-1.0, 1.0))
         certain = (p == 0) | (p == 1)
         limits = np.where(certain, p, lower), np.where(certain, p, upper)
-        return _estimate(p, error, level, found.names, limits)
+        return _estimate(p, error, level, _named("cdf", x), limits)
 
     def quantile(self, q: Any, *, level: float = 0.95) -> Estimate:
         """Return the value that lies above a share q of the distribution.
@@ -147,9 +150,12 @@ class DistributionFit(LikelihoodFit):
         if wrong.any():
             raise DataError(f"q must be shares between 0 and 1, got {q!r:.60}.")
         if self._law.discrete:  # it jumps: no derivative tells how far
-            value = np.asarray(self.frozen().ppf(q), float)
-            return _estimate(value, np.full(value.shape, np.nan), level, _named("quantile", q))
-        return self._delta(lambda law, at: law.ppf(at), q, "quantile", level)
+            with np.errstate(all="ignore"):
+                value = np.asarray(self.frozen().ppf(q), float)
+            error = np.full(value.shape, np.nan)
+        else:
+            value, error = self._delta(lambda law, at: law.ppf(at), q, level)
+        return _estimate(value, error, level, _named("quantile", q))
 
     def mean(self, *, level: float = 0.95) -> Estimate:
         """Return the mean of the distribution.
@@ -160,22 +166,22 @@ class DistributionFit(LikelihoodFit):
         >>> ek.fit(ek.Distribution("lognorm"), [1.0, 2.0, 6.0]).mean()
         Estimate(3.0 ± 1.4, 95% interval 0.2 to 5.8)
         """
-        return self._delta(lambda law, at: law.mean(), 0.0, "mean", level)
+        return _estimate(*self._delta(lambda law, at: law.mean(), 0.0, level), level, None)
 
     def _delta(
-        self, function: Callable[[Any, Any], Any], x: Any, what: str, level: float
-    ) -> Estimate:
-        """Return a function of the law at x, with its error by the delta method."""
+        self, function: Callable[[Any, Any], Any], x: Any, level: float
+    ) -> tuple[Floats, Floats]:
+        """Return a function of the law at x and its error by the delta method, NaN if not known."""
         self._usable()
         check_level(level)
         at = np.asarray(x, float)
         if at.ndim > 1 or np.isnan(at).any():
-            raise DataError(f"{what} is asked at a number or a vector of them, got {x!r:.60}.")
+            raise DataError(f"Expected a number or a vector of them, got {x!r:.60}.")
         axes = self._lines()
         lines = np.array([axis.inward(v) for axis, v in zip(axes, self.params, strict=True)])
-        value = np.asarray(function(self._at(self.params), at), float)
-        slopes = np.empty((len(axes), value.size))
         with np.errstate(all="ignore"):
+            value = np.asarray(function(self._at(self.params), at), float)
+            slopes = np.empty((len(axes), value.size))
             for j, axis in enumerate(axes):
                 total = np.zeros(value.size)
                 for offset, factor in zip(OFFSETS, FIRST_DIFFERENCE, strict=True):
@@ -188,10 +194,7 @@ class DistributionFit(LikelihoodFit):
             correlation = self._covariance / scale / scale[:, None]
             scaled = slopes * scale[:, None]
             error = np.sqrt(np.einsum("ia,ij,ja->a", scaled, correlation, scaled))
-        if not np.isfinite(self.std_errors).all():
-            error = np.full(value.size, np.nan)
-        names = None if what == "mean" else _named(what, x)
-        return _estimate(value, error.reshape(value.shape), level, names)
+        return value, error.reshape(value.shape)
 
     def _lines(self) -> list[Axis]:
         law, estimates = self._law, dict(zip(self.names, self.params.tolist(), strict=True))

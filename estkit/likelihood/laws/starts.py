@@ -22,6 +22,7 @@ _FIRST_LOOK = 200
 _MOST = 400  # points of the grid
 _POLISHED = 4
 _STEPS = 40
+_PATIENCE = 400  # steps that were tried; a fit that ends well needs fewer than 50
 _NEAR = 1e-3  # standard errors: how closely a fit to some of the rows is worth solving
 _LEVELS = np.arange(-4.0, 12.5, 0.5)  # of loc: units below the smallest value, in logs
 _DRIFT = 5.0  # on the line of a parameter: beyond what data speak of
@@ -66,11 +67,15 @@ class Climb:
     ) -> None:
         self._total, self._value = total, value
         self._top = -math.inf
+        self._calls = 0
         self._latest: Floats | None = None
 
     def __call__(self, point: Floats) -> tuple[float, Floats, Floats]:
         """Return the value, the gradient, and a positive definite curvature."""
+        self._calls += 1
         if self._value is not None and self._top > -math.inf:
+            if self._calls > _PATIENCE:  # it stumbles about a corner: no step is good enough
+                return math.nan, np.zeros(len(point)), np.zeros((len(point), len(point)))
             value = self._value(point)
             if not value >= self._top - _ROUNDING * (1.0 + abs(self._top)):
                 return math.nan, np.zeros(len(point)), np.zeros((len(point), len(point)))
