@@ -1,10 +1,10 @@
 """estkit tells how good an estimate is: every number it prints carries its own error.
 
 Likelihood: what is θ̂, and how sure is it?
-    `fit`, `fit_formula`, `fit_many` with `Binomial`, `Softmax`, `Ordinal`, `Gaussian`; they answer
-    with `LikelihoodFit` and `BatchFit`. `Distribution` and `Censored` for the laws of scipy.stats,
-    with `DistributionFit`; `Likelihood` for your own function, with `CustomFit`. `proportion` for a
-    share and its interval.
+    `fit`, `fit_formula`, `fit_many` with `Binomial`, `Softmax`, `Ordinal`, `ConditionalLogit`,
+    `Gaussian`, `Joint`; they answer with `LikelihoodFit` and `BatchFit`. `Distribution` and
+    `Censored` for the laws of scipy.stats, with `DistributionFit`; `Likelihood` for your own
+    function, with `CustomFit`. `proportion` for a share and its interval.
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
     `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
@@ -36,6 +36,7 @@ from estkit.likelihood import (
     Distribution,
     DistributionFit,
     Gaussian,
+    Joint,
     Likelihood,
     LikelihoodFit,
     Ordinal,
@@ -63,6 +64,7 @@ __all__ = [
     "EstkitWarning",
     "FitError",
     "Gaussian",
+    "Joint",
     "Likelihood",
     "LikelihoodFit",
     "MissingExtraError",

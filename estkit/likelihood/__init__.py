@@ -12,6 +12,7 @@ from estkit.likelihood.distribution_fit import DistributionFit
 from estkit.likelihood.fitting import fit
 from estkit.likelihood.formula import fit_formula
 from estkit.likelihood.gaussian import Gaussian
+from estkit.likelihood.joint import Joint
 from estkit.likelihood.ordinal import Ordinal
 from estkit.likelihood.proportion import proportion
 from estkit.likelihood.regression_fit import RegressionFit
@@ -28,6 +29,7 @@ __all__ = [
     "Distribution",
     "DistributionFit",
     "Gaussian",
+    "Joint",
     "Likelihood",
     "LikelihoodFit",
     "Ordinal",

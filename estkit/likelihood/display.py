@@ -38,7 +38,9 @@ def table_of(fit: LikelihoodFit, level: float, errors: NDArray[np.float64]) -> T
     return Table(columns, fit._title, _notes(fit))
 
 
-def parameter_table(fit: LikelihoodFit, level: float, errors: NDArray[np.float64]) -> Table:
+def parameter_table(
+    fit: LikelihoodFit, level: float, errors: NDArray[np.float64], *, title: str | None = None
+) -> Table:
     """Return the table of parameters that nobody would test for 0, such as those of a law."""
     limits = fit._wald_limits(errors, level)
     columns = [
@@ -48,6 +50,8 @@ def parameter_table(fit: LikelihoodFit, level: float, errors: NDArray[np.float64
         Column("lower", limits[:, 0], errors),
         Column("upper", limits[:, 1], errors),
     ]
+    if title is not None:
+        return Table(columns, title, _notes(fit))
     law, fixed = fit.family.law, getattr(fit.family, "fixed", None) or {}
     title = f"Distribution {getattr(law, 'name', law)}, {fit.n_obs} observations"
     held = ", ".join(f"{name} = {value:g}" for name, value in fixed.items() if value is not None)
@@ -72,11 +76,14 @@ def _notes(fit: LikelihoodFit) -> list[str]:
         value, error = with_error(fit.sigma.value, fit.sigma.std_error)
         totals += f"; sigma {value} ± {error}"
     steps = "1 iteration" if measured.iterations == 1 else f"{measured.iterations} iterations"
+    found = (
+        f"Converged in {steps}: Newton decrement {_small(measured.newton_decrement)}, relative "
+        f"gradient {_small(measured.relative_gradient)}, condition {measured.condition:.3g}."
+    )
     return [
         *fit.notes,
         totals,
-        f"Converged in {steps}: Newton decrement {_small(measured.newton_decrement)}, relative "
-        f"gradient {_small(measured.relative_gradient)}, condition {measured.condition:.3g}.",
+        found if measured.iterations or np.isfinite(measured.condition) else f"{fit.reason}.",
         *fit._remarks(),
     ]
 

@@ -215,6 +215,28 @@ def _dependent_columns(factor: Floats, tolerance: float) -> tuple[list[int], lis
     return free, dependent
 
 
+def dependence(
+    factor: Floats, unit: Floats, names: Sequence[str], *, resolution: float = 0.0
+) -> str | None:
+    """Return in words which columns depend on others, up to a constant, or None.
+
+    Parameters
+    ----------
+    factor : array of shape (m, p)
+        Centred columns of unit length, or what has the same inner products.
+    unit : array of shape (p,)
+        Their lengths.
+    names : sequence of str
+        Their names.
+    resolution : float
+        How much of a length may be rounding.
+    """
+    free, dependent = _dependent_columns(factor, max(_DEPENDENT, 8 * resolution))
+    if not dependent:
+        return None
+    return "; ".join(_combination(j, free, factor, unit, names, True) for j in dependent[:5])
+
+
 def _combination(
     j: int, free: Sequence[int], factor: Floats, unit: Floats, names: Sequence[str], intercept: bool
 ) -> str:

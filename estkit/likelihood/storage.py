@@ -11,6 +11,7 @@ from estkit.errors import DataError
 from estkit.estimate import plain
 from estkit.likelihood.custom_fit import CustomFit
 from estkit.likelihood.distribution_fit import DistributionFit
+from estkit.likelihood.joint_fit import JointFit
 from estkit.likelihood.matched import MatchedFit
 from estkit.likelihood.newton import Certificate
 from estkit.likelihood.ordered import OrdinalFit
@@ -25,7 +26,7 @@ _KEYS = (
 # A kind of result has `_own_plain` and `_own_fields` for what it holds beside the common fields.
 _KINDS: dict[str, type[LikelihoodFit]] = {
     kind.__name__: kind
-    for kind in (RegressionFit, OrdinalFit, MatchedFit, DistributionFit, CustomFit)
+    for kind in (RegressionFit, OrdinalFit, MatchedFit, JointFit, DistributionFit, CustomFit)
 }
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 
@@ -40,7 +41,7 @@ def to_plain(fit: LikelihoodFit) -> dict[str, Any]:
         "names": list(fit.names),
         "params": plain(fit.params),
         "std_errors": plain(fit.std_errors),
-        "covariance": plain(fit.covariance()),
+        "covariance": plain(fit._covariance),
         "loglik": plain(fit.loglik),
         "n_obs": fit.n_obs,
         "converged": fit.converged,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import sparse, special, stats
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 import estkit as ek
@@ -226,3 +226,10 @@ def test_an_offset_is_a_column_with_coefficient_1() -> None:
     np.testing.assert_allclose(other.predict(), fit.predict(), rtol=1e-8)
     near = other.predict(X, offset=X @ [0.5, 0.0, -1.0] + 7.0)
     np.testing.assert_allclose(near, fit.predict(), rtol=1e-8)
+
+
+def test_sparse_columns_give_the_same() -> None:
+    wide = (np.random.default_rng(7).random((300, 12)) < 0.2).astype(float)
+    dense, held = ek.fit(ek.Ordinal(), wide, Y), ek.fit(ek.Ordinal(), sparse.csr_array(wide), Y)
+    same(held, dense)
+    np.testing.assert_allclose(held.covariance("HC0"), dense.covariance("HC0"), rtol=1e-8)
