@@ -23,6 +23,8 @@ Limit = tuple[Floats, Floats]  # p and 1 - p
 Method = Callable[[Floats, Floats, float, float], Limit]  # of x > 0, n, z, level
 Function = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]  # value and slope
 
+_PACKED = 2.0**26  # so that two counts fit into one float
+_TINY = 1e-300
 _MOST_TRIALS = 1e10  # far beyond, scipy's Beta distribution function loses its digits
 
 
@@ -92,8 +94,9 @@ def proportion(
     x, n, single = _read_counts(successes, trials)
     value = x / n
     std_error = np.sqrt(value * ((n - x) / n) / n)
-    lower, _ = _lower_limit(limit, x, n, z, level)
-    _, upper = _lower_limit(limit, n - x, n, z, level)
+    different, again = _different(x, n)
+    lower, upper = _limits(limit, x[different], n[different], z, level)
+    lower, upper = lower[again], upper[again]
     lower = np.minimum(lower, upper)  # as the level goes to 0 they meet, up to rounding
     k = 0 if single else slice(None)
     return Estimate(value[k], std_error=std_error[k], lower=lower[k], upper=upper[k], level=level)
@@ -124,6 +127,21 @@ def _read_count(given: Any, what: str) -> tuple[Floats, bool]:
     if counts.shape[1] != 1:
         raise DataError(f"{what} must be one column of counts, got shape {counts.shape}.")
     return counts[:, 0], single
+
+
+def _different(x: Floats, n: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where pairs of counts come up first, and where each pair is among these."""
+    if len(x) < 2 or n.max() > _PACKED:
+        every = np.arange(len(x))
+        return every, every
+    _, first, again = np.unique(n * _PACKED + x, return_index=True, return_inverse=True)
+    return first, again
+
+
+def _limits(method: Method, x: Floats, n: Floats, z: float, level: float) -> Limit:
+    lower, _ = _lower_limit(method, x, n, z, level)
+    _, upper = _lower_limit(method, n - x, n, z, level)
+    return lower, upper
 
 
 def _lower_limit(method: Method, x: Floats, n: Floats, z: float, level: float) -> Limit:
@@ -163,7 +181,7 @@ def _beta_limit(added: Pairs, x: Floats, n: Floats, z: float, level: float) -> L
     is log-concave, and so the log of its distribution function is concave and increasing: Newton's
     method comes to its only root from anywhere, and from below without passing it.
     """
-    from scipy.special import expit
+    from scipy.special import betaincinv, expit
 
     if n.max() > _MOST_TRIALS:
         found = f"{n.max():.0f} trials are more than the {_MOST_TRIALS:.0e} this method can take"
@@ -177,7 +195,14 @@ def _beta_limit(added: Pairs, x: Floats, n: Floats, z: float, level: float) -> L
         return np.log(probability / (len(parts) * tail)), slope / probability
 
     p, q = _wilson(x, n, max(z, 1.0), level)
-    theta = _newton(log_ratio, np.log(p / q), x, n - x)
+    start = np.log(p / q)
+    if len(added) == 1:  # scipy's inverse has most of the digits already
+        c, d = added[0]
+        near = betaincinv(x + c, n - x + d, tail)
+        inner = (near > _TINY) & (near < 1.0 - 1e-9)
+        safe = np.where(inner, near, 0.5)
+        start = np.where(inner, np.log(safe) - np.log1p(-safe), start)
+    theta = _newton(log_ratio, start, x, n - x)
     return expit(theta), expit(-theta)
 
 
