@@ -73,7 +73,7 @@ def climb(derivatives: Derivatives, start: Floats, origin: Floats | None = None)
     """
     origin = start if origin is None else origin
     point, value = start.copy(), derivatives.function.value(start)
-    gradient = derivatives.gradient(point)
+    gradient = derivatives.gradient(point, rough=True)
     renewal = 1 if len(point) <= _CHEAP or derivatives.hessian_of is not None else _RENEW
     first: Surface | None = None
     surface: Surface | None = None
@@ -229,7 +229,7 @@ def _up(
         ahead = point + length * step
         reached = derivatives.function.value(ahead)
         if reached >= value + 1e-4 * length * slope - rounding and not (ahead == point).all():
-            new_gradient = derivatives.gradient(ahead)
+            new_gradient = derivatives.gradient(ahead, rough=True)
             if np.isfinite(new_gradient).all():
                 return ahead, reached, new_gradient
         length /= 2

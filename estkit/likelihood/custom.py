@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.labels import read_labels
-from estkit.likelihood.custom_model import CustomModel, agree
-from estkit.likelihood.derivatives import Derivatives, first_steps
+from estkit.likelihood.custom_model import CustomModel
+from estkit.likelihood.derivatives import Derivatives, agree, first_steps
 from estkit.likelihood.family import Floats
 from estkit.likelihood.function import (
     Function,
@@ -26,6 +26,7 @@ from estkit.likelihood.function import (
 from estkit.likelihood.given import Written, check_derivatives, jax_derivatives
 from estkit.likelihood.parameters import Layout, places_of, read_layout
 from estkit.likelihood.transforms import Transforms, named_bounds, read_bounds
+from estkit.likelihood.weights import Weights, read_weights
 
 DERIVATIVES = ("auto", "complex", "differences", "jax")
 
@@ -42,7 +43,7 @@ class Likelihood:
     loglik : callable
         ``loglik(params)``, ``loglik(params, X)`` or ``loglik(params, X, y)``, as data are passed to
         `fit`. It returns the log-likelihood of each row, shape (n,), or the sum. Values for each
-        row give robust covariances, and take frequency weights.
+        row give robust covariances, and take frequency and sampling weights.
     start : mapping of str to number or array, or array of shape (k,)
         Where to begin; `loglik` gets its parameters in the same form. Those of a mapping are
         ``params["mu"]`` or ``params.mu``.
@@ -119,6 +120,8 @@ class Likelihood:
     'complex'
     """
 
+    weightings: ClassVar = ("frequency", "sampling")
+
     loglik: Callable[..., Any]
     start: Any
     gradient: Callable[..., Any] | None = None
@@ -175,6 +178,7 @@ class Likelihood:
         *,
         intercept: bool = True,
         weights: Any = None,
+        sampling_weights: Any = None,
         offset: Any = None,
         groups: Any = None,
     ) -> CustomModel:
@@ -194,11 +198,16 @@ class Likelihood:
             raise DataError(
                 "The log-likelihood changed the data that it was given; let it work on a copy."
             )
-        function, codes = self._by_row(function, rows, weights, groups)
+        by_row = {"weights": weights, "sampling_weights": sampling_weights, "groups": groups}
+        weighted, codes = self._by_row(function, rows, by_row)
+        if weighted is not None:
+            function = replace(function, weights=weighted.values)
         derivatives = self._derivatives(function, origin)
         self._check(derivatives, origin)
-        count = self._count(function, rows, arguments)
-        return CustomModel(self, derivatives, origin, count, codes, self._other_starts(function))
+        count = self._count(function, weighted, rows, arguments)
+        others = self._other_starts(function)
+        kind = "frequency" if weighted is None else weighted.kind
+        return CustomModel(self, derivatives, origin, count, codes, kind, others)
 
     def inside(self, start: Any, function: Function, what: str) -> Floats:
         """Return the unbounded point of a start in the form of this one's."""
@@ -241,25 +250,26 @@ class Likelihood:
         return Transforms(np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]))
 
     def _by_row(
-        self, function: Function, rows: int, weights: Any, groups: Any
-    ) -> tuple[Function, NDArray[np.int64] | None]:
-        for what, given in (("weights", weights), ("groups", groups)):
-            if given is not None and not function.per_row:
-                raise DataError(
-                    f"{what}= needs a value for each row, and the log-likelihood returns a total; "
-                    f"return an array of shape (n,)."
-                )
+        self, function: Function, rows: int, by_row: dict[str, Any]
+    ) -> tuple[Weights | None, NDArray[np.int64] | None]:
+        """Return the weights and the groups of the rows."""
+        given = {what: values for what, values in by_row.items() if values is not None}
+        if given and not function.per_row:
+            raise DataError(
+                f"{next(iter(given))}= needs a value for each row, and the log-likelihood returns "
+                f"a total; return an array of shape (n,)."
+            )
         codes = None
-        if groups is not None:
-            codes = read_labels(groups, what="groups").codes
+        if "groups" in given:
+            codes = read_labels(given.pop("groups"), what="groups").codes
             check_length("groups", len(codes), rows)
-        if weights is None:
-            return function, codes
-        if self.hessian is not None:
-            raise DataError("hessian= is of the unweighted total; leave it out with weights=.")
-        repeats = data.read_vector(weights, what="weights")
-        check_length("weights", len(repeats), rows)
-        return replace(function, weights=data.read_frequencies(weights, rows=rows)), codes
+        for what, values in given.items():
+            if self.hessian is not None:
+                raise DataError(f"hessian= is of the unweighted total; leave it out with {what}=.")
+            check_length(what, len(data.read_vector(values, what=what)), rows)
+            kind = "frequency" if what == "weights" else "sampling"
+            return read_weights(values, rows=rows, kind=kind), codes
+        return None, codes
 
     def _derivatives(self, function: Function, origin: Floats) -> Derivatives:
         by_differences = Derivatives(function, "differences", first_steps(function, origin))
@@ -293,11 +303,13 @@ class Likelihood:
         if derivatives.gradient_of is not None and np.isfinite(derivatives.function.value(beside)):
             check_derivatives(derivatives, beside, hessian=False)
 
-    def _count(self, function: Function, rows: int, arguments: tuple[Any, ...]) -> int:
+    def _count(
+        self, function: Function, weights: Weights | None, rows: int, arguments: tuple[Any, ...]
+    ) -> int:
         if self.n_obs is not None:
             return int(self.n_obs)
-        if function.weights is not None:
-            return int(function.weights.sum())
+        if weights is not None:
+            return weights.n_obs()
         if function.per_row:
             return rows
         for argument in reversed(arguments):

@@ -17,7 +17,7 @@ from estkit import parallel
 from estkit.errors import DataError, EstkitError, FitError
 from estkit.likelihood import newton
 from estkit.likelihood.ascent import Surface, climb
-from estkit.likelihood.derivatives import Derivatives, Survey
+from estkit.likelihood.derivatives import Derivatives, Survey, agree
 from estkit.likelihood.diagnosis import COARSEST, flat_direction, too_coarse, why_no_maximum
 from estkit.likelihood.family import Floats, Sums
 from estkit.likelihood.given import check_derivatives
@@ -37,7 +37,6 @@ _LARGE = 20_000
 _SETTLED = 1e-4  # standard errors where the polish began: a last step of a maximum is shorter
 _NOISY = 1e-2  # the same where noise allows no shorter one; on the way to infinity it is longer
 _BENT = 1e-3  # the same for a bounded parameter, on its own scale
-_AGREE = 1e-5  # of the standard deviation of the score: the complex step and differences
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +64,8 @@ class CustomModel(Model):
         The number of observations; 0 when it is not known.
     groups : array of shape (n,), optional
         The group of each row.
+    weighting : {"frequency", "sampling"}
+        What the weights mean.
     alternatives : sequence of arrays
         Where else to begin.
     checked : bool
@@ -76,6 +77,7 @@ class CustomModel(Model):
     origin: Floats
     count: int
     groups: NDArray[np.int64] | None = None
+    weighting: str = "frequency"
     alternatives: tuple[Floats, ...] = ()
     checked: bool = False
 
@@ -153,7 +155,7 @@ class CustomModel(Model):
         """Return the sum of squared scores, a row of weight w standing for w equal units."""
         (scores,) = self.scores(point)
         weights = self.derivatives.function.weights
-        if weights is not None:
+        if weights is not None and self.weighting == "frequency":
             scores = scores / np.sqrt(np.maximum(weights, 1.0))[:, None]
         product: Floats = scores.T @ scores
         return product
@@ -337,12 +339,3 @@ def _no_arrival(size: int, reason: str) -> Arrival:
     nowhere = np.full(size, np.nan)
     short = re.split(r", where|; |\. | \(log-likelihood", reason)[0]
     return Arrival(math.nan, nowhere, nowhere, short)
-
-
-def agree(derivatives: Derivatives, point: Floats) -> bool:
-    """Say whether the complex step gives what differences give."""
-    numeric, error = derivatives.difference_slopes(point)
-    told, found = derivatives.gradient(point), numeric.sum(axis=0)
-    unit = 0.05 / derivatives.steps
-    allowed = _AGREE * (unit + np.maximum(np.abs(told), np.abs(found))) + 10 * error
-    return bool((np.abs(told - found) <= allowed).all())

@@ -27,6 +27,7 @@ _ROUGH = (4 / 3, -1 / 3)
 _PLAIN = (1.0,)  # of second order
 _EPSILON = float(np.finfo(float).eps)
 _TUNING = 14
+_AGREE = 1e-5  # of the standard deviation of the score: the complex step and differences
 KEPT = 0.05  # standard errors: as far from where it was found, a Hessian gives good steps
 ROUNDING = 1e-7  # standard errors: so near a maximum, steps need not shrink any more
 
@@ -63,10 +64,20 @@ class Derivatives:
             return self.function.complex_slopes(point)
         return self.difference_slopes(point)[0]
 
-    def gradient(self, point: Floats) -> Floats:
-        """Return the gradient."""
+    def gradient(self, point: Floats, *, rough: bool = False) -> Floats:
+        """Return the gradient; a rough one, of second order, for steps on the way."""
+        if rough and self.method == "differences":
+            return self._plain_gradient(point)
         total: Floats = self.slopes(point).sum(axis=0)
         return total
+
+    @np.errstate(all="ignore")
+    def _plain_gradient(self, point: Floats) -> Floats:
+        totals = []
+        for j, step in enumerate(self.steps):
+            ahead, behind = (self.function.rows(_moved(point, j, s * step)) for s in (1, -1))
+            totals.append(float(np.sum(ahead - behind)) / (2 * step))
+        return np.array(totals)
 
     @np.errstate(all="ignore")
     def difference_slopes(self, point: Floats) -> tuple[Floats, Floats]:
@@ -249,3 +260,12 @@ class Survey:
         shrinks = decrement <= 0.2 * self._decrement or decrement <= ROUNDING
         self._decrement = decrement
         return shrinks
+
+
+def agree(derivatives: Derivatives, point: Floats) -> bool:
+    """Say whether the complex step gives what differences give."""
+    numeric, error = derivatives.difference_slopes(point)
+    told, found = derivatives.gradient(point), numeric.sum(axis=0)
+    unit = STEP / derivatives.steps
+    allowed = _AGREE * (unit + np.maximum(np.abs(told), np.abs(found))) + 10 * error
+    return bool((np.abs(told - found) <= allowed).all())

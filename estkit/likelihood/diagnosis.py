@@ -16,9 +16,10 @@ from estkit.likelihood.family import Floats
 _FLAT = 1e-11  # of the scaled information: a direction that differences cannot tell from flat
 _FLAT_BY_DIFFERENCES = 1e-8
 _DROP = 1e-5  # in the log-likelihood, a unit along a flat direction
+_LEVEL = 0.1  # in the log-likelihood
 _NOISE = 1e-4  # of the log-likelihood: what functions may lose to rounding near a bound
 _SHARE = 0.05  # of the largest entry: parameters with less have no part in a direction
-_STRAYED = 0.3  # of the way after which a climb was stopped
+_STRAYED = 7.5  # a factor of 1800 from where a bounded parameter started
 _RUN = 5.0
 COARSEST = 1e-3  # standard errors: derivatives less accurate than this certify nothing
 
@@ -86,6 +87,8 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
     runs = [_run(derivatives, point, j, sign) for j, sign in strayed]
     endless = [run for run in runs if run.endless]
     on_bound = _on_bounds(derivatives, point, runs)
+    if all(_is_level(derivatives, ascent, j, sign) for j, sign in strayed):
+        on_bound = np.fmax(on_bound, ascent.value)
     if runs and not endless and not on_bound >= ascent.value - _NOISE * max(1, abs(ascent.value)):
         endless = runs[:1]  # at the bound itself there is nothing to be gained: it is a pole
     if ascent.state == "stuck" or endless:
@@ -110,17 +113,17 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
         return flat
     surface = Surface.of(information)
     where = f"{function.shown(point)} (log-likelihood {ascent.value:.8g})"
+    if (ascent.state == "stuck" or surface is None) and _is_edge(derivatives, point):
+        return ConvergenceError(
+            f"The log-likelihood rises towards an edge beyond which it has no finite value, near "
+            f"{where}. Its maximum may be the edge itself, as with a law that ends at the largest "
+            f"observation, and then has no standard error; otherwise give bounds=."
+        )
     if surface is None:
         return ConvergenceError(
             f"The second derivatives of the log-likelihood are not finite at {where}, after "
             f"{ascent.steps} steps; give bounds= for parameters that must be positive or in an "
             f"interval."
-        )
-    if ascent.state == "stuck" and _is_edge(derivatives, point, surface):
-        return ConvergenceError(
-            f"The log-likelihood rises towards an edge beyond which it has no finite value, near "
-            f"{where}. Its maximum may be the edge itself, as with a law that ends at the largest "
-            f"observation, and then has no standard error; otherwise give bounds=."
         )
     known = float(np.max(derivatives.gradient_error(point) * surface.scale))
     if known > COARSEST:
@@ -139,14 +142,13 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
     )
 
 
-def _is_edge(derivatives: Derivatives, point: Floats, surface: Surface) -> bool:
-    """Say whether the function has no value a step uphill."""
-    gradient = np.nan_to_num(derivatives.gradient(point))
-    step = surface.inverse @ gradient
-    reach = derivatives.reach(point)
-    length = min(1.0, 1.0 / float(np.max(np.abs(step) / reach, initial=1e-300)))
+def _is_edge(derivatives: Derivatives, point: Floats) -> bool:
+    """Say whether the function has no value half a standard error away."""
+    moves = np.outer([1.0, -1.0, 3.0, -3.0, 10.0, -10.0], derivatives.steps)
     return any(
-        math.isnan(derivatives.function.value(point + length * step / 2**i)) for i in range(4)
+        math.isnan(derivatives.function.value(point + move * unit))
+        for move in moves
+        for unit in np.eye(len(point))
     )
 
 
@@ -202,11 +204,14 @@ def _strayed(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> list[tu
     bounded = derivatives.function.transforms.bounded
     moved = ascent.point - begin
     size = np.maximum(np.abs(begin), derivatives.tuned(begin).steps / 0.05)
-    far = np.where(bounded, np.abs(moved) > _STRAYED * 25.0, np.abs(moved) > 1e3 * size)
+    far = np.where(bounded, np.abs(moved) > _STRAYED, np.abs(moved) > 1e3 * size)
     signs = np.sign(moved)
     running = signs * ascent.direction > np.where(bounded, 0.1, 1e-3 * np.abs(moved))
-    stays = [_keeps_up(derivatives, ascent, j, sign) for j, sign in enumerate(signs)]
-    chosen = np.flatnonzero(far & (running | np.array(stays)))
+    places = [(j, float(sign)) for j, sign in enumerate(signs)]
+    keeps = np.array([_keeps_up(derivatives, ascent, j, sign) for j, sign in places])
+    level = np.array([_is_level(derivatives, ascent, j, sign) for j, sign in places])
+    hidden = bounded & (np.abs(moved) > _STRAYED / 2) & keeps & level
+    chosen = np.flatnonzero((far & (running | keeps | level)) | hidden)
     order = chosen[np.argsort(-np.abs(moved[chosen]))]
     return [(int(j), float(np.sign(moved[j]))) for j in order]
 
@@ -217,6 +222,13 @@ def _keeps_up(derivatives: Derivatives, ascent: Ascent, index: int, sign: float)
     further[index] += sign * _stride(derivatives, ascent.point, index)
     allowed = _NOISE * max(1.0, abs(ascent.value))
     return not derivatives.function.value(further) < ascent.value - allowed
+
+
+def _is_level(derivatives: Derivatives, ascent: Ascent, index: int, sign: float) -> bool:
+    """Say whether the log-likelihood hardly changes on the way back, as on the way to a limit."""
+    back = ascent.point.copy()
+    back[index] -= 0.6 * sign * _stride(derivatives, ascent.point, index)
+    return abs(derivatives.function.value(back) - ascent.value) < _LEVEL
 
 
 def _stride(derivatives: Derivatives, point: Floats, index: int) -> float:

@@ -140,6 +140,17 @@ def test_frequency_weights_are_repeated_rows() -> None:
     assert once.bic == pytest.approx(again.bic, rel=1e-12)
 
 
+def test_sampling_weights_are_those_of_the_family() -> None:
+    weights = 1.0 + np.arange(250) % 7
+    groups = np.arange(250) // 5
+    for options in ({}, {"groups": groups}):
+        found = ek.fit(LOGIT, X, HIT, sampling_weights=weights, **options)
+        wanted = ek.fit(ek.Binomial(), X, HIT, sampling_weights=weights, **options)
+        np.testing.assert_allclose(found.params, wanted.params, rtol=SAME)
+        np.testing.assert_allclose(found.std_errors, wanted.std_errors, rtol=ERRORS)
+        assert found.covariance_kind == wanted.covariance_kind == "linearized"
+
+
 def test_gamma_has_the_roots_of_its_score_equations() -> None:
     y = RNG.gamma(2.5, 3.0, size=300)
     like = ek.Likelihood(

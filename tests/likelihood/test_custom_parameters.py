@@ -300,7 +300,7 @@ def test_a_start_without_numbers_is_refused(start: Any, told: str) -> None:
         ({"weights": np.ones(3)}, "weights has 3 rows, but the log-likelihood returned 50"),
         ({"groups": np.ones(3)}, "groups has 3 rows"),
         ({"weights": np.full(50, 0.5)}, "not whole"),
-        ({"sampling_weights": np.ones(50)}, "no meaning for sampling_weights"),
+        ({"analytic_weights": np.ones(50)}, "no meaning for analytic_weights"),
         ({"start": {"nu": 1.0}}, "start names ['nu']"),
         ({"start": [1.0]}, "must be a mapping of mu, sigma, or the 2 values"),
         ({"start": {"sigma": -1.0}}, "sigma = -1, which is not strictly between"),
