@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from estkit import parallel
 from estkit.errors import DataError, EstkitError, FitError
 from estkit.likelihood import newton
-from estkit.likelihood.ascent import Surface, climb
+from estkit.likelihood.ascent import Ascent, Surface, climb
 from estkit.likelihood.derivatives import Derivatives, Survey, agree
 from estkit.likelihood.diagnosis import COARSEST, flat_direction, too_coarse, why_no_maximum
 from estkit.likelihood.family import Floats, Sums
@@ -283,7 +283,7 @@ def reach(derivatives: Derivatives, begin: Floats) -> Found:
         optimum = _polished(derivatives, ascent.point, metric)
         steps += optimum.certificate.iterations
         if optimum.converged:
-            return _certified(derivatives, optimum, steps)
+            return _certified(derivatives, optimum, begin, steps)
         ascent = climb(derivatives, optimum.point, begin)
     check_derivatives(derivatives, ascent.point, hessian=False)
     if derivatives.method == "complex" and not agree(derivatives, ascent.point):
@@ -316,15 +316,18 @@ def error_of(derivatives: Derivatives, optimum: newton.Optimum) -> float:
     return float(np.max(error * np.sqrt(np.diag(optimum.inverse)), initial=0.0))
 
 
-def _certified(derivatives: Derivatives, optimum: newton.Optimum, steps: int) -> Found:
+def _certified(
+    derivatives: Derivatives, optimum: newton.Optimum, begin: Floats, steps: int
+) -> Found:
     """Return a maximum whose derivatives are good enough and that is curved in every direction."""
     error = error_of(derivatives, optimum)
     if error > COARSEST:
         raise too_coarse(derivatives, optimum.point, error)
     information = derivatives.information(optimum.point)
-    flat = flat_direction(derivatives, optimum.point, information)
-    if flat is not None:
-        raise flat
+    if flat_direction(derivatives, optimum.point, information) is not None:
+        still = np.zeros(len(begin))
+        level = Ascent(optimum.point, optimum.value, still, "away", still, steps)
+        raise why_no_maximum(derivatives, begin, level)
     fields = {
         **optimum.__dict__,
         "value": derivatives.function.value(optimum.point),

@@ -85,9 +85,11 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
     information = derivatives.information(point)
     strayed = _strayed(derivatives, begin, ascent)
     runs = [_run(derivatives, point, j, sign) for j, sign in strayed]
-    endless = [run for run in runs if run.endless]
+    # beyond a point where it was level, what rises is the rounding of the function
+    level = [_is_level(derivatives, ascent, j, sign) for j, sign in strayed]
+    endless = [run for run, flat in zip(runs, level, strict=True) if run.endless and not flat]
     on_bound = _on_bounds(derivatives, point, runs)
-    if all(_is_level(derivatives, ascent, j, sign) for j, sign in strayed):
+    if all(level):
         on_bound = np.fmax(on_bound, ascent.value)
     if runs and not endless and not on_bound >= ascent.value - _NOISE * max(1, abs(ascent.value)):
         endless = runs[:1]  # at the bound itself there is nothing to be gained: it is a pole
@@ -246,7 +248,8 @@ def _run(derivatives: Derivatives, point: Floats, index: int, sign: float) -> _R
         moved[index] += i * sign * stride
     values = [function.value(moved) for moved in points]
     gains = np.diff(values)
-    endless = bool(gains[0] > 1e-3 and gains[1] > 0.5 * gains[0]) or math.isnan(values[-1])
+    gain = max(1e-3, 0.1 * _NOISE * abs(values[0]))
+    endless = bool(gains[0] > gain and not gains[1] <= 0.5 * gains[0])
     with np.errstate(over="ignore"):
         limit = point.copy()
         limit[index] = sign * np.inf

@@ -88,6 +88,29 @@ def test_degrees_of_freedom_that_go_to_infinity_are_named() -> None:
     assert f"sigma = {y.std():.4f}"[:12] in told
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_an_excess_of_zeros_decides_whether_there_is_a_maximum_inside(seed: int) -> None:
+    y = np.random.default_rng(seed).poisson(2.0, size=60)
+    like = ek.Likelihood(
+        zero_inflated, {"p": 0.5, "rate": 1.0}, bounds={"p": (0, 1), "rate": (0, None)}
+    )
+    fit = ek.fit(like, y, errors="return")
+    # the derivative to p at p = 0 has the sign of the excess over exp(-mean)
+    assert fit.converged == ((y == 0).mean() > np.exp(-y.mean()))
+    assert fit.converged or "p → 0 (its lower bound)" in fit.reason
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_kurtosis_decides_whether_degrees_of_freedom_are_finite(seed: int) -> None:
+    y = np.random.default_rng(seed).normal(size=60)
+    start = {"mu": 0.0, "sigma": 1.0, "nu": 5.0}
+    like = ek.Likelihood(student, start, bounds={"sigma": (0, None), "nu": (0, None)})
+    fit = ek.fit(like, y, errors="return")
+    z = (y - y.mean()) / y.std()
+    assert fit.converged == ((z**4).mean() > 3.0)
+    assert fit.converged or "nu → infinity" in fit.reason
+
+
 def test_a_likelihood_without_limit_is_called_that() -> None:
     like = ek.Likelihood(normal, START, bounds=POSITIVE)
     told = refusal(ek.ConvergenceError, like, np.full(5, 2.0))
