@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit import data
+from estkit.categories import read_design
 from estkit.errors import DataError, RankError
 from estkit.labels import Labels, read_labels
 from estkit.likelihood.family import Block, Floats, Response
@@ -77,7 +78,7 @@ class ConditionalLogit:
         data.check_same_index(X=X, y=y, weights=weights, offset=offset, groups=groups)
         if X is None:
             raise DataError("X is missing; without columns there is nothing to estimate.")
-        columns = data.read_columns(X)
+        columns = read_design(X)  # a level of each factor is left to the strata
         if not columns.names:
             raise DataError("X has no columns, so there is nothing to estimate.")
         if data.is_sparse(columns.values):
@@ -101,7 +102,7 @@ class ConditionalLogit:
             )
         own = strata.centred(np.asarray(columns.values[strata.order], float))
         _check_varying(own, columns.names)
-        moved = data.Columns(own, columns.names)
+        moved = data.Columns(own, columns.names, columns.coding)
         placement = place(moved, intercept=False, predictors=1)
         n_obs = int(strata.weights @ strata.sizes)
         response = Response(strata.is_case, strata.weights[strata.owner], n_obs, kind=kind)

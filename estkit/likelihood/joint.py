@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from estkit import data
+from estkit.categories import read_design
 from estkit.errors import DataError
 from estkit.labels import read_labels
 
@@ -100,7 +101,7 @@ class Joint:
         if offset is not None:
             raise DataError("Joint has no linear predictor that an offset could be added to.")
         data.check_same_index(X=X, y=y, weights=weights, groups=groups)
-        columns = data.read_columns(X)
+        columns = read_design(X)
         if not columns.names:
             raise DataError("X has no columns to describe.")
         if data.is_table(y):

@@ -16,6 +16,7 @@ from estkit.likelihood.family import Floats
 from estkit.likelihood.joint import Joint
 from estkit.likelihood.joint_model import blocks
 from estkit.likelihood.pieces import Normals, Shares
+from estkit.likelihood.regression_fit import coding_from
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.uncertainty import frozen
 from estkit.table import Table
@@ -33,6 +34,7 @@ class JointFit(LikelihoodFit):
     _shares: Shares
     _law: Shares | Normals | None
     _columns: tuple[str, ...]
+    _coding: data.Coding | None = None
 
     def predict(self, X: Any = None, *, offset: Any = None) -> Floats:
         """Return the probability of each class for rows, by the theorem of Bayes.
@@ -55,7 +57,9 @@ class JointFit(LikelihoodFit):
         if X is None:
             values = self._training("predict").columns.values
         else:
-            values = data.read_matching(X, self._columns).values
+            coding = self._coding
+            columns = coding.read(X) if coding else data.read_matching(X, self._columns)
+            values = columns.values
         parts = [
             self._posterior(data.rows_of(values, slice(first, first + _ROWS)), first)
             for first in range(0, values.shape[0], _ROWS)
@@ -176,6 +180,7 @@ class JointFit(LikelihoodFit):
             held = {"piece": type(law).__name__, **arrays}
         return {
             "columns": list(self._columns),
+            "coding": None if self._coding is None else self._coding.to_plain(),
             "classes": self._shares.counts.tolist(),
             "law": held,
         }
@@ -190,6 +195,7 @@ class JointFit(LikelihoodFit):
             law = _LAWS[held.pop("piece")](**held)
         return {
             "_columns": tuple(stored["columns"]),
+            "_coding": coding_from(stored["coding"]),
             "_shares": Shares(counts, counts.shape[1]),
             "_law": law,
         }

@@ -217,7 +217,7 @@ class JointModel(Model):
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What the reader must know: smoothing, and shares of 0 or 1."""
-        said = []
+        said = list(self.columns.coding.notes if self.columns.coding else ())
         if self.family.smoothing:
             said.append(
                 f"Smoothed: {self.family.smoothing:g} was added to each count, so these are no "
@@ -284,6 +284,7 @@ class JointModel(Model):
             _shares=self.shares,
             _law=self.law,
             _columns=self.columns.names,
+            _coding=self.columns.coding,
         )
 
     def draw(

@@ -17,6 +17,7 @@ from estkit.likelihood import divergence, existence, newton, rank
 from estkit.likelihood.design import Dense
 from estkit.likelihood.family import Block, Floats, Sums
 from estkit.likelihood.model import Coordinate, Model
+from estkit.likelihood.regression_fit import coding_from
 from estkit.likelihood.result import LikelihoodFit, measured, unmeasured
 from estkit.likelihood.rows import Rows
 from estkit.likelihood.strata import Part, Strata
@@ -41,6 +42,7 @@ class MatchedFit(LikelihoodFit):
     """
 
     n_strata: int = 0
+    _coding: data.Coding | None = None
 
     def predict(
         self, X: Any = None, *, offset: Any = None, groups: Any = None, cases: int = 1
@@ -70,7 +72,8 @@ class MatchedFit(LikelihoodFit):
             return model.probabilities(self._point)
         if groups is None:
             raise DataError("Pass the stratum of each new row as groups=.")
-        columns = data.read_matching(X, self.names)
+        coding = self._coding
+        columns = coding.read(X) if coding else data.read_matching(X, self.names)
         labels = read_labels(groups, what="groups")
         data.check_rows("groups", len(labels.codes), columns.rows)
         sizes = np.bincount(labels.codes)
@@ -96,11 +99,15 @@ class MatchedFit(LikelihoodFit):
         return result
 
     def _own_plain(self) -> dict[str, Any]:
-        return {"n_strata": self.n_strata}
+        coding = None if self._coding is None else self._coding.to_plain()
+        return {"n_strata": self.n_strata, "coding": coding}
 
     @classmethod
     def _own_fields(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
-        return {"n_strata": stored["n_strata"]}
+        return {"n_strata": stored["n_strata"], "_coding": coding_from(stored["coding"])}
+
+    def _members(self, term: str) -> tuple[str, ...]:
+        return self._coding.members.get(term, ()) if self._coding else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +169,8 @@ class Matched(Model):
         if len(self.strata) < whole:
             left = len(self.codes) - len(self.strata.order)
             said += f"; the {left} rows of the others say nothing and were left out"
-        return (f"{said}.",)
+        coding = self.rows.columns.coding
+        return (*(coding.notes if coding else ()), f"{said}.")
 
     @property
     def groups(self) -> NDArray[np.int64]:  # type: ignore[override]
@@ -301,13 +309,17 @@ class Matched(Model):
 
     def result(self, optimum: newton.Optimum) -> MatchedFit:
         """Return the fit that converged."""
-        return MatchedFit(**measured(self, optimum), n_strata=int(self.strata.weights.sum()))
+        return MatchedFit(**measured(self, optimum), **self._form())
 
     def no_result(self, reason: str, status: str) -> MatchedFit:
         """Return a fit without numbers."""
-        return MatchedFit(
-            **unmeasured(self, reason, status), n_strata=int(self.strata.weights.sum())
-        )
+        return MatchedFit(**unmeasured(self, reason, status), **self._form())
+
+    def _form(self) -> dict[str, Any]:
+        return {
+            "n_strata": int(self.strata.weights.sum()),
+            "_coding": self.rows.columns.coding,
+        }
 
     def draw(
         self, point: Floats, sigma: float | None, rng: np.random.Generator, replicates: int

@@ -81,7 +81,7 @@ class RegressionFit(LikelihoodFit):
         return {
             "_placement": placement,
             "_inside": frozen(stored["inside"]),
-            "_coding": _coding_from(stored.get("coding")),
+            "_coding": coding_from(stored.get("coding")),
         }
 
     def _members(self, term: str) -> tuple[str, ...]:
@@ -92,7 +92,8 @@ class RegressionFit(LikelihoodFit):
         return self.terms[int(self._placement.intercept) :]
 
 
-def _coding_from(stored: Any) -> data.Coding | None:
+def coding_from(stored: Any) -> data.Coding | None:
+    """Return the coding that its `to_plain` wrote, if there was one."""
     if stored is None:
         return None
     if stored["kind"] == "categories":

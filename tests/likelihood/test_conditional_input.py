@@ -200,3 +200,23 @@ def test_storage_and_pickling_keep_what_predicts() -> None:
         new = again.predict(X, groups=GROUPS)
         np.testing.assert_array_equal(new, FIT.predict(X, groups=GROUPS))
         assert str(again) == str(FIT)
+
+
+def test_categories_are_coded_and_kept_for_new_rows() -> None:
+    ward = np.array(["east", "north", "west"])[np.arange(150) % 3]
+    mixed = X.assign(ward=ward)
+    fit = ek.fit(ek.ConditionalLogit(), mixed, Y, groups=GROUPS)
+    assert fit.names == ("dose", "age", "ward[north]", "ward[west]")
+    dummies = X.assign(north=ward == "north", west=ward == "west")
+    plain = ek.fit(ek.ConditionalLogit(), dummies, Y, groups=GROUPS)
+    np.testing.assert_allclose(fit.params, plain.params, rtol=SAME)
+    assert fit.wald_test(["ward"]).df == 2
+    again = ek.LikelihoodFit.from_dict(json.loads(json.dumps(fit.to_dict())))
+    new = again.predict(mixed[["ward", "age", "dose"]], groups=GROUPS, cases=2)
+    np.testing.assert_allclose(new, fit.predict(), rtol=SAME)
+    formula = ek.fit_formula(
+        "case ~ dose + age + ward", mixed.assign(case=Y), ek.ConditionalLogit(), groups=GROUPS
+    )
+    np.testing.assert_allclose(formula.params, fit.params, rtol=SAME)
+    same_rows = formula.predict(mixed, groups=GROUPS, cases=2)
+    np.testing.assert_allclose(same_rows, fit.predict(), rtol=SAME)

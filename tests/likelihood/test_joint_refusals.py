@@ -154,3 +154,13 @@ def test_new_rows_and_large_covariances_are_checked() -> None:
     assert len(wide.std_errors) == 2 + 2 * 2700
     with pytest.raises(ek.EstkitError, match="covariance of 5402 parameters"):
         wide.covariance()
+
+
+def test_categories_are_coded_and_kept_for_new_rows() -> None:
+    ward = np.array(["east", "north", "west"])[RNG.integers(0, 3, size=30)]
+    fit = ek.fit(ek.Joint("bernoulli"), {"ward": ward}, Y)
+    assert fit.names[2:4] == ("left:p:ward[north]", "left:p:ward[west]")
+    again = ek.LikelihoodFit.from_dict(fit.to_dict())
+    np.testing.assert_array_equal(again.predict({"ward": ward}), fit.predict())
+    by_formula = ek.fit_formula("y ~ a + b", X.assign(y=Y), ek.Joint())
+    np.testing.assert_allclose(by_formula.predict(X), ek.fit(joint(), X[["a", "b"]], Y).predict())

@@ -264,3 +264,16 @@ def test_the_table_names_thresholds_and_slopes() -> None:
     assert text.startswith("Ordinal regression, 60 observations")
     assert "low|medium" in text
     assert FIT.to_frame()["term"].tolist() == list(FIT.names)
+
+
+def test_categories_and_formulas_are_kept_for_new_rows() -> None:
+    ward = np.array(["east", "north", "west"])[np.arange(60) % 3]
+    mixed = X.assign(ward=ward, pain=CODES)
+    fit = ek.fit(ek.Ordinal(), mixed[["dose", "ward"]], CODES)
+    assert fit.names[2:] == ("dose", "ward[north]", "ward[west]")
+    assert fit.wald_test(["ward"]).df == 2
+    again = ek.LikelihoodFit.from_dict(fit.to_dict())
+    np.testing.assert_array_equal(again.predict(mixed), fit.predict())
+    formula = ek.fit_formula("pain ~ dose + ward", mixed, ek.Ordinal())
+    np.testing.assert_allclose(formula.params, fit.params, rtol=SAME)
+    np.testing.assert_allclose(formula.predict(mixed), fit.predict(), rtol=SAME)
