@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import Labels, read_labels
-from estkit.likelihood import links
+from estkit.likelihood import linked, links
 from estkit.likelihood.bounds import Domain
 from estkit.likelihood.family import (
     Block,
@@ -208,7 +208,7 @@ class Binomial:
         """Return the sums of a block; exact for linear predictors of any size."""
         eta = _linear_predictor(params, block)
         if self.link != "logit":
-            return self._evaluate(eta, block, curvature)
+            return linked.evaluate(self._link, eta, block, curvature=curvature)
         trials = block.weights
         small, near_one, residual = _pieces(eta, block)
         failures = (1.0 if trials is None else trials) - block.values
@@ -224,33 +224,9 @@ class Binomial:
             information = block.columns.gram(weight)
         return Sums(loglik, block.columns.collect(residual[None])[0], information)
 
-    def _evaluate(self, eta: Floats, block: Block, curvature: bool) -> Sums:
-        """Return the same through the functions of a link; -inf outside its domain."""
-        eta, inside = self._placed(eta, block)
-        if not inside:
-            size = block.columns.shape[1]
-            return Sums(-np.inf, np.zeros(size), np.zeros((size, size)))
-        loglik, score, second = links.rows(self._link, eta, block.values, block.weights)
-        information = block.columns.gram(-second) if curvature else None
-        return Sums(float(loglik.sum()), block.columns.collect(score[None])[0], information)
-
-    def _placed(self, eta: Floats, block: Block) -> tuple[Floats, bool]:
-        """Return predictors, moved inside where no trial was made, and whether all are inside."""
-        lower, upper = self._link.lower, self._link.upper
-        beyond = ~((eta > lower) & (eta < upper))
-        if not beyond.any():
-            return eta, True
-        empty = beyond & (block.weights == 0) if block.weights is not None else ~beyond
-        middle = self._link.link(np.array([0.5]))
-        return np.where(empty, middle, eta), not (beyond & ~empty).any()
-
     def expected(self, params: Floats, block: Block) -> Floats:
         """Return the expected information; the observed one differs but for the logit."""
-        eta, _ = self._placed(_linear_predictor(params, block), block)
-        weight = links.expected_weight(self._link, eta)
-        if block.weights is not None:
-            weight = weight * block.weights
-        return block.columns.gram(weight)
+        return linked.expected(self._link, _linear_predictor(params, block), block)
 
     def scores(self, params: Floats, block: Block) -> Floats:
         """Return the score of each row; for the logit (successes - trials · probability) · x."""
@@ -258,8 +234,7 @@ class Binomial:
         if self.link == "logit":
             _, _, score = _pieces(eta, block)
         else:
-            eta, _ = self._placed(eta, block)
-            _, score, _ = links.rows(self._link, eta, block.values, block.weights)
+            score = linked.scores(self._link, eta, block)
         return score[:, None] * block.design
 
     def conclude(self, value: float, response: Response) -> Conclusion:
@@ -289,16 +264,16 @@ class Binomial:
         DataError
             If a predictor lies outside the domain of the link.
         """
-        probability = self._link.mean(predictors[:, 0])
-        wrong = np.flatnonzero((probability < 0) | (probability > 1))
+        eta, link = predictors[:, 0], self._link
+        wrong = np.flatnonzero((eta < link.lower) | (eta > link.upper))
         if len(wrong):
             row = int(wrong[0])
             raise DataError(
-                f"Row {row} (counted from 0) would have a probability of {probability[row]:.4g}: "
-                f"it lies beyond the region in which the {self.link} link gives probabilities. "
-                f"Predict within the range of the data, or fit with the logit link."
+                f"Row {row} (counted from 0) has a linear predictor of {eta[row]:.4g}, which the "
+                f"{self.link} link takes to no probability; it gives one from {link.lower:g} to "
+                f"{link.upper:g}. Predict within the range of the data, or fit with the logit link."
             )
-        return probability
+        return link.mean(eta)
 
     def draw(
         self,

@@ -71,6 +71,11 @@ class Bounds:
         parts = [_distances(point, block, self.domain).min(axis=0) for block in self.rows.blocks()]
         return np.concatenate(parts)
 
+    def holds(self, point: Floats) -> bool:
+        """Return whether a point lies inside."""
+        nearest = self.rows.each(lambda block: _distances(point, block, self.domain).min())
+        return all(distance > 0 for distance in nearest)
+
     def start(self) -> Floats:
         """Return a point inside.
 
@@ -83,7 +88,7 @@ class Bounds:
         if self.rows.placement.intercept:
             constant = np.zeros(size)
             constant[0] = self.domain.level
-            if self.distances(constant).min() > 0:
+            if self.holds(constant):
                 return constant
         found = self.inside(Plane.whole(size))
         if found is None:
@@ -102,7 +107,7 @@ class Bounds:
         """
         lower, upper, _ = self.domain
         width = min(1.0, (upper - lower) / 2)
-        total = self.rows.columns.rows
+        total = self.rows.count
         few = min(total, 20 * self.rows.size + 200)
         active = np.unique(np.linspace(0, total - 1, few).astype(np.int64))
         for _ in range(_ROUNDS):

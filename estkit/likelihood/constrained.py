@@ -50,10 +50,16 @@ class Constrained:
 
     @property
     def information(self) -> Floats:
-        """The negative Hessian of the whole likelihood, which tests of the score alone ask for."""
+        """The negative Hessian of the whole likelihood, which tests of the score alone ask for.
+
+        Where it is not positive definite, this is what stands in for it.
+        """
         information = self._model.total(self.point).information
         assert information is not None
-        return self._scale * information
+        stand_in = None
+        if not newton.is_definite(information):
+            stand_in = self._model.stand_in(self.point)
+        return self._scale * (information if stand_in is None else stand_in)
 
 
 def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -> Constrained:
@@ -88,7 +94,7 @@ def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -
     base = start + right[:rank].T @ (along[:rank] / singular[:rank])
 
     plane = Plane(base, free)
-    point, gradient, edge = base, None, False
+    point, gradient = base, None
     if free.shape[1]:
         point, gradient = _highest(model, plane)
     loglik, own_gradient, _ = model.total(point, curvature=False)

@@ -109,6 +109,7 @@ class Dense:
             products, sums, total = columns.T @ columns, columns.sum(axis=0), float(len(columns))
         elif weight.min(initial=0.0) < 0:
             products, sums, total = (columns.T * weight) @ columns, weight @ columns, weight.sum()
+            products = (products + products.T) / 2
         else:
             scaled = columns * np.sqrt(weight)[:, None]
             # numpy sees the symmetry of this product and does half the work

@@ -133,7 +133,7 @@ def maximise(
             found = "not positive definite" if np.isfinite(value) else f"at a value of {value}"
             return here.stop(f"the information matrix is {found} after {iteration} steps")
         step = factor.solve(gradient)
-        decrement = math.sqrt(max(0.0, float(gradient @ step)))
+        decrement = _length(gradient, step)
         trusted = not convex and decrement <= max(precision, _ROUNDING) and settled(step)
         if trusted and decrement <= precision:
             return here.stop("the Newton decrement is at its target", factor, converged=True)
@@ -228,6 +228,11 @@ def _confirmed(slope: Slope, here: _Here, factor: _Factor, step: Floats) -> _Her
     return _Here(here.point + step, value, gradient, here.information, here.iteration + 1)
 
 
+def _length(gradient: Floats, step: Floats) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):  # at a wild start
+        return math.sqrt(max(0.0, float(gradient @ step)))
+
+
 class _Factor(NamedTuple):
     """The Cholesky factor of an information matrix brought to a unit diagonal."""
 
@@ -262,6 +267,11 @@ class _Factor(NamedTuple):
         return result
 
 
+def is_definite(information: Floats) -> bool:
+    """Return whether a matrix is positive definite, at whatever scale."""
+    return _factor(information) is not None
+
+
 def _factor(information: Floats) -> _Factor | None:
     """Return the factor of a positive definite matrix, or None."""
     from scipy.linalg.lapack import dpotrf
@@ -294,7 +304,7 @@ class _Here(NamedTuple):
 
     def decrement(self, factor: _Factor) -> float:
         """Return the distance to the maximum in standard errors."""
-        return math.sqrt(max(0.0, float(self.gradient @ factor.solve(self.gradient))))
+        return _length(self.gradient, factor.solve(self.gradient))
 
     def stop(
         self, reason: str, factor: _Factor | None = None, *, converged: bool = False
@@ -308,7 +318,7 @@ class _Here(NamedTuple):
         decrement = condition = math.inf
         if factor is not None:
             step, inverse = factor.solve(self.gradient), factor.inverse()
-            decrement = math.sqrt(max(0.0, float(self.gradient @ step)))
+            decrement = _length(self.gradient, step)
             condition = factor.condition(self.information)
         measured = Certificate(relative, decrement, condition, self.iteration, reason)
         # the step is known, and shorter than the precision: taking it costs nothing

@@ -77,7 +77,7 @@ def _distance(
         begin = inside + sign * distance * direction if start is inside else start
         found = maximise_under(model, contrast[None], target, begin)
         fall = loglik - found.loglik
-        if abs(fall - wanted**2 / 2) <= _TOLERANCE * max(1.0, abs(fall)):
+        if abs(fall - wanted**2 / 2) <= _TOLERANCE * max(1.0, wanted**2 / 2):
             return distance
         if fall < wanted**2 / 2:
             below = distance
@@ -85,10 +85,8 @@ def _distance(
             above = distance
         if below > _FAR * error:
             return math.inf
-        if (
-            above < math.inf and above - below <= _EDGE * above
-        ):  # the region of the parameters ends before the fall
-            return below
+        if above < math.inf and above - below <= _EDGE * above:
+            return below  # the region of the parameters ends before the fall
         start = found.point
         distance = _next(distance, fall, _slope(found, contrast, sign), wanted, below, above)
     raise ConvergenceError("A profile limit was not found; ask for the Wald interval instead.")

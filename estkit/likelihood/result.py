@@ -240,7 +240,9 @@ class LikelihoodFit(Uncertainty, Tabular):
 
     @property
     def _title(self) -> str:
-        return f"{type(self.family).__name__} regression, {self.n_obs} observations"
+        link = getattr(self.family, "link", None)
+        named = f" ({link} link)" if link not in (None, "logit") else ""
+        return f"{type(self.family).__name__} regression{named}, {self.n_obs} observations"
 
     def _remarks(self) -> list[str]:
         """Return notes for the foot of the table that only this kind of fit has."""

@@ -178,7 +178,8 @@ class Uncertainty:
         """Test jointly that some parameters have given values, from the fit that has them there.
 
         The statistic is the score at the constrained maximum in the metric of the inverse observed
-        information there (Rao 1948). It needs the training data.
+        information there (Rao 1948), or of the expected one where a likelihood that is not concave
+        has no positive definite observed one. It needs the training data.
 
         Examples
         --------

@@ -176,3 +176,52 @@ def test_the_start_is_not_modified() -> None:
     start = np.array([1.0, 2.0])
     newton.maximise(Quadratic([3.0, 4.0], np.eye(2)), start)
     np.testing.assert_array_equal(start, [1.0, 2.0])
+
+
+# --- functions that are not concave, or not defined everywhere ---
+
+
+def well(t: Floats) -> tuple[float, Floats, Floats]:
+    """Return log(1 + t²) - t² / 4 with its derivatives: a minimum at 0, maxima at ±√3."""
+    x = float(t[0])
+    value = np.log1p(x * x) - x * x / 4
+    slope = 2 * x / (1 + x * x) - x / 2
+    bend = 2 * (1 - x * x) / (1 + x * x) ** 2 - 0.5
+    return value, np.array([slope]), np.array([[-bend]])
+
+
+@pytest.mark.parametrize("start", [0.1, 0.5, 0.9, 40.0])
+def test_a_stand_in_leads_to_a_maximum_where_the_curvature_is_wrong(start: float) -> None:
+    found = newton.maximise(well, np.array([start]), stand_in=lambda t: np.eye(1))
+    assert found.converged
+    assert found.point[0] == pytest.approx(np.sqrt(3.0), abs=AT_MAXIMUM)
+    np.testing.assert_allclose(found.information, well(found.point)[2], rtol=1e-9)  # its own
+
+
+def test_without_a_stand_in_the_wrong_curvature_is_reported() -> None:
+    found = newton.maximise(well, np.array([0.5]))
+    assert not found.converged
+    assert "not positive definite" in found.certificate.reason
+
+
+def test_a_minimum_is_no_maximum_even_at_slope_0() -> None:
+    found = newton.maximise(well, np.zeros(1), stand_in=lambda t: np.eye(1), max_iter=20)
+    assert not found.converged
+
+
+def test_the_line_search_steps_back_from_where_the_function_is_not_defined() -> None:
+    """The maximum lies 1e-5 before the edge, beyond which full steps lead."""
+    visited = []
+
+    def objective(t: Floats) -> tuple[float, Floats, Floats]:
+        x = float(t[0])
+        visited.append(x)
+        if x >= 1:
+            return -np.inf, np.zeros(1), np.zeros((1, 1))
+        room = 1 - x
+        return x + 1e-5 * np.log(room), np.array([1 - 1e-5 / room]), np.array([[1e-5 / room**2]])
+
+    found = newton.maximise(objective, np.zeros(1))
+    assert found.converged
+    assert found.point[0] == pytest.approx(1 - 1e-5, abs=1e-12)
+    assert max(visited) >= 1
