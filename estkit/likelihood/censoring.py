@@ -185,7 +185,8 @@ class Observations:
         self, lower: float, upper: float, law: str, *, closed: bool, hint: str
     ) -> None:
         """Raise at the first row that is impossible whatever the parameters are."""
-        least, most = float(self.upper.min()), float(self.lower.max())
+        least = float(self.upper.min())
+        most = float(self.lower.max()) if upper < math.inf else -math.inf
         if (lower < least and most < upper) or (closed and lower <= least and most <= upper):
             return
         outside = (self.upper < lower) | (self.lower > upper)

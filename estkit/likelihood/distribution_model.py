@@ -67,7 +67,7 @@ class DistributionModel(Model):
         """The numbers of the parameters that are estimated."""
         return tuple(i for i, value in enumerate(self.held) if value is None)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the parameters that are estimated."""
         return tuple(self.law.names[i] for i in self.free)

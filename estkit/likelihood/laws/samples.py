@@ -15,6 +15,7 @@ from estkit.likelihood.laws.counts import NegativeBinomial, Poisson, Trials
 from estkit.likelihood.laws.law import Axis, Law
 from estkit.likelihood.laws.location_scale import Exponential, Laplace, Lognormal, Normal
 from estkit.likelihood.laws.shapes import Beta, Gamma, Weibull
+from estkit.likelihood.laws.sums import blocks
 
 _ENOUGH = 512  # values to see where they lie
 _OPEN = ("gamma", "weibull_min", "lognorm", "beta")  # what density they have at an end says nothing
@@ -42,13 +43,10 @@ def check_values(law: Law, held: Sequence[float | None], observations: Observati
         With the row and its value.
     """
     if law.discrete:
-        for bound in {id(b): b for b in (observations.lower, observations.upper)}.values():
-            whole = np.isinf(bound) | (bound == np.floor(bound))
-            if not whole.all() and (bound is observations.lower) == observations.exact:
-                observations.refuse(
-                    ~whole & (observations.lower == observations.upper),
-                    f"{law.name} is a law of whole numbers.",
-                )
+        own = observations
+        if any((part != np.floor(part)).any() for part, _ in blocks(own.lower, 0.0, None)):
+            broken = (own.lower != np.floor(own.lower)) & (own.lower == own.upper)
+            own.refuse(broken, f"{law.name} is a law of whole numbers.")
     values = dict(zip(law.names, held, strict=True))
     loc, scale = values["loc"], values.get("scale", 1.0)
     if loc is None or law.name == "uniform":
@@ -88,11 +86,12 @@ def place(
     x = observations.take(slice(None, None, every)).values()
     if every > 1 and x.min() == x.max():
         x = observations.values()
+    middle = np.mean if law.name in _SUMS else np.median  # by sums any unit will do
     if loc is None:
-        loc = float(x.mean() if law.name == "norm" else np.median(x))
+        loc = float(middle(x))
     if scale is None:
         apart = np.abs(x - loc)
-        scale = float(np.median(apart)) or float(apart.mean())
+        scale = float(middle(apart)) or float(apart.mean())
     return loc, scale or abs(loc) or 1.0
 
 

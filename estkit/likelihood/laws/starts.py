@@ -40,6 +40,10 @@ def positive(information: Floats) -> Floats:
     if len(information) == 1:
         curve = float(information[0, 0])
         return information if curve > 0 else np.array([[max(-curve, 1e-8)]])
+    if len(information) == 2:  # the usual case, and quickly said
+        (first, across), (_, second) = information.tolist()
+        if first > 0 and second > 0 and first * second > across * across:
+            return information
     scale = np.sqrt(np.abs(information.diagonal()))
     scale[scale == 0] = 1.0
     values, vectors = np.linalg.eigh(information / scale / scale[:, None])
