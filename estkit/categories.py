@@ -7,7 +7,7 @@ every level, so that nothing is held at 0 unasked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,6 +189,63 @@ def read_design(given: Any, *, rows: int | None = None, intercept: bool = True) 
     return data.checked(columns, what="X", rows=rows)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a piece of a data set has in one column: the levels, and their own order if any."""
+
+    name: str
+    levels: tuple[Any, ...]
+    order: tuple[Any, ...] | None
+    text: bool
+    rows: int
+
+
+def look_at(given: Any) -> tuple[str | Seen, ...] | None:
+    """Return the columns of a frame with the levels of categories; None if there are none."""
+    frame = data.as_frame(given)
+    if frame is None or not any(is_categorical(column) for column in frame.iter_columns()):
+        return None
+    parts: list[str | Seen] = []
+    for column in frame.iter_columns():
+        if not is_categorical(column):
+            parts.append(str(column.name))
+            continue
+        _, seen = _factorize(column)
+        text = str(column.dtype) == "String"
+        parts.append(Seen(str(column.name), tuple(seen), _own_order(column), text, len(column)))
+    return tuple(parts)
+
+
+def coding_of_pieces(looks: Sequence[tuple[str | Seen, ...]], *, intercept: bool) -> Coding:
+    """Return the coding of all levels that the pieces of a data set have.
+
+    Raises
+    ------
+    DataError
+        If a column is categorical in some pieces only, or is refused by `read_design`.
+    """
+    parts: list[str | Factor] = []
+    full = not intercept
+    for column in zip(*looks, strict=True):
+        factors = [part for part in column if isinstance(part, Seen)]
+        if not factors:
+            parts.append(str(column[0]))
+            continue
+        name = factors[0].name
+        if len(factors) < len(column):
+            raise DataError(f"X: column {name!r} is categorical in some pieces and not in others.")
+        found = {level for part in factors for level in part.levels}
+        orders = {part.order for part in factors}
+        own = orders.pop() if len(orders) == 1 else None
+        levels = [x for x in own if x in found] if own else sorted(found)
+        if all(part.text for part in factors):
+            _refuse_text(name, levels, sum(part.rows for part in factors))
+        unused = tuple(x for x in own if x not in found) if own else ()
+        parts.append(_checked_factor(name, levels, full, unused))
+        full = False
+    return Coding(tuple(parts))
+
+
 def is_categorical(column: Any) -> bool:
     """Tell whether a narwhals series holds categories or text."""
     return str(column.dtype).split("(")[0] in ("Categorical", "Enum", "String")
@@ -199,29 +256,39 @@ def factor_of(column: Any, *, full: bool = False, explicit: bool = False) -> Fac
 
     Text is examined whether it is meant as categories, unless the user said so.
     """
-    name, kind = str(column.name), str(column.dtype)
+    name = str(column.name)
     _, seen = _factorize(column)  # in the order in which rows have them
-    unused: list[Any] = []
-    # polars keeps a Categorical in no order of its own; an Enum and a pandas category have one
+    found, order = set(seen), _own_order(column)
+    levels = sorted(seen) if order is None else [level for level in order if level in found]
+    unused = [] if order is None else [level for level in order if level not in found]
+    if str(column.dtype) == "String" and not explicit:
+        _refuse_text(name, seen, len(column))
+    return _checked_factor(name, levels, full, tuple(unused))
+
+
+def _own_order(column: Any) -> tuple[Any, ...] | None:
+    """Return the categories in their own order: of an Enum or a pandas category."""
+    kind = str(column.dtype)
+    # polars keeps a Categorical in no order of its own
     if kind.startswith("Enum") or (kind == "Categorical" and column.implementation.is_pandas()):
-        order, found = column.cat.get_categories().to_list(), set(seen)
-        levels = [level for level in order if level in found]
-        unused = [level for level in order if level not in found]
-    else:
-        levels = sorted(seen)
+        return tuple(column.cat.get_categories().to_list())
+    return None
+
+
+def _checked_factor(
+    name: str, levels: Sequence[Any], full: bool, unused: tuple[Any, ...]
+) -> Factor:
     strange = next((v for v in levels if not isinstance(v, str | bool | int | float)), None)
     if strange is not None:
         raise DataError(
             f"X: column {name!r} has categories such as {strange!r:.40}; make them text or numbers."
         )
-    if kind == "String" and not explicit:
-        _refuse_text(name, seen, len(column))
     if len(levels) == 1:
         raise DataError(
             f"X: column {name!r} has a single level, {levels[0]!r:.40}, so there is nothing to "
             f"compare; leave it out."
         )
-    return Factor(name, tuple(levels), full, tuple(unused))
+    return Factor(name, tuple(levels), full, unused)
 
 
 def _refuse_text(name: str, seen: list[str], rows: int) -> None:

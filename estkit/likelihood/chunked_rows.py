@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit import data
+from estkit.categories import Coding, Seen, coding_of_pieces, look_at
 from estkit.errors import DataError
 from estkit.labels import read_labels
 from estkit.likelihood.chunks import Chunk, Chunks
@@ -49,10 +50,10 @@ class Piece:
         )
 
 
-def check(family: Family, chunk: Chunk) -> Piece:
-    """Return a checked piece."""
+def check(family: Family, chunk: Chunk, coding: Coding | None) -> Piece:
+    """Return a checked piece, its categories coded."""
     data.check_same_index(X=chunk.X, y=chunk.y, weights=chunk.weights, offset=chunk.offset)
-    columns = data.read_columns(chunk.X)
+    columns = data.read_columns(chunk.X) if coding is None else coding.read(chunk.X)
     rows = columns.rows
     outcomes: tuple[Any, ...] = ()
     y: NDArray[Any]
@@ -90,6 +91,8 @@ class Survey:
         The least and the greatest response, when responses are numbers.
     sample : Piece
         Evenly spaced rows.
+    coding : Coding, optional
+        How categories become columns, if there are any.
     """
 
     names: tuple[str, ...]
@@ -98,6 +101,7 @@ class Survey:
     outcomes: tuple[Any, ...]
     extremes: tuple[float, float]
     sample: Piece
+    coding: Coding | None
 
     def encode(self, family: Family, piece: Piece | None, intercept: bool) -> tuple[Response, int]:
         """Return the response of a piece behind rows that stand for all, and how many these are."""
@@ -162,7 +166,9 @@ class ChunkedRows(Rows):
         return Rows(piece.columns, response, self.placement, offset)
 
     def _each_piece(self, function: Callable[[Rows], T]) -> Iterator[T]:
-        yield from self.chunks.map(lambda chunk: function(self.rows_of(check(self.family, chunk))))
+        yield from self.chunks.map(
+            lambda chunk: function(self.rows_of(check(self.family, chunk, self.survey.coding)))
+        )
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks, in order."""
@@ -226,23 +232,24 @@ class ChunkedRows(Rows):
 
 def read_in_chunks(family: Family, chunks: Chunks, *, intercept: bool) -> ChunkedRows:
     """Survey the pieces and return the rows that they make."""
-    survey = take_survey(family, chunks)
-    coding, _ = survey.encode(family, None, intercept)
-    predictors = family.predictors(coding)
+    coding = _coding(chunks, intercept)
+    survey = take_survey(family, chunks, coding)
+    nobody, _ = survey.encode(family, None, intercept)
+    predictors = family.predictors(nobody)
     placement = place(survey.sample.columns, intercept=intercept, predictors=predictors)
-    nothing = data.Columns(np.empty((0, len(survey.names))), survey.names)
-    own = ChunkedRows(nothing, coding, placement, chunks=chunks, family=family, survey=survey)
+    nothing = data.Columns(np.empty((0, len(survey.names))), survey.names, coding)
+    own = ChunkedRows(nothing, nobody, placement, chunks=chunks, family=family, survey=survey)
     centred = intercept and survey.sample.offset is not None
     n_obs, constant, level = 0, 0.0, np.zeros(predictors)
 
     def totals(chunk: Chunk) -> tuple[int, float, Floats]:
-        piece = check(family, chunk)
+        piece = check(family, chunk, survey.coding)
         response, _ = survey.encode(family, piece, intercept)
         moved = np.zeros(predictors)
         offset = own.rows_of(piece).offset if centred else None
         if offset is not None:
             moved = np.atleast_1d(offset.sum(axis=0))
-        return response.n_obs - coding.n_obs, response.constant - coding.constant, moved
+        return response.n_obs - nobody.n_obs, response.constant - nobody.constant, moved
 
     for seen, part, moved in chunks.map(totals):
         n_obs, constant, level = n_obs + seen, constant + part, level + moved
@@ -250,18 +257,34 @@ def read_in_chunks(family: Family, chunks: Chunks, *, intercept: bool) -> Chunke
     if centred:
         mean = level / survey.count
         mean = float(mean[0]) if predictors == 1 else mean
-    response = replace(coding, values=np.empty(0), weights=None, n_obs=n_obs, constant=constant)
+    response = replace(nobody, values=np.empty(0), weights=None, n_obs=n_obs, constant=constant)
     return replace(own, response=response, level=mean)
 
 
-def take_survey(family: Family, chunks: Chunks) -> Survey:
+def _coding(chunks: Chunks, intercept: bool) -> Coding | None:
+    """Return how categories are coded; a pass over all pieces, if the first one has any."""
+    looks: list[tuple[str | Seen, ...]] = []
+    for look in chunks.map(lambda chunk: look_at(chunk.X)):
+        if look is None and not looks:
+            return None
+        if look is None or [_name(a) for a in look] != [_name(b) for b in (looks or [look])[0]]:
+            raise DataError("The pieces differ in their columns, or in which are categorical.")
+        looks.append(look)
+    return coding_of_pieces(looks, intercept=intercept) if looks else None
+
+
+def _name(part: str | Seen) -> str:
+    return part if isinstance(part, str) else part.name
+
+
+def take_survey(family: Family, chunks: Chunks, coding: Coding | None) -> Survey:
     """Pass over the pieces once."""
     first: Piece | None = None
     count, stride = 0, 1
     largest, extremes = np.zeros(0), (np.inf, -np.inf)
     outcomes: list[tuple[Any, ...]] = []
     kept: list[tuple[NDArray[np.int64], Piece]] = []
-    for piece in chunks.map(lambda chunk: check(family, chunk)):
+    for piece in chunks.map(lambda chunk: check(family, chunk, coding)):
         first = first or piece
         _agree(first, piece)
         outcomes.append(piece.outcomes)
@@ -280,7 +303,7 @@ def take_survey(family: Family, chunks: Chunks) -> Survey:
     if first is None:
         raise DataError("No piece has a row; at least one observation is needed.")
     sample = _join([part for rows, part in kept if len(rows)], outcomes[0])
-    return Survey(first.columns.names, count, largest, outcomes[0], extremes, sample)
+    return Survey(first.columns.names, count, largest, outcomes[0], extremes, sample, coding)
 
 
 def merge(found: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -135,6 +135,22 @@ def test_frames_of_any_kind_name_their_response(make: Any) -> None:
     assert_same(found, wanted_of(table))
 
 
+def test_categories_are_coded_alike_in_all_pieces() -> None:
+    table = frame()
+    rng = np.random.default_rng(5)
+    table["town"] = np.sort(rng.choice(["ulm", "bonn", "graz"], ROWS))  # most pieces have one
+    table["size"] = pd.Categorical(rng.choice(["s", "m"], ROWS), categories=["s", "m", "l"])
+    X = table[["u", "town", "size"]]
+    wanted = ek.fit(ek.Binomial(success="yes"), X, table["hit"])
+    parts = [
+        (X.iloc[i : i + PIECE], table["hit"].iloc[i : i + PIECE]) for i in range(0, ROWS, PIECE)
+    ]
+    found = ek.fit(ek.Binomial(success="yes"), ek.Chunks(parts))
+    assert_same(found, wanted)
+    np.testing.assert_allclose(found.predict(X.head()), wanted.predict(X.head()), rtol=SAME)
+    assert found.wald_test("town").df == 2
+
+
 def test_parquet_files_are_read_in_pieces(tmp_path: Path) -> None:
     table = frame()
     paths = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
