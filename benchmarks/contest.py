@@ -340,7 +340,7 @@ def verdicts(case: Case, rows: Sequence[Row]) -> list[str]:
             lines.append(f"{text}; target {target:g}: {'reached' if value <= target else 'missed'}")
         elif rivals and number == 0:
             lines.append(text)
-    return lines
+    return lines or ["no peer to compare with"]
 
 
 def report(case: Case, rows: Sequence[Row]) -> bool:
