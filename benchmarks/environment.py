@@ -39,6 +39,13 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def load() -> str:
+    """Say how busy the machine was in the last minute, before this began."""
+    if not hasattr(os, "getloadavg"):
+        return "unknown"
+    return f"load average {os.getloadavg()[0]:.1f}; times mean little above 1"
+
+
 def blas_in_use(threads: int = BLAS_THREADS) -> list[str]:
     """Name each BLAS library in this process with the kernel it chose and its threads."""
     from threadpoolctl import threadpool_info, threadpool_limits
@@ -75,6 +82,7 @@ def describe(peers: Iterable[str] = PEERS, *, threads: int = BLAS_THREADS) -> li
         ("BLAS threads while timing", f"{threads}, the same for every competitor"),
         ("OPENBLAS_CORETYPE", os.environ.get("OPENBLAS_CORETYPE", "not set")),
         ("cores", str(cores())),
+        ("others at work", load()),
         ("machine", f"{platform.system()} {platform.machine()}"),
     ]
     return facts
