@@ -126,6 +126,21 @@ class Joint:
             data.check_rows("groups", len(clusters), columns.rows)
         return JointModel(self, columns, labels.codes, labels.outcomes, repeats, clusters)
 
+    def names(self, outcomes: tuple[Any, ...], columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names of the reported parameters."""
+        shares = [f"{k}:share" for k in outcomes]
+        if self.law != "gaussian":
+            return (*shares, *(f"{k}:p:{name}" for k in outcomes for name in columns))
+        pairs = [f"cov:{a},{b}" for i, a in enumerate(columns) for b in columns[i:]]
+        means = {k: [f"{k}:mean:{name}" for name in columns] for k in outcomes}
+        if self.covariance == "shared":
+            return (*shares, *(name for k in outcomes for name in means[k]), *pairs)
+        if self.covariance == "separate":
+            own = [name for k in outcomes for name in (*means[k], *(f"{k}:{c}" for c in pairs))]
+            return (*shares, *own)
+        each = [n for k in outcomes for c in columns for n in (f"{k}:mean:{c}", f"{k}:var:{c}")]
+        return (*shares, *each)
+
 
 def _check_counts(columns: data.Columns, law: str) -> None:
     """Raise unless all values are 0 or 1, or counts."""

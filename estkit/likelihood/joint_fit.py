@@ -14,8 +14,7 @@ from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.likelihood.family import Floats
 from estkit.likelihood.joint import Joint
-from estkit.likelihood.joint_model import blocks
-from estkit.likelihood.pieces import Normals, Shares
+from estkit.likelihood.pieces import Normals, Shares, blocks
 from estkit.likelihood.regression_fit import coding_from
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.uncertainty import frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data
+from estkit import data, parallel
 from estkit.errors import DataError
 from estkit.likelihood import moments, newton
 from estkit.likelihood.family import Conclusion, Floats, Sums, log_factorial
 from estkit.likelihood.model import Coordinate, Model
-from estkit.likelihood.pieces import Normals, Shares
+from estkit.likelihood.pieces import Normals, Shares, blocks
 from estkit.likelihood.uncertainty import frozen
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class JointModel(Model):
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The shares, then what describes the columns."""
-        return names_of(self.family, self.outcomes, self.columns.names)
+        return self.family.names(self.outcomes, self.columns.names)
 
     @property
     def n_obs(self) -> int:
@@ -71,6 +72,11 @@ class JointModel(Model):
     def shares(self) -> Shares:
         """How often each class was seen."""
         return Shares(self.sums.counts[None], len(self.outcomes))
+
+    def alone(self) -> AbstractContextManager[Any]:
+        """Return a context without threads of linear algebra, which small products wait for."""
+        context: AbstractContextManager[Any] = parallel.serial_algebra()
+        return context
 
     def examine(self) -> JointModel:
         """Return the model with its counts or moments.
@@ -341,27 +347,3 @@ class JointModel(Model):
                 raise DataError(f"class {outcome!r} does not occur, so nothing describes it.")
         columns = data.Columns(values[:, 1:], self.columns.names)
         return JointModel(self.family, columns, codes, self.outcomes)
-
-
-def names_of(family: Joint, outcomes: tuple[Any, ...], columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the reported parameters."""
-    shares = [f"{k}:share" for k in outcomes]
-    if family.law != "gaussian":
-        return (*shares, *(f"{k}:p:{name}" for k in outcomes for name in columns))
-    pairs = [f"cov:{a},{b}" for i, a in enumerate(columns) for b in columns[i:]]
-    means = {k: [f"{k}:mean:{name}" for name in columns] for k in outcomes}
-    if family.covariance == "shared":
-        return (*shares, *(name for k in outcomes for name in means[k]), *pairs)
-    if family.covariance == "separate":
-        own = [name for k in outcomes for name in (*means[k], *(f"{k}:{c}" for c in pairs))]
-        return (*shares, *own)
-    each = [n for k in outcomes for c in columns for n in (f"{k}:mean:{c}", f"{k}:var:{c}")]
-    return (*shares, *each)
-
-
-def blocks(first: Floats, second: Floats) -> Floats:
-    """Return a matrix with two blocks on its diagonal."""
-    whole = np.zeros((len(first) + len(second), first.shape[1] + second.shape[1]))
-    whole[: len(first), : first.shape[1]] = first
-    whole[len(first) :, first.shape[1] :] = second
-    return whole

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data
+from estkit import data, parallel
 from estkit.errors import ConvergenceError, DataError, SeparationError
-from estkit.labels import read_labels
 from estkit.likelihood import divergence, existence, newton, rank
 from estkit.likelihood.design import Dense
 from estkit.likelihood.family import Block, Floats, Sums
+from estkit.likelihood.matched_fit import MatchedFit
 from estkit.likelihood.model import Coordinate, Model
-from estkit.likelihood.regression_fit import coding_from
-from estkit.likelihood.result import LikelihoodFit, measured, unmeasured
+from estkit.likelihood.result import measured, unmeasured
 from estkit.likelihood.rows import Rows
 from estkit.likelihood.strata import Part, Strata
 from estkit.likelihood.subsets import ABSENT, Subsets
@@ -29,85 +29,6 @@ if TYPE_CHECKING:
 _EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at all
 _ALL_STEPS = 200
 _PAIRS = 1 << 16  # compared at a time
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class MatchedFit(LikelihoodFit):
-    """A conditional logistic fit; see `LikelihoodFit`.
-
-    Parameters
-    ----------
-    n_strata : int
-        The number of strata that have cases and other rows; only these were used.
-    """
-
-    n_strata: int = 0
-    _coding: data.Coding | None = None
-
-    def predict(
-        self, X: Any = None, *, offset: Any = None, groups: Any = None, cases: int = 1
-    ) -> Floats:
-        """Return the probability of each row to be a case, given how many its stratum has.
-
-        Parameters
-        ----------
-        X : array-like or data frame, optional
-            Columns as in the fit. By default the training data, with their numbers of cases.
-        offset : array-like, optional
-            As in the fit; for new rows it is 0 unless given.
-        groups : array-like
-            The stratum of each new row.
-        cases : int
-            How many cases each of the new strata has.
-
-        Returns
-        -------
-        array of shape (n,)
-            The sum over a stratum is its number of cases.
-        """
-        if X is None:
-            if not (offset is None and groups is None):
-                raise DataError("offset= and groups= belong to new rows; pass X with them.")
-            model: Matched = self._training("predict")
-            return model.probabilities(self._point)
-        if groups is None:
-            raise DataError("Pass the stratum of each new row as groups=.")
-        coding = self._coding
-        columns = coding.read(X) if coding else data.read_matching(X, self.names)
-        labels = read_labels(groups, what="groups")
-        data.check_rows("groups", len(labels.codes), columns.rows)
-        sizes = np.bincount(labels.codes)
-        if not 1 <= cases <= sizes.min():
-            name = labels.outcomes[int(np.argmin(sizes))]
-            raise DataError(
-                f"cases must be 1 up to the rows of the smallest stratum, {name!r} with "
-                f"{sizes.min()}; got {cases!r}."
-            )
-        first = np.zeros(len(labels.codes), dtype=bool)
-        order = np.argsort(labels.codes, kind="stable")
-        place_in = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        first[order] = place_in < cases  # any choice of so many rows gives the same law
-        strata = Strata.of(labels.codes, first, None)
-        result = first.astype(float)
-        if not len(strata):
-            return result
-        eta = strata.centred(np.asarray(columns.values[strata.order], float)) @ self.params
-        if offset is not None:
-            added = data.read_vector(offset, what="offset", rows=columns.rows)
-            eta += strata.centred(added[strata.order])
-        result[strata.order] = _inclusion(strata, eta)
-        return result
-
-    def _own_plain(self) -> dict[str, Any]:
-        coding = None if self._coding is None else self._coding.to_plain()
-        return {"n_strata": self.n_strata, "coding": coding}
-
-    @classmethod
-    def _own_fields(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
-        return {"n_strata": stored["n_strata"], "_coding": coding_from(stored["coding"])}
-
-    def _members(self, term: str) -> tuple[str, ...]:
-        return self._coding.members.get(term, ()) if self._coding else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +139,11 @@ class Matched(Model):
             raise DataError(f"start has {len(given)} values, the model has {self.size} parameters.")
         return self.rows.placement.inside(given)
 
+    def alone(self) -> AbstractContextManager[Any]:
+        """Return a context without threads of linear algebra, which small products wait for."""
+        context: AbstractContextManager[Any] = parallel.serial_algebra()
+        return context
+
     def examine(self) -> Matched:
         """Return the model with its columns placed so that their moments keep their digits."""
         rows, _ = rank.examine(self.rows, origin=self.distance)
@@ -257,7 +183,7 @@ class Matched(Model):
     def scores(self, point: Floats) -> Iterator[Floats]:
         """Yield the scores of the strata."""
         strata = self.strata
-        residual = strata.is_case - _inclusion(strata, self._eta(point))
+        residual = strata.is_case - strata.inclusion(self._eta(point))
         sums = np.add.reduceat(residual[:, None] * self.x, strata.starts[:-1], axis=0)
         yield sums * strata.weights[:, None]
 
@@ -271,7 +197,7 @@ class Matched(Model):
     def probabilities(self, point: Floats) -> Floats:
         """Return the probability of each row that was passed in to be a case."""
         result = self.cases.astype(float)
-        result[self.strata.order] = _inclusion(self.strata, self._eta(point))
+        result[self.strata.order] = self.strata.inclusion(self._eta(point))
         return result
 
     def _settled(self, step: Floats) -> bool:
@@ -348,12 +274,3 @@ class Matched(Model):
         """Return the same strata with other cases."""
         strata = replace(self.strata, is_case=values[self.strata.order])
         return replace(self, strata=strata, cases=values)
-
-
-def _inclusion(strata: Strata, eta: Floats) -> Floats:
-    """Return the probability of each position to hold a case."""
-    filled = np.append(strata.sign * eta, ABSENT)
-    chosen = np.empty(len(filled))
-    for part in strata.parts(1):
-        chosen[part.table] = part.answer(filled[part.table]).chosen
-    return np.where(strata.sign > 0, chosen[:-1], 1.0 - chosen[:-1])

@@ -16,6 +16,7 @@ from estkit.likelihood.pieces import Normals, Shares
 from estkit.likelihood.rows import place, rescale
 
 _ROWS = 4096
+_SUSPECT = 1e-6  # squared residual of a column on those before it, relative to its own square
 
 
 class Classes:
@@ -112,22 +113,41 @@ def normals(classes: Classes, covariance: str) -> Normals:
             np.tile(shift, number)[:, None],
         )
     pooled = covariance == "shared"
-    factors = [np.zeros((0, p)) for _ in range(1 if pooled else number)]
-    for values, codes, weights in classes.blocks():
-        away = ((values - shift) * scale - means[codes]) * np.sqrt(weights)[:, None]
+    grams = np.zeros((1 if pooled else number, p, p))
+
+    def centred() -> Iterator[tuple[int, Floats]]:
+        for values, codes, weights in classes.blocks():
+            away = ((values - shift) * scale - means[codes]) * np.sqrt(weights)[:, None]
+            for b in range(len(grams)):
+                yield b, away if pooled else away[codes == b]
+
+    for b, away in centred():
+        grams[b] += away.T @ away
+    if any(_suspicious(gram) for gram in grams):
+        factors = [np.zeros((0, p)) for _ in grams]
+        for b, away in centred():
+            factors[b] = np.asarray(np.linalg.qr(np.vstack([factors[b], away]), mode="r"))
         for b, factor in enumerate(factors):
-            own = away if pooled else away[codes == b]
-            factors[b] = np.asarray(np.linalg.qr(np.vstack([factor, own]), mode="r"))
+            outcome = None if pooled else classes.outcomes[b]
+            _check_factor(factor, outcome, columns.names, shift, scale)
     totals = np.array([counts.sum()]) if pooled else counts
-    for b, factor in enumerate(factors):
-        _check_factor(factor, None if pooled else classes.outcomes[b], columns.names, shift, scale)
     return Normals(
         counts[None] if pooled else counts[:, None],
         means[None] if pooled else means[:, None],
-        np.array([f.T @ f / n for f, n in zip(factors, totals, strict=True)]),
-        np.tile(1.0 / scale, (len(factors), 1)),
-        np.tile(shift, (len(factors), 1)),
+        grams / totals[:, None, None],
+        np.tile(1.0 / scale, (len(grams), 1)),
+        np.tile(shift, (len(grams), 1)),
     )
+
+
+def _suspicious(gram: Floats) -> bool:
+    """Tell whether columns may be dependent: moments have half of the digits that decide."""
+    size = np.sqrt(gram.diagonal())
+    try:
+        lower = np.linalg.cholesky(gram / size / size[:, None])
+    except np.linalg.LinAlgError:
+        return True
+    return bool((lower.diagonal() ** 2).min() < _SUSPECT)
 
 
 def _check_ranges(classes: Classes, covariance: str) -> None:

@@ -331,3 +331,11 @@ class Normals:
         columns = group[:, None] * x.shape[1] + np.arange(x.shape[1])
         result[rows[:, None], population[:, None], columns] = pull
         return result.reshape(len(x), -1)
+
+
+def blocks(first: Floats, second: Floats) -> Floats:
+    """Return a matrix with two blocks on its diagonal."""
+    whole = np.zeros((len(first) + len(second), first.shape[1] + second.shape[1]))
+    whole[: len(first), : first.shape[1]] = first
+    whole[len(first) :, first.shape[1] :] = second
+    return whole

@@ -12,7 +12,7 @@ from estkit.estimate import plain
 from estkit.likelihood.custom_fit import CustomFit
 from estkit.likelihood.distribution_fit import DistributionFit
 from estkit.likelihood.joint_fit import JointFit
-from estkit.likelihood.matched import MatchedFit
+from estkit.likelihood.matched_fit import MatchedFit
 from estkit.likelihood.newton import Certificate
 from estkit.likelihood.ordered import OrdinalFit
 from estkit.likelihood.regression_fit import RegressionFit

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.likelihood.subsets import Floats, Subsets
+from estkit.likelihood.subsets import ABSENT, Floats, Subsets
 
 _NUMBERS = 1 << 16  # of the arrays that are worked on at a time, as far as strata allow
 _EXACT = 8  # up to here strata are filled up to no more rows than they have
@@ -158,6 +158,14 @@ class Strata:
                 table[np.arange(rows)[:, None] >= self.sizes[some]] = len(self.order)
                 found.append(Part(some, table, self.chosen[some]))
         return found
+
+    def inclusion(self, eta: Floats) -> Floats:
+        """Return the probability of each position to hold a case."""
+        filled = np.append(self.sign * eta, ABSENT)
+        chosen = np.empty(len(filled))
+        for part in self.parts(1):
+            chosen[part.table] = part.answer(filled[part.table]).chosen
+        return np.where(self.sign > 0, chosen[:-1], 1.0 - chosen[:-1])
 
     def pairs(self, most: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield the positions of cases and of others to compare with them, about `most` a time."""
