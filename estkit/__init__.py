@@ -4,7 +4,8 @@ Likelihood: what is θ̂, and how sure is it?
     `fit`, `fit_formula`, `fit_many` with `Binomial`, `Softmax`, `Ordinal`, `ConditionalLogit`,
     `Gaussian`, `Joint`; they answer with `LikelihoodFit` and `BatchFit`. `Distribution` and
     `Censored` for the laws of scipy.stats, with `DistributionFit`; `Likelihood` for your own
-    function, with `CustomFit`. `proportion` for a share and its interval.
+    function, with `CustomFit`. `proportion` for a share and its interval. Fits answer
+    with `Prediction` and `Margins`.
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
     `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
@@ -39,7 +40,9 @@ from estkit.likelihood import (
     Joint,
     Likelihood,
     LikelihoodFit,
+    Margins,
     Ordinal,
+    Prediction,
     Softmax,
     fit,
     fit_formula,
@@ -67,8 +70,10 @@ __all__ = [
     "Joint",
     "Likelihood",
     "LikelihoodFit",
+    "Margins",
     "MissingExtraError",
     "Ordinal",
+    "Prediction",
     "RankError",
     "Sample",
     "SeparationError",

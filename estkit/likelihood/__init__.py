@@ -13,7 +13,9 @@ from estkit.likelihood.fitting import fit
 from estkit.likelihood.formula import fit_formula
 from estkit.likelihood.gaussian import Gaussian
 from estkit.likelihood.joint import Joint
+from estkit.likelihood.margins import Margins
 from estkit.likelihood.ordinal import Ordinal
+from estkit.likelihood.prediction import Prediction
 from estkit.likelihood.proportion import proportion
 from estkit.likelihood.regression_fit import RegressionFit
 from estkit.likelihood.result import LikelihoodFit
@@ -32,7 +34,9 @@ __all__ = [
     "Joint",
     "Likelihood",
     "LikelihoodFit",
+    "Margins",
     "Ordinal",
+    "Prediction",
     "RegressionFit",
     "Softmax",
     "fit",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import Labels, read_labels
-from estkit.likelihood import linked, links
+from estkit.likelihood import expectation, linked, links
 from estkit.likelihood.bounds import Domain
 from estkit.likelihood.family import (
     Block,
@@ -274,6 +274,18 @@ class Binomial:
                 f"{link.upper:g}. Predict within the range of the data, or fit with the logit link."
             )
         return link.mean(eta)
+
+    def slopes(self, predictors: Floats, response: Response) -> Floats:
+        """Return the density of the link."""
+        return expectation.density(self._link, predictors[:, 0])[:, None, None]
+
+    def bends(self, predictors: Floats, response: Response) -> Floats:
+        """Return the slope of the density of the link."""
+        return expectation.density_slope(self._link, predictors[:, 0])[:, None, None, None]
+
+    def clipped(self, predictors: Floats) -> Floats:
+        """Return predictors brought back to the closed domain of the link."""
+        return np.clip(predictors, self._link.lower, self._link.upper)
 
     def draw(
         self,

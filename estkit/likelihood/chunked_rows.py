@@ -165,38 +165,37 @@ class ChunkedRows(Rows):
             offset = offset - self.level
         return Rows(piece.columns, response, self.placement, offset)
 
-    def _each_piece(self, function: Callable[[Rows], T]) -> Iterator[T]:
+    def pieces(self, function: Callable[[Rows], T]) -> Iterator[T]:
+        """Yield ``function(rows)`` for each piece."""
         yield from self.chunks.map(
             lambda chunk: function(self.rows_of(check(self.family, chunk, self.survey.coding)))
         )
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks, in order."""
-        for blocks in self._each_piece(lambda rows: list(rows.blocks())):
+        for blocks in self.pieces(lambda rows: list(rows.blocks())):
             yield from blocks
 
     def each(self, function: Callable[[Block], T]) -> Iterator[T]:
         """Yield ``function(block)`` in order."""
-        for answers in self._each_piece(lambda rows: list(rows.each(function))):
+        for answers in self.pieces(lambda rows: list(rows.each(function))):
             yield from answers
 
     def expected(self, family: Family, params: Floats) -> Floats:
         """Return the expected information summed over all rows."""
         information = np.zeros((len(params), len(params)))
-        for part in self._each_piece(lambda rows: rows.expected(family, params)):
+        for part in self.pieces(lambda rows: rows.expected(family, params)):
             information += part
         return information
 
     def total(self, family: Family, params: Floats, *, curvature: bool = True) -> Sums:
         """Return the log-likelihood and its derivatives summed over all rows."""
-        return add_up(
-            self._each_piece(lambda rows: rows.total(family, params, curvature=curvature))
-        )
+        return add_up(self.pieces(lambda rows: rows.total(family, params, curvature=curvature)))
 
     def squares(self) -> Floats:
         """Return the sums of the squared entries of the design, for every parameter."""
         sums = np.zeros(self.size)
-        for part in self._each_piece(lambda rows: rows.squares()):
+        for part in self.pieces(lambda rows: rows.squares()):
             sums += part
         return sums
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate, plain
@@ -14,6 +15,7 @@ from estkit.likelihood import inference
 from estkit.likelihood.custom import Likelihood
 from estkit.likelihood.family import Floats
 from estkit.likelihood.multistart import Optima
+from estkit.likelihood.parameters import Layout
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.transforms import Transforms
 from estkit.likelihood.uncertainty import frozen
@@ -69,6 +71,13 @@ class CustomFit(LikelihoodFit):
     optima: Optima
     fixed: Mapping[str, float]
     bounds: tuple[tuple[float, float], ...]
+    _layout: Layout | None = None
+
+    def _formed(self, params: NDArray[Any]) -> Any:
+        """Return parameters as the log-likelihood takes them, fixed ones included."""
+        if self._layout is None:
+            return super()._formed(params)
+        return self._layout.formed(self._layout.filled(params))
 
     @property
     def bic(self) -> float:
@@ -144,6 +153,7 @@ class CustomFit(LikelihoodFit):
             "derivative_error": plain(self.derivative_error),
             "fixed": dict(self.fixed),
             "bounds": [list(map(float, pair)) for pair in self.bounds],
+            "layout": None if self._layout is None else self._layout.to_plain(),
             "optima": {
                 "loglik": plain(optima.loglik),
                 "params": plain(optima.params),
@@ -168,12 +178,13 @@ class CustomFit(LikelihoodFit):
             raise DataError(f"Expected a dict that `to_dict` wrote; it lacks {lacking}.")
         optima, names = stored["optima"], tuple(stored["names"])
         bounds = tuple((float(low), float(high)) for low, high in stored["bounds"])
-        error = stored["derivative_error"]
+        error, layout = stored["derivative_error"], stored.get("layout")
         return {
             "derivatives": stored["derivatives"],
             "derivative_error": float("nan") if error is None else error,
             "fixed": dict(stored["fixed"]),
             "bounds": bounds,
+            "_layout": None if layout is None else Layout.from_plain(layout, stored["names"]),
             "optima": Optima(
                 names,
                 frozen(optima["loglik"]),

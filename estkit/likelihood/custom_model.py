@@ -245,6 +245,7 @@ class CustomModel(Model):
             "derivative_error": math.nan if optimum is None else optimum.error,
             "optima": gathered(self.names, []) if optimum is None else optimum.optima,
             "fixed": layout.fixed,
+            "_layout": layout,
             "bounds": tuple(zip(transforms.lower.tolist(), transforms.upper.tolist(), strict=True)),
         }
 

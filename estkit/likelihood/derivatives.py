@@ -22,8 +22,8 @@ from estkit.likelihood.function import Function
 STEP = 0.05  # standard errors
 # Three central differences with the steps h, 2h, 3h, combined so that the error is of sixth order;
 # the same for two, of fourth order, whose distance says how large the error may be.
-_FINE = (1.5, -0.6, 0.1)
-_ROUGH = (4 / 3, -1 / 3)
+FINE = (1.5, -0.6, 0.1)
+ROUGH = (4 / 3, -1 / 3)
 _PLAIN = (1.0,)  # of second order
 _EPSILON = float(np.finfo(float).eps)
 _TUNING = 14
@@ -92,7 +92,7 @@ class Derivatives:
                 rows.append((ahead - behind) / (2 * c * step))
                 noise = _rounding(ahead) / step
             fine, rough = (
-                sum(w * r for w, r in zip(ws, rows, strict=False)) for ws in (_FINE, _ROUGH)
+                sum(w * r for w, r in zip(ws, rows, strict=False)) for ws in (FINE, ROUGH)
             )
             columns.append(fine)
             errors[j] = abs(float(np.sum(fine - rough))) + noise
@@ -120,7 +120,7 @@ class Derivatives:
             slope = transforms.slope(point)
             bent = self.gradient(point) / slope * transforms.curvature(point)
             return -(self.hessian_of(outside) * np.outer(slope, slope) + np.diag(bent))
-        weights = _PLAIN if rough else _FINE
+        weights = _PLAIN if rough else FINE
         if self.method == "differences":
             return -self._second_differences(point, weights)
         columns = []

@@ -162,6 +162,14 @@ class Family(Protocol):
         """Return the expected outcome from linear predictors of shape (n, predictors)."""
         ...
 
+    def slopes(self, predictors: Floats, response: Response) -> Floats:
+        """Return the derivative of the K expected outcomes, of shape (n, K, predictors)."""
+        ...
+
+    def bends(self, predictors: Floats, response: Response) -> Floats:
+        """Return the second derivative, of shape (n, K, predictors, predictors)."""
+        ...
+
     def draw(
         self,
         rng: np.random.Generator,

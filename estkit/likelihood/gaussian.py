@@ -138,6 +138,14 @@ class Gaussian:
         """Return the mean."""
         return predictors[:, 0]
 
+    def slopes(self, predictors: Floats, response: Response) -> Floats:
+        """Return 1 for each row."""
+        return np.ones((len(predictors), 1, 1))
+
+    def bends(self, predictors: Floats, response: Response) -> Floats:
+        """Return 0 for each row."""
+        return np.zeros((len(predictors), 1, 1, 1))
+
     def draw(
         self,
         rng: np.random.Generator,

@@ -17,10 +17,26 @@ from estkit.likelihood.links import LINKS
 from estkit.likelihood.regression import Regression
 from estkit.likelihood.regression_fit import RegressionFit
 from estkit.likelihood.result import measured, unmeasured
+from estkit.likelihood.rows import Placement
 from estkit.likelihood.uncertainty import frozen
 
 if TYPE_CHECKING:
     from estkit.likelihood.ordinal import Ordinal
+
+
+def tie_of(thresholds: int, slopes: int) -> Floats:
+    """Return what makes the coefficients of all predictors from thresholds and slopes."""
+    tie = np.zeros((thresholds, 1 + slopes, thresholds + slopes))
+    tie[:, 0, :thresholds] = np.eye(thresholds)
+    tie[:, 1:, thresholds:] = -np.eye(slopes)
+    return tie.reshape(-1, thresholds + slopes)
+
+
+def untied(tie: Floats, placement: Placement) -> Floats:
+    """Return what takes inside thresholds and slopes to the ones that are reported."""
+    free = tie.T / (tie * tie).sum(axis=0)[:, None]
+    result: Floats = free @ placement.transform @ tie
+    return result
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +50,14 @@ class OrdinalFit(RegressionFit):
     @property
     def _columns(self) -> tuple[str, ...]:
         return self.names[len(self.outcomes) - 1 :]
+
+    @cached_property
+    def _tie(self) -> Floats:
+        return tie_of(len(self._baseline), len(self._columns))
+
+    @property
+    def _matrix(self) -> Floats:
+        return untied(self._tie, self._placement)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,18 +88,12 @@ class OrderedRegression(Regression):
     @cached_property
     def tie(self) -> Floats:
         """What makes the coefficients of all predictors from the parameters."""
-        slopes = self.size - self.thresholds
-        tie = np.zeros((self.thresholds, 1 + slopes, self.size))
-        tie[:, 0, : self.thresholds] = np.eye(self.thresholds)
-        tie[:, 1:, self.thresholds :] = -np.eye(slopes)
-        return tie.reshape(-1, self.size)
+        return tie_of(self.thresholds, self.size - self.thresholds)
 
     @cached_property
     def matrix(self) -> Floats:
         """What inside parameters are multiplied with on the way out."""
-        free = self.tie.T / (self.tie * self.tie).sum(axis=0)[:, None]
-        result: Floats = free @ self.rows.placement.transform @ self.tie
-        return result
+        return untied(self.tie, self.rows.placement)
 
     @cached_property
     def displacement(self) -> Floats:

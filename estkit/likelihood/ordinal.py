@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import read_labels
+from estkit.likelihood import expectation, links
 from estkit.likelihood.cumulative import (
     LINKS,
     Cells,
@@ -276,6 +277,14 @@ class Ordinal:
         return np.column_stack(
             [np.exp(cells(self.link, code, none, predictors, gaps).value) for code in codes]
         )
+
+    def slopes(self, predictors: Floats, response: Response) -> Floats:
+        """Return the derivative of the probability of each outcome."""
+        return expectation.threshold_slopes(links.LINKS[self.link], predictors)
+
+    def bends(self, predictors: Floats, response: Response) -> Floats:
+        """Return the second derivative of the probability of each outcome."""
+        return expectation.threshold_bends(links.LINKS[self.link], predictors)
 
     def draw(
         self,

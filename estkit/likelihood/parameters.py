@@ -80,6 +80,20 @@ class Layout:
     values: Floats
     free: NDArray[np.int64]
 
+    def to_plain(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        shapes = None if self.shapes is None else {k: list(v) for k, v in self.shapes.items()}
+        return {"shapes": shapes, "names": list(self.all_names), "values": self.values.tolist()}
+
+    @classmethod
+    def from_plain(cls, stored: Mapping[str, Any], estimated: Sequence[str]) -> Layout:
+        """Return the layout that `to_plain` wrote, of which these parameters are estimated."""
+        shapes, names = stored["shapes"], tuple(stored["names"])
+        if shapes is not None:
+            shapes = {name: tuple(shape) for name, shape in shapes.items()}
+        free = np.array([names.index(name) for name in estimated], dtype=np.int64)
+        return cls(shapes, names, np.array(stored["values"], float), free)
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the estimated parameters."""

@@ -104,12 +104,7 @@ class Regression(Model):
     @cached_property
     def matrix(self) -> Floats:
         """What inside parameters are multiplied with on the way out, but for the unit of y."""
-        transform = self.rows.placement.transform
-        mixing = self.family.mixing(self.rows.response)
-        if mixing is None:
-            return transform
-        result: Floats = np.kron(mixing, np.eye(len(self.terms))) @ transform
-        return result
+        return self.rows.placement.reported(self.family.mixing(self.rows.response))
 
     @cached_property
     def displacement(self) -> Floats:
@@ -370,6 +365,7 @@ class Regression(Model):
         return {
             "_placement": self.rows.placement,
             "_inside": frozen(self.inside(point)),
+            "_unit": self.rows.response.unit,
             "_coding": self.rows.columns.coding,
         }
 

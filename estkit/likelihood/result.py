@@ -13,10 +13,11 @@ from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate, plain
 from estkit.likelihood import inference
 from estkit.likelihood.family import Floats
+from estkit.likelihood.hypotheses import Hypotheses
 from estkit.likelihood.model import Model
 from estkit.likelihood.newton import Certificate, Optimum
 from estkit.likelihood.sandwich import sandwich
-from estkit.likelihood.uncertainty import Uncertainty, frozen
+from estkit.likelihood.uncertainty import frozen
 from estkit.montecarlo import streams
 from estkit.table import Table, Tabular
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LikelihoodFit(Uncertainty, Tabular):
+class LikelihoodFit(Hypotheses, Tabular):
     """A maximum-likelihood fit: parameters, their errors, and the certificate of convergence.
 
     `fit` makes it. The training data are used by `simulate` and `bootstrap` as long as the object
@@ -111,6 +112,7 @@ class LikelihoodFit(Uncertainty, Tabular):
     dropped: tuple[int, ...] = field(default=(), kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     separation: Any = field(default=None, kw_only=True)
+    _middle: Floats | None = field(default=None, kw_only=True)  # the covariance of `_point`
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_model": None}
@@ -357,6 +359,7 @@ def measured(model: Model, optimum: Optimum) -> dict[str, Any]:
         "sigma": sigma,
         "constant": conclusion.constant,
         "_covariance": frozen(covariance),
+        "_middle": frozen(spread**2 * middle),
         "_point": frozen(optimum.point),
         "_model": model,
         "covariance_kind": kind_of(model),

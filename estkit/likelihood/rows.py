@@ -98,7 +98,7 @@ class Placement:
     @cached_property
     def transform(self) -> Floats:
         """The matrix that takes inside parameters to outside ones."""
-        own = self._slopes
+        own = self.slope_matrix
         start = int(self.intercept)
         size = len(own) + start
         result = np.zeros((self.predictors * size, self.predictors * size))
@@ -111,10 +111,18 @@ class Placement:
         return result
 
     @cached_property
-    def _slopes(self) -> Floats:
+    def slope_matrix(self) -> Floats:
         """The matrix that takes inside slopes to outside ones."""
         scale = np.ones(len(self.shift)) if self.scale is None else self.scale
         return np.diag(scale) if self.mix is None else scale[:, None] * self.mix
+
+    def reported(self, mixing: Floats | None) -> Floats:
+        """Return the matrix that takes inside parameters to the ones that are reported."""
+        if mixing is None:
+            return self.transform
+        terms = len(self.transform) // self.predictors
+        result: Floats = np.kron(mixing, np.eye(terms)) @ self.transform
+        return result
 
     def outside(self, inside: Floats) -> Floats:
         """Return parameters for the columns as they were given."""
@@ -127,7 +135,7 @@ class Placement:
         result = outside.reshape(self.predictors, -1).copy()
         if start:
             result[:, 0] += result[:, 1:] @ self.shift
-        result[:, start:] = np.linalg.solve(self._slopes, result[:, start:].T).T
+        result[:, start:] = np.linalg.solve(self.slope_matrix, result[:, start:].T).T
         return result.ravel()
 
     def to_plain(self) -> dict[str, Any]:
@@ -270,6 +278,10 @@ class Rows:
             offset = (offset + self.level) * self.response.unit
         return self.placement.linear_predictors(self.columns.values, inside, offset)
 
+    def pieces(self, function: Callable[[Rows], T]) -> Iterator[T]:
+        """Yield ``function(rows)`` for rows in memory, piece after piece."""
+        yield function(self)
+
     def block(self, part: slice) -> Block:
         """Return a block: its design in float64, and its part of everything else."""
         response = self.response
@@ -333,6 +345,17 @@ class Rows:
             )
 
         return add_up(parallel.map_threads(part_sum, tasks, threads=threads))
+
+    def zero_one(self) -> tuple[str, ...]:
+        """Return the names of the columns that hold 0 and 1 only."""
+        still = np.ones(len(self.names), dtype=bool)
+        for piece in self.pieces(lambda piece: piece):
+            for first in range(0, piece.columns.rows, _MOST_ROWS):
+                part = slice(first, first + _MOST_ROWS)
+                values = data.rows_of(piece.columns.values, part)
+                values = values.toarray() if data.is_sparse(values) else values
+                still &= ((values == 0) | (values == 1)).all(axis=0)
+        return tuple(name for name, only in zip(self.names, still, strict=True) if only)
 
     def squares(self) -> Floats:
         """Return the sums of the squared entries of the design, for every parameter."""

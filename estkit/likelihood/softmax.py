@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import read_labels
+from estkit.likelihood import expectation
 from estkit.likelihood.design import Design
 from estkit.likelihood.family import (
     Block,
@@ -215,6 +216,16 @@ class Softmax:
         inside = np.vstack([shares.reference / (1.0 + shares.excess), shares.probability()])
         result: Floats = inside[np.argsort(self.order(response.outcomes))].T
         return result
+
+    def slopes(self, predictors: Floats, response: Response) -> Floats:
+        """Return the derivative of the probability of each outcome."""
+        probability = self.mean(predictors, response)
+        return expectation.share_slopes(probability, self.order(response.outcomes))
+
+    def bends(self, predictors: Floats, response: Response) -> Floats:
+        """Return the second derivative of the probability of each outcome."""
+        probability = self.mean(predictors, response)
+        return expectation.share_bends(probability, self.order(response.outcomes))
 
     def draw(
         self,
