@@ -258,9 +258,14 @@ class _Factor(NamedTuple):
         return float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
 
     def inverse(self) -> Floats:
-        from scipy.linalg.lapack import dtrtri
+        from scipy.linalg.lapack import dpotri, dtrtri
 
-        # dpotri does the same, but wakes the threads of OpenBLAS even for a 5 × 5 matrix
+        if len(self.lower) > _LARGE:
+            below, _ = dpotri(self.lower, lower=1)
+            whole = np.tril(below) + np.tril(below, -1).T
+            inverse: Floats = whole * self.scale * self.scale[:, None]
+            return inverse
+        # dpotri wakes the threads of OpenBLAS even for a 5 × 5 matrix
         half, _ = dtrtri(self.lower, lower=1)
         half = np.tril(half) * self.scale
         result: Floats = half.T @ half
