@@ -6,6 +6,8 @@ Likelihood: what is θ̂, and how sure is it?
     `Censored` for the laws of scipy.stats, with `DistributionFit`; `Likelihood` for your own
     function, with `CustomFit`. `proportion` for a share and its interval. Fits answer
     with `Prediction` and `Margins`.
+    function, with `CustomFit`. `proportion` for a share and its interval. `L1`, `L2`, `ElasticNet`
+    and `Jeffreys` for a penalty, with `path` for many strengths at once (`RegularizationPath`).
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
     `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
@@ -28,6 +30,8 @@ from estkit.errors import (
 )
 from estkit.estimate import Estimate
 from estkit.likelihood import (
+    L1,
+    L2,
     BatchFit,
     Binomial,
     Censored,
@@ -36,22 +40,28 @@ from estkit.likelihood import (
     CustomFit,
     Distribution,
     DistributionFit,
+    ElasticNet,
     Gaussian,
+    Jeffreys,
     Joint,
     Likelihood,
     LikelihoodFit,
     Margins,
     Ordinal,
     Prediction,
+    RegularizationPath,
     Softmax,
     fit,
     fit_formula,
     fit_many,
+    path,
     proportion,
 )
 from estkit.montecarlo import Sample, Study, StudyResult, grid, vectorized
 
 __all__ = [
+    "L1",
+    "L2",
     "BatchFit",
     "Binomial",
     "Censored",
@@ -62,11 +72,13 @@ __all__ = [
     "DataError",
     "Distribution",
     "DistributionFit",
+    "ElasticNet",
     "Estimate",
     "EstkitError",
     "EstkitWarning",
     "FitError",
     "Gaussian",
+    "Jeffreys",
     "Joint",
     "Likelihood",
     "LikelihoodFit",
@@ -75,6 +87,7 @@ __all__ = [
     "Ordinal",
     "Prediction",
     "RankError",
+    "RegularizationPath",
     "Sample",
     "SeparationError",
     "Softmax",
@@ -87,6 +100,7 @@ __all__ = [
     "fit_formula",
     "fit_many",
     "grid",
+    "path",
     "proportion",
     "vectorized",
 ]

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from estkit.likelihood.path import RegularizationPath
     from estkit.likelihood.result import LikelihoodFit
     from estkit.montecarlo.result import StudyResult
 
+_NAMED = 10  # coefficients of a path that are told apart by color and name
 _SPREAD = 0.12  # how far apart the points of neighbouring estimators stand, of one step on the axis
 _NEUTRAL = {"bias": (0.0,), "relative_bias": (0.0,), "model_se_error": (0.0,)}
 
@@ -119,7 +121,8 @@ def plot_coefficients(fit: LikelihoodFit, *, level: float = 0.95, ax: Axes | Non
     """
     if not fit.converged:
         raise EstkitError(f"The fit has no answer to draw: {fit.reason}")
-    limits = fit.interval(level)
+    bare = fit.covariance_kind == "none"  # a penalty that leaves no standard errors
+    limits = np.column_stack([fit.params] * 2) if bare else fit.interval(level)
     terms = fit.terms * (len(fit.names) // len(fit.terms))
     kept = [i for i, term in enumerate(terms) if term != "intercept"]
     if not kept:
@@ -131,5 +134,60 @@ def plot_coefficients(fit: LikelihoodFit, *, level: float = 0.95, ax: Axes | Non
     ax.errorbar(middle, position, xerr=distance, fmt="o", capsize=3)
     ax.axvline(0.0, color="0.6", linewidth=1, zorder=0)
     ax.set_yticks(position, [fit.names[i] for i in kept])
-    ax.set_xlabel(f"coefficient with {100 * level:g}% interval")
+    ax.set_xlabel("coefficient" if bare else f"coefficient with {100 * level:g}% interval")
+    return ax
+
+
+def plot_path(path: RegularizationPath, *, ax: Axes | None = None) -> Axes:
+    """Draw the coefficients of a regularisation path against the strength, intercepts left out.
+
+    The strength falls from left to right; the number of coefficients that are not 0 stands above.
+    The ten that are largest in the end are named.
+
+    Parameters
+    ----------
+    path : RegularizationPath
+        The path.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure, reached by ``ax.figure``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn on.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> X = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 1.0], [4.0, 0.0]]
+    >>> ax = ek.path(ek.Gaussian(), X, [0.1, 1.2, 1.8, 3.1, 3.9]).plot()
+    >>> [line.get_label() for line in ax.get_lines()][:2]
+    ['x0', 'x1']
+    """
+    slopes = [j for j, name in enumerate(path.names) if name not in path.intercepts]
+    if not slopes:
+        raise EstkitError(
+            "The path has no coefficient but intercepts, so there is nothing to draw."
+        )
+    ax = _axes(ax)
+    params = np.where(path.converged[:, None], path.params, np.nan)[:, slopes]
+    last = np.abs(np.nan_to_num(params[-1]))
+    order = np.argsort(-last, kind="stable")
+    marker = "o" if len(path.strengths) == 1 else ""
+    for place, j in enumerate(order):
+        named = place < _NAMED and last[j] > 0
+        style = {"label": path.names[slopes[j]]} if named else {"color": "0.75", "linewidth": 0.8}
+        ax.plot(path.strengths, params[:, j], marker=marker, zorder=2 if named else 1, **style)
+    ax.axhline(0.0, color="0.6", linewidth=1, zorder=0)
+    ax.set_xscale("log")
+    ax.set_xlim(path.strengths[0] * 1.05, path.strengths[-1] / 1.05)
+    ax.set_xlabel("strength of the penalty")
+    ax.set_ylabel("coefficient")
+    shown = np.unique(np.linspace(0, len(path.strengths) - 1, 6).astype(int))
+    above = ax.secondary_xaxis("top")
+    above.set_xticks(path.strengths[shown], [str(path.n_nonzero[i]) for i in shown], minor=False)
+    above.minorticks_off()
+    above.set_xlabel("coefficients that are not 0")
+    if (last > 0).any():
+        ax.legend(frameon=False, fontsize="small")
     return ax

@@ -160,6 +160,31 @@ def test_it_is_drawn_where_one_says(draw: str) -> None:
     assert right.has_data()
 
 
+def test_a_path_shows_every_coefficient_but_intercepts_and_how_many_are_not_0() -> None:
+    y = X[:, 0] + RNG.normal(size=80)
+    path = ek.path(ek.Gaussian(), {"age": X[:, 0], "dose": X[:, 1]}, y, n_strengths=7)
+    ax = path.plot()
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    for j, name in enumerate(("age", "dose"), 1):
+        np.testing.assert_array_equal(lines[name].get_xdata(), path.strengths)
+        np.testing.assert_array_equal(lines[name].get_ydata(), path.params[:, j])
+    assert "intercept" not in lines
+    assert ax.get_xlim()[0] > ax.get_xlim()[1]  # the strength falls from left to right
+    (above,) = ax.child_axes
+    shown = [label.get_text() for label in above.get_xticklabels()]
+    assert shown[0] == "0"
+    assert shown[-1] == str(path.n_nonzero[-1])
+    with pytest.raises(ek.EstkitError, match="nothing to draw"):
+        ek.path(ek.Gaussian(), None, y, strengths=[1.0]).plot()
+
+
+def test_coefficients_without_errors_are_drawn_without_bars() -> None:
+    fit = ek.fit(ek.Binomial(penalty=ek.L1(2.0)), {"age": X[:, 0]}, X[:, 0] > 0)
+    ((points, ends),) = bars(fit.plot())
+    np.testing.assert_allclose(points[:, 0], fit.params[1:], rtol=SAME)
+    np.testing.assert_allclose(ends[:, :, 0], fit.params[1:][:, None].repeat(2, axis=1), rtol=SAME)
+
+
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
 def test_the_figure_can_be_written_without_a_screen(form: str) -> None:
     file = BytesIO()

@@ -15,6 +15,9 @@ from estkit.likelihood.gaussian import Gaussian
 from estkit.likelihood.joint import Joint
 from estkit.likelihood.margins import Margins
 from estkit.likelihood.ordinal import Ordinal
+from estkit.likelihood.path import RegularizationPath, path
+from estkit.likelihood.penalised_fit import PenalisedFit
+from estkit.likelihood.penalty import L1, L2, ElasticNet, Jeffreys
 from estkit.likelihood.prediction import Prediction
 from estkit.likelihood.proportion import proportion
 from estkit.likelihood.regression_fit import RegressionFit
@@ -22,6 +25,8 @@ from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.softmax import Softmax
 
 __all__ = [
+    "L1",
+    "L2",
     "BatchFit",
     "Binomial",
     "Censored",
@@ -30,17 +35,22 @@ __all__ = [
     "CustomFit",
     "Distribution",
     "DistributionFit",
+    "ElasticNet",
     "Gaussian",
+    "Jeffreys",
     "Joint",
     "Likelihood",
     "LikelihoodFit",
     "Margins",
     "Ordinal",
+    "PenalisedFit",
     "Prediction",
     "RegressionFit",
+    "RegularizationPath",
     "Softmax",
     "fit",
     "fit_formula",
     "fit_many",
+    "path",
     "proportion",
 ]

@@ -22,6 +22,8 @@ from estkit.likelihood.family import (
     Sums,
     log_factorial,
 )
+from estkit.likelihood.penalty import Penalty, check_penalty
+from estkit.likelihood.rowwise import BinomialRows
 from estkit.likelihood.weights import KINDS, Weights, hold_shares, read_totals, read_weights
 
 
@@ -40,6 +42,8 @@ class Binomial:
         The link function; see the notes.
     success : label, optional
         Which of two labels counts as success; needed unless y is 0/1 or bool.
+    penalty : L1, L2, ElasticNet or Jeffreys, optional
+        What the coefficients pay.
 
     Notes
     -----
@@ -84,8 +88,10 @@ class Binomial:
 
     link: str = "logit"
     success: Any = None
+    penalty: Penalty | None = None
 
     def __post_init__(self) -> None:
+        check_penalty(self.penalty)
         if self.link not in links.LINKS:
             known = ", ".join(repr(name) for name in links.LINKS)
             raise DataError(f"link must be one of {known}, got {self.link!r}.")
@@ -185,6 +191,10 @@ class Binomial:
             f"y has the labels {_listed(found)}; say which is the success, for example "
             f"Binomial(success={found[-1]!r})."
         )
+
+    def rowwise(self, response: Response) -> BinomialRows:
+        """Return the likelihood as a function of the linear predictors of the rows."""
+        return BinomialRows(self._link, response.values, response.weights)
 
     def predictors(self, response: Response) -> int:
         """Return 1."""

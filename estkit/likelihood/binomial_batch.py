@@ -84,8 +84,8 @@ def solve(
 
 
 def suits(family: object) -> TypeGuard[Binomial]:
-    """Return whether this file can solve a family: the logit link."""
-    return isinstance(family, Binomial) and family.link == "logit"
+    """Return whether this file can solve a family: the logit link, without a penalty."""
+    return isinstance(family, Binomial) and family.link == "logit" and family.penalty is None
 
 
 def redrawn(family: Binomial, values: Floats, response: Response) -> Responses:

@@ -68,6 +68,8 @@ def _notes(fit: LikelihoodFit) -> list[str]:
         totals += f" ({origin} {fit.constant:+.5g})"
     if fit.covariance_kind == "linearized":
         totals = f"pseudo-{totals}; standard errors linearized for sampling weights"
+    elif np.isnan(getattr(fit, "effective", 0.0)):  # sampling weights without standard errors
+        totals = f"pseudo-{totals}"
     else:
         totals += f", AIC {fit.aic:.5g}, BIC {fit.bic:.5g}"
     if fit.sigma is not None and fit.sigma.std_error is None:
@@ -75,15 +77,19 @@ def _notes(fit: LikelihoodFit) -> list[str]:
     elif fit.sigma is not None:
         value, error = with_error(fit.sigma.value, fit.sigma.std_error)
         totals += f"; sigma {value} ± {error}"
+    kkt = getattr(fit, "kkt", None)
     steps = "1 iteration" if measured.iterations == 1 else f"{measured.iterations} iterations"
     found = (
-        f"Converged in {steps}: Newton decrement {_small(measured.newton_decrement)}, relative "
-        f"gradient {_small(measured.relative_gradient)}, condition {measured.condition:.3g}."
+        f"Newton decrement {_small(measured.newton_decrement)}, relative gradient "
+        f"{_small(measured.relative_gradient)}, condition {measured.condition:.3g}"
     )
+    if kkt is not None:
+        found = f"KKT conditions hold to {_small(kkt)}"
+    certified = measured.iterations or np.isfinite(measured.condition)
     return [
         *fit.notes,
         totals,
-        found if measured.iterations or np.isfinite(measured.condition) else f"{fit.reason}.",
+        f"Converged in {steps}: {found}." if certified else f"{fit.reason}.",
         *fit._remarks(),
     ]
 

@@ -17,6 +17,7 @@ from estkit.likelihood.chunked_rows import read_in_chunks
 from estkit.likelihood.chunks import Chunks, is_dask
 from estkit.likelihood.family import Family
 from estkit.likelihood.model import Model, fit_model
+from estkit.likelihood.penalised import penalised
 from estkit.likelihood.regression import Regression
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.rows import Rows, place
@@ -135,7 +136,7 @@ def fit(
             )
         chunks = _chunks(family, X, y, weights, sampling_weights, analytic_weights, offset, groups)
         rows = read_in_chunks(family, chunks, intercept=intercept)
-        return fit_model(Regression(family, rows), start=start, errors=errors)
+        return fit_model(penalised(Regression(family, rows)), start=start, errors=errors)
     given = {"X": X, "y": y, "offset": offset, "groups": groups}
     given |= given_weights(family, weights, sampling_weights, analytic_weights)
     dropped = Dropped()
@@ -257,4 +258,4 @@ def gather(
     if groups is not None:
         codes = read_labels(groups, what="groups").codes
         data.check_rows("groups", len(codes), columns.rows)
-    return Regression(family, Rows(columns, response, placement, added, level, codes))
+    return penalised(Regression(family, Rows(columns, response, placement, added, level, codes)))

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError, SeparationError
 from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
+from estkit.likelihood.penalty import L1, L2, ElasticNet, Jeffreys, check_penalty
+from estkit.likelihood.rowwise import GaussianRows
 from estkit.likelihood.weights import KINDS, read_weights
 
 _NO_VARIANCE = 1e-28  # what rounding leaves of a plane through all responses of size 1
@@ -25,6 +27,11 @@ class Gaussian:
     The standard deviation is profiled out: `fit.sigma` is √(RSS / n), an `Estimate` with its own
     standard error, and it counts as a parameter in the AIC and BIC, as in R. ``params`` holds the
     coefficients. With ``analytic_weights`` w the variance of a row is σ² / w.
+
+    Parameters
+    ----------
+    penalty : L1, L2 or ElasticNet, optional
+        What the coefficients pay, against the log-likelihood at σ = 1: half the sum of squares.
 
     Notes
     -----
@@ -43,6 +50,16 @@ class Gaussian:
 
     weightings: ClassVar = tuple(KINDS)
     coefficients: ClassVar = "analytic weights"
+
+    penalty: L1 | L2 | ElasticNet | None = None
+
+    def __post_init__(self) -> None:
+        check_penalty(self.penalty)
+        if isinstance(self.penalty, Jeffreys):
+            raise DataError(
+                "Jeffreys' prior of a Gaussian does not depend on the coefficients, so it would "
+                "change nothing; leave it out."
+            )
 
     def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights; inside, y is near 0 (if an intercept takes that up) and near 1."""
@@ -69,6 +86,10 @@ class Gaussian:
             constant=0.5 * float(np.log(weights.values[counts]).sum()),
             precision=precision,
         )
+
+    def rowwise(self, response: Response) -> GaussianRows:
+        """Return the likelihood as a function of the means of the rows, at σ = 1."""
+        return GaussianRows(response.values, response.weights)
 
     def predictors(self, response: Response) -> int:
         """Return 1."""

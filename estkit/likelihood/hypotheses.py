@@ -118,7 +118,7 @@ class Hypotheses(Uncertainty):
         if isinstance(other, Uncertainty):
             return inference.compare_nested(self, other)
         named, found = self._constrained(other, value, "a likelihood-ratio test")
-        statistic = 2.0 * (self.loglik - found.loglik)
+        statistic = 2.0 * (self._height - found.loglik)
         return inference.chi_squared_test("Likelihood-ratio", named, statistic, found.constraints)
 
     def _constrained(

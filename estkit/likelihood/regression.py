@@ -208,17 +208,16 @@ class Regression(Model):
 
     def _near(self, close: float) -> Floats:
         if len(self.terms) > _WIDE:  # a Hessian of some rows costs more than gradients of all
-            squares = self.rows.squares()
             return newton.approach(
                 self.slope,
                 self.origin(),
-                squares / 4,
+                self.diagonal(),
                 close=0.1 * close,
                 max_iter=_GRADIENTS,
             )
         if not self.large:
             return self.origin()
-        some = replace(self, rows=self.rows.thinned(self.rows.count // 10))
+        some = self.thinned()
         start = some._near(_ROUGH)
         rough = newton.maximise(
             some.objective, start, precision=_ROUGH, max_iter=_EASY_STEPS, stand_in=some.stand_in
@@ -227,6 +226,14 @@ class Regression(Model):
             return start
         share = some.rows.observed() / self.rows.observed()
         return newton.approach(self.slope, rough.point, rough.information / share, close=close)
+
+    def thinned(self) -> Regression:
+        """Return the same model for a tenth of the rows."""
+        return replace(self, rows=self.rows.thinned(self.rows.count // 10))
+
+    def diagonal(self) -> Floats:
+        """Return a guess of the diagonal of the information."""
+        return self.rows.squares() / 4
 
     def read_start(self, start: Any) -> Floats:
         """Return the inside point of parameters for the columns as they were given."""

@@ -13,6 +13,7 @@ from estkit import data
 from estkit.categories import Coding
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import plain
+from estkit.likelihood import penalty
 from estkit.likelihood.delta import root_of
 from estkit.likelihood.family import Family, Floats, Response
 from estkit.likelihood.result import LikelihoodFit
@@ -221,6 +222,18 @@ class RegressionFit(LikelihoodFit):
     def _root(self, kind: str | None) -> Floats:
         result: Floats = self._matrix @ self._inside_root(kind)
         return result
+
+    def _options(self) -> dict[str, Any]:
+        options = super()._options()
+        given = getattr(self.family, "penalty", None)
+        return options if given is None else {**options, "penalty": penalty.to_plain(given)}
+
+    @classmethod
+    def _family(cls, stored: Mapping[str, Any]) -> Any:
+        options = dict(stored["options"])
+        if options.get("penalty") is not None:
+            options["penalty"] = penalty.from_plain(options["penalty"])
+        return super()._family({**stored, "options": options})
 
     def _own_plain(self) -> dict[str, Any]:
         return {

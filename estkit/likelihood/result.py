@@ -133,13 +133,13 @@ class LikelihoodFit(Hypotheses, Tabular):
     def aic(self) -> float:
         """Akaike's information criterion, 2 · parameters - 2 · log-likelihood."""
         self._need_likelihood("The AIC")
-        return 2.0 * self.n_params - 2.0 * self.loglik
+        return 2.0 * self._df - 2.0 * self.loglik
 
     @property
     def bic(self) -> float:
         """The Bayesian information criterion, log(n) · parameters - 2 · log-likelihood."""
         self._need_likelihood("The BIC")
-        return float(np.log(self.n_obs)) * self.n_params - 2.0 * self.loglik
+        return float(np.log(self.n_obs)) * self._df - 2.0 * self.loglik
 
     def predict(self, X: Any = None, *, offset: Any = None) -> Floats:
         """Return the expected outcome of rows; regressions have it.

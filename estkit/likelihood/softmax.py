@@ -22,6 +22,8 @@ from estkit.likelihood.family import (
     Sums,
     log_factorial,
 )
+from estkit.likelihood.penalty import Penalty, check_penalty
+from estkit.likelihood.rowwise import SoftmaxRows, counts_of
 from estkit.likelihood.weights import KINDS, Weights, read_totals, read_weights
 
 
@@ -40,7 +42,10 @@ class Softmax:
         in the order of a categorical.
     symmetric : bool
         Whether to report a coefficient for every outcome, measured from their mean, so that those
-        of a term sum to 0, instead of against a reference. The fit is the same.
+        of a term sum to 0, instead of against a reference. The fit is the same, unless it is
+        penalised: then these coefficients pay, and under `L1` they need not sum to 0.
+    penalty : L1, L2, ElasticNet or Jeffreys, optional
+        What the coefficients pay.
 
     Notes
     -----
@@ -64,8 +69,10 @@ class Softmax:
 
     reference: Any = None
     symmetric: bool = False
+    penalty: Penalty | None = None
 
     def __post_init__(self) -> None:
+        check_penalty(self.penalty)
         if self.symmetric and self.reference is not None:
             raise DataError("The symmetric form has no reference; pass one of the two.")
 
@@ -119,6 +126,11 @@ class Softmax:
             raise DataError(f"reference={self.reference!r} is not an outcome of y: {shown}.")
         first = list(outcomes).index(self.reference)
         return [first, *(k for k in range(len(outcomes)) if k != first)]
+
+    def rowwise(self, response: Response) -> SoftmaxRows:
+        """Return the likelihood as a function of the linear predictors of the rows."""
+        counts = counts_of(response.values, response.weights, len(response.outcomes))
+        return SoftmaxRows(counts, self.symmetric)
 
     def predictors(self, response: Response) -> int:
         """Return the number of outcomes other than the reference."""

@@ -15,6 +15,7 @@ from estkit.likelihood.joint_fit import JointFit
 from estkit.likelihood.matched_fit import MatchedFit
 from estkit.likelihood.newton import Certificate
 from estkit.likelihood.ordered import OrdinalFit
+from estkit.likelihood.penalised_fit import PenalisedFit
 from estkit.likelihood.regression_fit import RegressionFit
 from estkit.likelihood.result import LikelihoodFit, sigma_estimate
 from estkit.likelihood.uncertainty import frozen
@@ -26,7 +27,15 @@ _KEYS = (
 # A kind of result has `_own_plain` and `_own_fields` for what it holds beside the common fields.
 _KINDS: dict[str, type[LikelihoodFit]] = {
     kind.__name__: kind
-    for kind in (RegressionFit, OrdinalFit, MatchedFit, JointFit, DistributionFit, CustomFit)
+    for kind in (
+        RegressionFit,
+        PenalisedFit,
+        OrdinalFit,
+        MatchedFit,
+        JointFit,
+        DistributionFit,
+        CustomFit,
+    )
 }
 _FORMAT = {"format": "estkit.LikelihoodFit", "version": 1}
 
@@ -81,7 +90,7 @@ def from_plain(stored: Any) -> LikelihoodFit:
     lacking = [name for name in _KEYS if name not in stored]
     if lacking:
         raise DataError(f"Expected a dict that `to_dict` wrote; it lacks {lacking}.")
-    sigma, pseudo = stored["sigma"], stored["covariance_kind"] == "linearized"
+    sigma, pseudo = stored["sigma"], stored["covariance_kind"] in ("linearized", "none")
     return kind(
         family=kind._family(stored),
         names=tuple(stored["names"]),

@@ -174,7 +174,7 @@ class Uncertainty:
         self._need_likelihood("A profile interval")
         model = self._training("a profile interval")
         covariance = self._spread**2 * self._inverse
-        return profile_limits(model, self._point, self.loglik, covariance, level)
+        return profile_limits(model, self._point, self._height, covariance, level)
 
     def _wald_limits(self, errors: Floats, level: float) -> Floats:
         return inference.wald_interval(self.params, errors, level)
@@ -186,6 +186,16 @@ class Uncertainty:
         if kind is None or kind == self.covariance_kind:
             return self.std_errors
         return self._carried_out(kind)[1]
+
+    @property
+    def _height(self) -> float:
+        """The maximum that profiles and constrained fits are compared with."""
+        return self.loglik
+
+    @property
+    def _df(self) -> float:
+        """How many parameters the AIC and BIC count."""
+        return self.n_params
 
     @property
     def _spread(self) -> float:
