@@ -64,6 +64,7 @@ __all__ = [
     "L2",
     "BatchFit",
     "Binomial",
+    "BinomialClassifier",
     "Censored",
     "Chunks",
     "ConditionalLogit",
@@ -91,6 +92,7 @@ __all__ = [
     "Sample",
     "SeparationError",
     "Softmax",
+    "SoftmaxClassifier",
     "Study",
     "StudyError",
     "StudyInterrupted",
@@ -107,8 +109,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name in ("BinomialClassifier", "SoftmaxClassifier"):  # they need scikit-learn
+        from estkit.likelihood import classifiers
+
+        return getattr(classifiers, name)
     if name == "__version__":  # read when asked for: the metadata take longer than numpy's import
         from importlib.metadata import version
 
         return version("estkit")
     raise AttributeError(f"module 'estkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
