@@ -5,9 +5,8 @@ Likelihood: what is θ̂, and how sure is it?
     `Gaussian`, `Joint`; they answer with `LikelihoodFit` and `BatchFit`. `Distribution` and
     `Censored` for the laws of scipy.stats, with `DistributionFit`; `Likelihood` for your own
     function, with `CustomFit`. `proportion` for a share and its interval. Fits answer
-    with `Prediction` and `Margins`.
-    function, with `CustomFit`. `proportion` for a share and its interval. `L1`, `L2`, `ElasticNet`
-    and `Jeffreys` for a penalty, with `path` for many strengths at once (`RegularizationPath`).
+    with `Prediction`, `Margins` and `Profile`. `L1`, `L2`, `ElasticNet` and `Jeffreys` for a
+    penalty, with `path` for many strengths at once (`RegularizationPath`).
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
     `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
@@ -49,6 +48,7 @@ from estkit.likelihood import (
     Margins,
     Ordinal,
     Prediction,
+    Profile,
     RegularizationPath,
     Softmax,
     fit,
@@ -87,6 +87,7 @@ __all__ = [
     "MissingExtraError",
     "Ordinal",
     "Prediction",
+    "Profile",
     "RankError",
     "RegularizationPath",
     "Sample",

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit.errors import DataError, EstkitError, MissingExtraError
+from estkit.estimate import normal_quantile
 from estkit.montecarlo.measures import MEASURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from estkit.likelihood.curve import Profile
     from estkit.likelihood.path import RegularizationPath
     from estkit.likelihood.result import LikelihoodFit
     from estkit.montecarlo.result import StudyResult
@@ -190,4 +192,47 @@ def plot_path(path: RegularizationPath, *, ax: Axes | None = None) -> Axes:
     above.set_xlabel("coefficients that are not 0")
     if (last > 0).any():
         ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def plot_profile(profile: Profile, *, ax: Axes | None = None) -> Axes:
+    """Draw the profile log-likelihood of a parameter, its levels and its limits.
+
+    Where a side never falls to a level, the log-likelihood that it tends to is drawn, too.
+
+    Parameters
+    ----------
+    profile : Profile
+        The curve.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure, reached by ``ax.figure``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn on.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> fit = ek.fit(ek.Binomial(), {"dose": [1, 2, 3, 4]}, [0, 1, 0, 1])
+    >>> fit.profile("dose").plot().get_xlabel()
+    'dose'
+    """
+    ax = _axes(ax)
+    ax.plot(profile.values, profile.loglik - profile.maximum, color="C0")
+    ax.plot([profile.estimate], [0.0], "o", color="C0")
+    for level, pair in zip(profile.levels, profile.limits, strict=True):
+        fall = -0.5 * normal_quantile(level) ** 2
+        ax.axhline(fall, color="0.6", linewidth=1, zorder=0)
+        ax.annotate(f"{100 * level:g}%", (1.0, fall), xycoords=("axes fraction", "data"),
+                    ha="right", va="bottom", color="0.4")  # fmt: skip
+        finite = pair[np.isfinite(pair)]
+        ax.vlines(finite, fall, 0.0, color="0.6", linewidth=1, linestyle=":", zorder=0)
+    for asymptote in profile.asymptotes[np.isfinite(profile.asymptotes)]:
+        ax.axhline(asymptote - profile.maximum, color="C1", linestyle="--", label="asymptote")
+    ax.set_xlabel(profile.name)
+    ax.set_ylabel("profile log-likelihood, from its maximum")
+    if np.isfinite(profile.asymptotes).any():
+        ax.legend(frameon=False, loc="lower center")
     return ax

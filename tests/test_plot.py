@@ -221,3 +221,33 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ek.MissingExtraError, match=r"matplotlib.*estkit\[plot\]"):
         fit.plot()
+
+
+# --- profiles ---
+
+
+def test_a_profile_is_drawn_with_its_levels_limits_and_estimate() -> None:
+    curve = binomial().profile("age", points=12)
+    ax = curve.plot()
+    line, point = ax.lines[0], ax.lines[1]
+    np.testing.assert_allclose(line.get_xdata(), curve.values, rtol=SAME)
+    np.testing.assert_allclose(line.get_ydata(), curve.loglik - curve.maximum, rtol=SAME)
+    assert list(point.get_xdata()) == [curve.estimate]
+    assert texts(ax.texts) == ["90%", "95%", "99%"]
+    drawn = sorted(seg[0][0] for c in ax.collections for seg in c.get_segments())
+    np.testing.assert_allclose(drawn, np.sort(curve.limits.ravel()), rtol=SAME)
+    assert ax.get_xlabel() == "age"
+
+
+def test_the_asymptote_of_a_profile_is_drawn() -> None:
+    t, y = np.array([1.0, 2.0, 4.0, 8.0]), np.array([0.9, 1.05, 1.02, 0.98])
+    model = ek.Likelihood(
+        lambda params, t, y: -0.5 * ((y - 1 + np.exp(-params.rate * t)) / 0.1) ** 2,
+        {"rate": 2.0},
+        bounds={"rate": (0, None)},
+    )
+    curve = ek.fit(model, t, y).profile("rate")
+    ax = curve.plot()
+    (dashed,) = [line for line in ax.lines if line.get_label() == "asymptote"]
+    assert dashed.get_ydata()[0] == curve.asymptotes[1] - curve.maximum
+    assert ax.get_legend() is not None

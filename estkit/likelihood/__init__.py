@@ -5,6 +5,7 @@ from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.censoring import Censored
 from estkit.likelihood.chunks import Chunks
 from estkit.likelihood.conditional import ConditionalLogit
+from estkit.likelihood.curve import Profile
 from estkit.likelihood.custom import Likelihood
 from estkit.likelihood.custom_fit import CustomFit
 from estkit.likelihood.distribution import Distribution
@@ -45,6 +46,7 @@ __all__ = [
     "Ordinal",
     "PenalisedFit",
     "Prediction",
+    "Profile",
     "RegressionFit",
     "RegularizationPath",
     "Softmax",

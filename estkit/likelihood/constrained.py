@@ -118,7 +118,7 @@ def _highest(model: Model, plane: Plane) -> tuple[Floats, Floats | None]:
         return None if whole is None else free.T @ whole @ free
 
     def maximise(begin: Floats, steps: int) -> newton.Optimum:
-        return newton.maximise(objective, begin, max_iter=steps, stand_in=stand_in)
+        return newton.maximise(objective, begin, max_iter=steps, stand_in=stand_in, certify=False)
 
     optimum = maximise(np.zeros(free.shape[1]), _STEPS)
     if not optimum.converged and model.bounds is not None:

@@ -210,7 +210,14 @@ class DistributionFit(LikelihoodFit):
         return axes
 
     def interval(
-        self, level: float = 0.95, method: str = "wald", *, kind: str | None = None
+        self,
+        level: float = 0.95,
+        method: str = "wald",
+        *,
+        kind: str | None = None,
+        replicates: int = 1000,
+        rng: Any = None,
+        n_jobs: int | None = None,
     ) -> Floats:
         """Return confidence limits of shape (k, 2), lower and upper.
 
@@ -230,7 +237,9 @@ class DistributionFit(LikelihoodFit):
             limits = self._model.limits(self._point, level)
             if limits is not None:
                 return np.asarray(limits)
-        return super().interval(level, method, kind=kind)
+        return super().interval(
+            level, method, kind=kind, replicates=replicates, rng=rng, n_jobs=n_jobs
+        )
 
     def likelihood_ratio(
         self, other: Uncertainty | Sequence[str] | None = None, *, value: Any = 0.0

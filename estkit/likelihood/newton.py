@@ -83,6 +83,7 @@ def maximise(
     settled: Callable[[Floats], bool] = lambda step: True,
     slope: Slope | None = None,
     stand_in: Callable[[Floats], Floats | None] = lambda point: None,
+    certify: bool = True,
 ) -> Optimum:
     """Maximise a function from its value, gradient and negative Hessian.
 
@@ -106,6 +107,8 @@ def maximise(
     stand_in : callable, optional
         Takes a point where the negative Hessian is not positive definite, and returns a matrix that
         is and that gives the direction of the step in its place. No maximum is found there.
+    certify : bool
+        Whether the inverse information and the condition are wanted; they cost as much as a step.
     max_iter : int
         The number of steps after which to give up, with ``converged=False`` and a reason.
 
@@ -123,7 +126,7 @@ def maximise(
     previous = np.inf
     iteration = 0
     while True:
-        here = _Here(point, value, gradient, information, iteration)
+        here = _Here(point, value, gradient, information, iteration, certify)
         factor = _factor(information) if np.isfinite(value) else None
         convex = factor is None and np.isfinite(value)
         if convex:
@@ -306,6 +309,7 @@ class _Here(NamedTuple):
     gradient: Floats
     information: Floats
     iteration: int
+    certify: bool = True
 
     def decrement(self, factor: _Factor) -> float:
         """Return the distance to the maximum in standard errors."""
@@ -322,9 +326,10 @@ class _Here(NamedTuple):
         inverse = np.full_like(self.information, np.nan)
         decrement = condition = math.inf
         if factor is not None:
-            step, inverse = factor.solve(self.gradient), factor.inverse()
+            step = factor.solve(self.gradient)
             decrement = _length(self.gradient, step)
-            condition = factor.condition(self.information)
+            if self.certify:
+                inverse, condition = factor.inverse(), factor.condition(self.information)
         measured = Certificate(relative, decrement, condition, self.iteration, reason)
         # the step is known, and shorter than the precision: taking it costs nothing
         point = self.point + step if converged else self.point

@@ -44,17 +44,26 @@ def profile_limits(
     level : float
         The confidence level.
     """
-    limits = np.empty((len(model.names), 2))
-    for j in range(len(limits)):
-        row, outward, _ = model.coordinate(j)
-        error = math.sqrt(float(row @ covariance @ row))
-        direction = covariance @ row / error**2  # of the profile, as its parameter grows
-        ends = []
-        for sign in (-1.0, 1.0):
-            distance = _distance(model, row, point, direction, loglik, sign, error, level)
-            ends.append(outward(float(row @ point) + sign * distance))
-        limits[j] = sorted(ends)  # a falling transform swaps them
-    return limits
+    return np.array(
+        [
+            limits_of(model, point, loglik, covariance, level, index)
+            for index in range(len(model.names))
+        ]
+    ).reshape(-1, 2)
+
+
+def limits_of(
+    model: Model, point: Floats, loglik: float, covariance: Floats, level: float, index: int
+) -> list[float]:
+    """Return the lower and upper limit of one outside parameter."""
+    row, outward, _ = model.coordinate(index)
+    error = math.sqrt(float(row @ covariance @ row))
+    direction = covariance @ row / error**2  # of the profile, as its parameter grows
+    ends = []
+    for sign in (-1.0, 1.0):
+        distance = _distance(model, row, point, direction, loglik, sign, error, level)
+        ends.append(outward(float(row @ point) + sign * distance))
+    return sorted(ends)  # a falling transform swaps them
 
 
 def _distance(
@@ -88,11 +97,11 @@ def _distance(
         if above < math.inf and above - below <= _EDGE * above:
             return below  # the region of the parameters ends before the fall
         start = found.point
-        distance = _next(distance, fall, _slope(found, contrast, sign), wanted, below, above)
+        distance = _next(distance, fall, slope_of(found, contrast, sign), wanted, below, above)
     raise ConvergenceError("A profile limit was not found; ask for the Wald interval instead.")
 
 
-def _slope(found: Constrained, contrast: Floats, sign: float) -> float:
+def slope_of(found: Constrained, contrast: Floats, sign: float) -> float:
     """Return how fast the profile log-likelihood falls with the distance."""
     return -sign * float(found.score @ contrast) / float(contrast @ contrast)
 

