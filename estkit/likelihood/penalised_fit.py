@@ -135,7 +135,14 @@ class PenalisedFit(RegressionFit):
         return loglik
 
     def interval(
-        self, level: float = 0.95, method: str = "wald", *, kind: str | None = None
+        self,
+        level: float = 0.95,
+        method: str = "wald",
+        *,
+        kind: str | None = None,
+        replicates: int = 1000,
+        rng: Any = None,
+        n_jobs: int | None = None,
     ) -> Floats:
         """Return confidence limits of shape (k, 2), lower and upper.
 
@@ -145,15 +152,27 @@ class PenalisedFit(RegressionFit):
         Raises
         ------
         EstkitError
-            Under L1 and the elastic net; and for a profile under L2.
+            Under L1 and the elastic net; and for a profile or a bootstrap under L2.
         """
         self._need_errors("interval")
-        if method == "profile" and not self._prior:
+        if method == "bootstrap" and not self._prior:
+            raise EstkitError(
+                "Under L2 a bootstrap repeats the bias towards 0, and its quantiles hold it twice; "
+                "ask for method='wald', which leaves out the bias, or fit without."
+            )
+        if method == "profile":
+            self._need_profile()
+        return super().interval(
+            level, method, kind=kind, replicates=replicates, rng=rng, n_jobs=n_jobs
+        )
+
+    def _need_profile(self) -> None:
+        self._need_errors("profile")
+        if not self._prior:
             raise EstkitError(
                 "Under L2 the likelihood is not at its maximum, so its profile gives no confidence "
                 "interval; ask for method='wald', which leaves out the bias, or fit without."
             )
-        return super().interval(level, method, kind=kind)
 
     def wald_test(
         self, terms: Sequence[str] | None = None, *, value: Any = 0.0, kind: str | None = None

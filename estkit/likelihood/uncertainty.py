@@ -239,7 +239,7 @@ class Uncertainty:
         for level in levels:
             check_level(level)
         self._usable()
-        self._need_likelihood("A profile")
+        self._need_profile()
         model = self._training("a profile")
         if name not in self.names:
             raise DataError(f"{name!r} is not a parameter; they are {', '.join(self.names)}.")
@@ -252,13 +252,16 @@ class Uncertainty:
         return profile_of(
             model,
             self._point,
-            self.loglik,
+            self._height,
             covariance,
             self.names.index(name),
             points=points,
             reach=reach,
             levels=tuple(levels),
         )
+
+    def _need_profile(self) -> None:
+        self._need_likelihood("A profile")
 
     def _wald_limits(self, errors: Floats, level: float) -> Floats:
         return inference.wald_interval(self.params, errors, level)

@@ -49,7 +49,7 @@ def test_every_point_has_the_likelihood_of_the_constrained_fit(name: str) -> Non
         test = BINOMIAL.likelihood_ratio([name], value=value)
         assert test.statistic == pytest.approx(root**2, abs=1e-8)
     assert np.abs(curve.root).max() == pytest.approx(2.0, abs=0.05)
-    steps = np.diff(curve.root)
+    steps = np.diff(curve.root)[1:-1]  # the last one ends at the reach
     assert (np.abs(steps / steps.mean() - 1) < EVEN).all()
     place = BINOMIAL.names.index(name)
     assert curve.estimate == BINOMIAL.params[place]
@@ -140,3 +140,15 @@ def test_replicates_without_an_estimate_are_counted() -> None:
 def test_too_few_replicates_are_refused() -> None:
     with pytest.raises(ek.DataError, match="200 or more"):
         BINOMIAL.interval(method="bootstrap", replicates=100)
+
+
+def test_a_prior_is_part_of_the_profile_and_other_penalties_have_none() -> None:
+    fit = ek.fit(ek.Binomial(penalty=ek.Jeffreys()), X, HIT)
+    curve = fit.profile("x0", levels=[0.95])
+    np.testing.assert_allclose(curve.limits[0], fit.interval(method="profile")[1], rtol=LIMITS)
+    assert curve.loglik.max() <= curve.maximum + 1e-9
+    for penalty in (ek.L2(1.0), ek.L1(1.0)):
+        with pytest.raises(ek.EstkitError, match="no"):
+            ek.fit(ek.Binomial(penalty=penalty), X, HIT).profile("x0")
+        with pytest.raises(ek.EstkitError, match=r"bias|no interval"):
+            ek.fit(ek.Binomial(penalty=penalty), X, HIT).interval(method="bootstrap", rng=1)
