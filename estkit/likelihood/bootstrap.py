@@ -17,12 +17,14 @@ from estkit.montecarlo import Study, vectorized
 if TYPE_CHECKING:
     from estkit.likelihood.batch import BatchFit
     from estkit.likelihood.result import LikelihoodFit
+    from estkit.likelihood.simulation import Simulation
+    from estkit.likelihood.uncertainty import Uncertainty
 
 
 _IN_TAIL = 5  # estimates beyond a limit; fewer say too little of where it is
 
 
-def study_of(fit: LikelihoodFit) -> Study:
+def study_of(fit: Uncertainty) -> Study:
     """Return the study that draws data from `fit` and fits them again."""
     model = fit._training("bootstrap")
     point, sigma = fit._point, None if fit.sigma is None else fit.sigma.value
@@ -44,7 +46,7 @@ def study_of(fit: LikelihoodFit) -> Study:
 
 
 def percentile_limits(
-    fit: LikelihoodFit, level: float, replicates: int, rng: Any, n_jobs: int | None
+    fit: Simulation, level: float, replicates: int, rng: Any, n_jobs: int | None
 ) -> Floats:
     """Return limits of shape (k, 2): quantiles of estimates drawn where the truth is the fit.
 
