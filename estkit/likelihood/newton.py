@@ -29,7 +29,7 @@ CLOSE = 1e-5
 _HALVINGS = 40
 _LARGE = 200  # from so many parameters on, the condition is estimated
 _FEW_HALVINGS = 6
-_MEMORY = 10
+_MEMORY = 30
 
 
 @dataclass(frozen=True)

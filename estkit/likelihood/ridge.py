@@ -58,9 +58,16 @@ class Ridge(Regression):
         price: Floats = np.kron(outcomes, whole) * (self.part / response.precision)
         return price
 
+    def priced(self, values: Floats) -> Floats:
+        """Return ``values @ S``, without the products when S is a diagonal."""
+        if self.rows.placement.mix is None and self.family.mixing(self.rows.response) is None:
+            return values * self.price.diagonal()
+        result: Floats = values @ self.price
+        return result
+
     def total(self, point: Floats, *, curvature: bool = True) -> Sums:
         """Return the sums over all rows, less the penalty."""
-        sums, slope = super().total(point, curvature=curvature), self.price @ point
+        sums, slope = super().total(point, curvature=curvature), self.priced(point)
         information = None if sums.information is None else sums.information + self.price
         return Sums(sums.loglik - 0.5 * float(point @ slope), sums.gradient - slope, information)
 
@@ -113,10 +120,10 @@ class Ridge(Regression):
 
     def result(self, optimum: newton.Optimum) -> PenalisedFit:
         """Return the fit, with the errors of the penalised estimator."""
-        paid = 0.5 * float(optimum.point @ self.price @ optimum.point)
+        paid = 0.5 * float(optimum.point @ self.priced(optimum.point))
         fields = concluded(self, optimum, paid) | self._form(optimum.point)
         inverse = optimum.inverse
-        moved = inverse @ self.price  # what the penalty takes from the information
+        moved = self.priced(inverse)  # what the penalty takes from the information
         effective = len(moved) - float(np.trace(moved))
         if kind_of(self) == "observed":
             middle = inverse - moved @ inverse

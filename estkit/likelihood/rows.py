@@ -286,11 +286,24 @@ class Rows:
         """Return a block: its design in float64, and its part of everything else."""
         response = self.response
         return Block(
-            self.placement.columns(data.rows_of(self.columns.values, part)),
+            self._design(part),
             response.values[part],
             None if response.weights is None else response.weights[part],
             None if self.offset is None else self.offset[part],
         )
+
+    def _design(self, part: slice) -> Design:
+        if not self.sparse:
+            return self.placement.columns(self.columns.values[part])
+        held = self._sparse_designs.get(part.start)
+        if held is None:  # a view; to make one costs as much as a product with it
+            held = self.placement.columns(data.rows_of(self.columns.values, part))
+            self._sparse_designs[part.start] = held
+        return held
+
+    @cached_property
+    def _sparse_designs(self) -> dict[int, Design]:
+        return {}
 
     @cached_property
     def _parts(self) -> list[slice]:
@@ -336,10 +349,11 @@ class Rows:
             return family.evaluate(params, self._only_block, curvature=curvature)
         numbers = self.columns.rows * self.size
         threads = parallel.cores() if numbers >= _NUMBERS_WORTH_THREADS else 1
-        tasks = range(0, len(self._parts), _BLOCKS_PER_TASK)  # fixed, so the sum is, too
+        together = 1 if self.sparse else _BLOCKS_PER_TASK
+        tasks = range(0, len(self._parts), together)  # fixed, so the sum is, too
 
         def part_sum(first: int) -> Sums:
-            parts = self._parts[first : first + _BLOCKS_PER_TASK]
+            parts = self._parts[first : first + together]
             return add_up(
                 family.evaluate(params, self.block(part), curvature=curvature) for part in parts
             )
