@@ -167,9 +167,12 @@ class ChunkedRows(Rows):
 
     def pieces(self, function: Callable[[Rows], T]) -> Iterator[T]:
         """Yield ``function(rows)`` for each piece."""
-        yield from self.chunks.map(
-            lambda chunk: function(self.rows_of(check(self.family, chunk, self.survey.coding)))
-        )
+
+        def of_chunk(chunk: Chunk) -> tuple[int, T]:
+            rows = self.rows_of(check(self.family, chunk, self.survey.coding))
+            return rows.count, function(rows)
+
+        yield from self.chunks.map_again(of_chunk, self.count)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks, in order."""
@@ -183,10 +186,8 @@ class ChunkedRows(Rows):
 
     def expected(self, family: Family, params: Floats) -> Floats:
         """Return the expected information summed over all rows."""
-        information = np.zeros((len(params), len(params)))
-        for part in self.pieces(lambda rows: rows.expected(family, params)):
-            information += part
-        return information
+        nothing = np.zeros((len(params), len(params)))
+        return sum(self.pieces(lambda rows: rows.expected(family, params)), nothing)
 
     def total(self, family: Family, params: Floats, *, curvature: bool = True) -> Sums:
         """Return the log-likelihood and its derivatives summed over all rows."""
@@ -194,10 +195,7 @@ class ChunkedRows(Rows):
 
     def squares(self) -> Floats:
         """Return the sums of the squared entries of the design, for every parameter."""
-        sums = np.zeros(self.size)
-        for part in self.pieces(lambda rows: rows.squares()):
-            sums += part
-        return sums
+        return sum(self.pieces(lambda rows: rows.squares()), np.zeros(self.size))
 
     def observed(self) -> float:
         """Return the number of observations that the sums run over."""

@@ -162,6 +162,21 @@ class Chunks:
                 if answer is not None:
                     yield answer
 
+    def map_again(self, function: Callable[[Chunk], tuple[int, T]], rows: int) -> Iterator[T]:
+        """Yield answers to pieces that held `rows` rows when they were first read.
+
+        The function returns the number of rows of its piece beside the answer.
+        """
+        left = rows
+        for seen, answer in self.map(function):
+            left -= seen
+            yield answer
+        if left:
+            raise DataError(
+                f"The source gave {rows} rows when it was first read and {rows - left} later; a "
+                f"function must return the same pieces on every call."
+            )
+
     def __reduce__(self) -> Any:
         """Travel without the source: a worker is given its piece."""
         return _without_source, (self.y, self.weights, self.offset, self.columns)

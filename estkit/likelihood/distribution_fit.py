@@ -261,6 +261,15 @@ class DistributionFit(LikelihoodFit):
                 return inference.compare_nested(large, small._of(family))
         return super().likelihood_ratio(other, value=value)
 
+    @property
+    def _baseline(self) -> tuple[str, ...]:
+        """The parameters that cannot be 0, or not all at once."""
+        if self._name == "multinomial":
+            return self.names
+        ranges = {p.name: (p.lower, p.upper) for p in self._law.parameters}
+        possible = [n == "loc" or ranges[n][0] < 0.0 < ranges[n][1] for n in self.names]
+        return tuple(n for n, p in zip(self.names, possible, strict=True) if not p)
+
     def _held(self) -> Mapping[str, float]:
         law = self._law
         pairs = zip(law.names, law.settle(self.family.fixed), strict=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from estkit.likelihood.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     from estkit.likelihood.constrained import Constrained
+    from estkit.likelihood.model import Coordinate
 
 
 class Hypotheses(Uncertainty):
@@ -131,11 +133,28 @@ class Hypotheses(Uncertainty):
         chosen, difference, named = self._hypothesis(terms, value)
         coordinates = [model.coordinate(j) for j in chosen]
         wanted_values = self.params[chosen] - difference
-        target = [c.inward(float(v)) for c, v in zip(coordinates, wanted_values, strict=True)]
+        inner = zip(chosen, coordinates, wanted_values, strict=True)
+        target = [self._inward(j, coordinate, float(v)) for j, coordinate, v in inner]
         matrix = np.array([coordinate.row for coordinate in coordinates])
         return named, maximise_under(model, matrix, np.array(target), self._point)
 
+    def _inward(self, index: int, coordinate: Coordinate, value: float) -> float:
+        """Return a value of a parameter as it is inside."""
+        inside = coordinate.inward(value)
+        if not math.isfinite(inside):
+            raise DataError(
+                f"{self.names[index]} = {value:g} is not strictly within the range of "
+                f"{self.names[index]}, so no model has it; pass another value= (or name other "
+                f"parameters)."
+            )
+        return inside
+
     def _chosen(self, terms: Sequence[str] | None) -> list[int]:
+        if isinstance(terms, Mapping):
+            raise DataError(
+                f"terms must be names, got a mapping; write {list(terms)}, value="
+                f"{list(terms.values())}."
+            )
         of_term = list(self.terms) * (len(self.names) // len(self.terms))
         if terms is None:
             terms = [term for term in self.terms if term not in self._baseline]

@@ -248,6 +248,14 @@ def test_what_is_wrong_with_a_piece_is_said(case: str) -> None:
         ek.fit(ek.Binomial(), ek.Chunks(source))
 
 
+def test_a_source_that_loses_rows_between_readings_is_refused() -> None:
+    X, rng = data()
+    whole, calls = list(pieces(X, rng.random(ROWS) < 0.4)), iter(range(100))
+    source = ek.Chunks(lambda: iter(whole if next(calls) < 3 else whole[:-1]))
+    with pytest.raises(ek.DataError, match=f"gave {ROWS} rows when it was first read"):
+        ek.fit(ek.Binomial(), source)
+
+
 def test_what_chunks_cannot_have_is_refused() -> None:
     chunks = ek.Chunks([([1.0, 2.0, 3.0], [0, 1, 0])])
     with pytest.raises(ek.DataError, match=r"y=\.\.\."):

@@ -305,3 +305,31 @@ def test_numeric_laws_of_counts(law: str, fixed: Any, args: Any) -> None:
     assert 0.0 <= fit.loglik - dist(*args).logpmf(x).sum() < 6.0
     true = np.array(args[len(fixed or ()) :])
     assert (np.abs(fit.params - true) < 4.0 * fit.std_errors).all()
+
+
+# --- hypotheses that no law of the family fulfils ---
+
+
+@pytest.mark.parametrize("test", ["likelihood_ratio", "score_test"])
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_a_value_outside_the_range_of_a_parameter_is_refused(test: str, value: float) -> None:
+    fit = ek.fit(ek.Distribution("gamma"), SKEWED)
+    with pytest.raises(ek.DataError, match=f"a = {value:g} is not strictly within"):
+        getattr(fit, test)(["a"], value=value)
+
+
+@pytest.mark.parametrize("test", ["likelihood_ratio", "score_test", "wald_test"])
+def test_parameters_that_cannot_be_0_are_not_tested_for_it_unasked(test: str) -> None:
+    with pytest.raises(ek.DataError, match="terms must name"):
+        getattr(ek.fit(ek.Distribution("gamma"), SKEWED), test)()
+    with pytest.raises(ek.DataError, match="terms must name"):
+        getattr(ek.fit(ek.Distribution("multinomial"), [[1, 2, 3], [3, 2, 1]]), test)()
+    assert "loc = 0" in str(getattr(ek.fit(ek.Distribution("norm"), SKEWED), test)())
+
+
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_squares_that_leave_the_range_of_numbers_do_no_harm(unit: float) -> None:
+    fit = ek.fit(ek.Distribution("norm"), SKEWED * unit)
+    small = ek.fit(ek.Distribution("norm"), SKEWED)
+    np.testing.assert_allclose(fit.params / unit, small.params, rtol=LOGLIK)
+    assert fit.loglik == pytest.approx(small.loglik - 200 * math.log(unit), rel=LOGLIK)

@@ -192,3 +192,9 @@ def test_the_claimed_coverage_is_reached() -> None:
     # the variance has divisor n, so z stands for t on 46 degrees of freedom times √(46/50)
     exact = 1 - 2 * stats.t.sf(quantile(0.95) * np.sqrt(46 / 50), 46)
     assert hits / 1000 == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 1000))
+
+
+@pytest.mark.parametrize("test", ["wald_test", "score_test", "likelihood_ratio"])
+def test_a_mapping_of_hypotheses_is_not_read_as_names_alone(test: str) -> None:
+    with pytest.raises(ek.DataError, match=r"write \['x0'\], value=\[0.5\]"):
+        getattr(FITS["binomial"], test)({"x0": 0.5})

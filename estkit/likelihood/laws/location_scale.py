@@ -37,11 +37,11 @@ class Normal:
         near = mean_of(x, origin, weights, n)
 
         def moments(values: Floats) -> tuple[Floats, Floats]:
-            apart = values - near
+            apart = (values - near) / unit
             return apart, apart * apart
 
         first, second = (total / n for total in sums_of(moments, x, origin, weights))
-        mean, variance = (near + first) / unit, (second - first * first) / unit**2
+        mean, variance = near / unit + first, second - first * first
         return cls(mean, variance, n, -0.5 * n * _LOG_2PI, float(x[0]))
 
     def total(self, point: Floats) -> Sums:
