@@ -19,6 +19,7 @@ from estkit.estimate import Estimate
 from estkit.likelihood.derivatives import FINE, ROUGH, STEP
 from estkit.likelihood.family import Floats
 
+_SINGULAR = 3e-7  # the root of what rounding leaves of an eigenvalue of 0
 _COMPLEX_STEP = 2.0**-200
 _AGREE = 1e-6
 _SHORTER = 4  # times a step is divided by 8 when the function has no value there
@@ -34,9 +35,12 @@ def root_of(covariance: Floats) -> Floats:
     correlation = covariance / scale / scale[:, None]
     try:
         root = np.asarray(np.linalg.cholesky(correlation), float)
-    except np.linalg.LinAlgError:  # of lower rank: a sandwich of few groups, parameters that add up
+        singular = bool((root.diagonal() < _SINGULAR).any())
+    except np.linalg.LinAlgError:
+        singular = True
+    if singular:  # of lower rank: a sandwich of few groups, parameters that add up
         values, vectors = np.linalg.eigh(correlation)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        root = vectors * np.sqrt(np.where(values > _SINGULAR**2 * values[-1], values, 0.0))
     result: Floats = root * scale[:, None]
     return result
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from estkit import data
 from estkit.errors import ConvergenceError, DataError
-from estkit.likelihood import inference
+from estkit.likelihood import delta, inference
 from estkit.likelihood.constrained import maximise_under
 from estkit.likelihood.family import Floats
 from estkit.likelihood.uncertainty import Uncertainty
@@ -47,8 +47,13 @@ class Hypotheses(Uncertainty):
         Wald test of x0 = 0: chi-squared 1.889 on 1 df, p = 0.169
         """
         chosen, difference, named = self._hypothesis(terms, value)
-        covariance = self.covariance(kind)[np.ix_(chosen, chosen)]
-        return inference.wald_test(difference, covariance, named)
+        covariance = self.covariance(kind)
+        if np.isfinite(covariance).all():
+            root = self._root(kind)[chosen]
+        else:  # some have no error, or none has
+            root = delta.root_of(covariance[np.ix_(chosen, chosen)])
+        dependent = (kind or self.covariance_kind) not in ("observed", "expected")
+        return inference.wald_test(difference, root, named, dependent=dependent)
 
     def _hypothesis(self, terms: Sequence[str] | None, value: Any) -> tuple[list[int], Floats, str]:
         """Return which parameters, their distance from the hypothesis, and it in words."""

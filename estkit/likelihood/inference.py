@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from estkit.likelihood.uncertainty import Uncertainty
 
 
-_RANK = 1e-13  # of the largest eigenvalue of a correlation matrix: what rounding leaves of 0
+_RANK = 1e-13  # of the largest singular value of a root: what rounding leaves of 0
+_AGREE = 1e-6  # in standard errors: what rounding leaves of hypotheses that agree
 
 
 @dataclass(frozen=True)
@@ -90,26 +91,41 @@ def wald_statistics(params: Floats, std_errors: Floats) -> tuple[Floats, Floats]
     return statistic, 2.0 * ndtr(-np.abs(statistic))
 
 
-def wald_test(difference: Floats, covariance: Floats, hypothesis: str) -> TestResult:
+def wald_test(
+    difference: Floats, root: Floats, hypothesis: str, *, dependent: bool = False
+) -> TestResult:
     """Test that a vector of parameters equals its hypothetical value, jointly.
 
     Parameters
     ----------
     difference : array of shape (k,)
         Estimate minus hypothetical value.
-    covariance : array of shape (k, k)
-        Its covariance.
+    root : array of shape (k, s)
+        A root of its covariance: that keeps twice the digits of columns far from 0.
     hypothesis : str
         What is tested, for the report.
+    dependent : bool
+        Whether a covariance of lower rank may come of few clusters, and not of parameters that
+        depend on each other.
+
+    Raises
+    ------
+    DataError
+        If no parameters fulfil the hypothesis.
     """
-    if not np.isfinite(covariance).all():  # a fit without an answer
+    if not np.isfinite(root).all():  # a fit without an answer
         return chi_squared_test("Wald", hypothesis, float("nan"), len(difference))
-    scale = 1.0 / standard_errors(covariance)
-    values, vectors = np.linalg.eigh(covariance * np.outer(scale, scale))
+    scale = 1.0 / np.linalg.norm(root / np.abs(root).max(axis=1, keepdims=True), axis=1)
+    scale /= np.abs(root).max(axis=1)
+    left, sizes, _ = np.linalg.svd(root * scale[:, None], full_matrices=False)
     # parameters that sum to 0, as in a symmetric softmax, have a covariance of lower rank
-    kept = values > _RANK * values[-1]
-    z = vectors[:, kept].T @ (difference * scale)
-    return chi_squared_test("Wald", hypothesis, float(z @ (z / values[kept])), int(kept.sum()))
+    left, sizes = left[:, sizes > _RANK * sizes[0]], sizes[sizes > _RANK * sizes[0]]
+    standard = difference * scale
+    z = left.T @ standard
+    beyond = np.abs(standard - left @ z).max()
+    if beyond > _AGREE * max(1.0, float(np.abs(standard).max())) and not dependent:
+        raise DataError("The hypotheses contradict each other: they cannot all hold at once.")
+    return chi_squared_test("Wald", hypothesis, float(((z / sizes) ** 2).sum()), len(sizes))
 
 
 def chi_squared_test(method: str, hypothesis: str, statistic: float, df: int) -> TestResult:

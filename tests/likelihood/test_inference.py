@@ -198,3 +198,30 @@ def test_the_claimed_coverage_is_reached() -> None:
 def test_a_mapping_of_hypotheses_is_not_read_as_names_alone(test: str) -> None:
     with pytest.raises(ek.DataError, match=r"write \['x0'\], value=\[0.5\]"):
         getattr(FITS["binomial"], test)({"x0": 0.5})
+
+
+@pytest.mark.parametrize("shift", [1e6, 1e8])
+@pytest.mark.parametrize("kind", ["observed", "HC0"])
+def test_a_wald_test_of_the_intercept_too_survives_columns_far_from_0(
+    shift: float, kind: str
+) -> None:
+    # without any effect there is none at any origin: the hypothesis is the same
+    terms = ["intercept", "x0", "x1", "x2"]
+    moved = X + shift
+    near = ek.fit(ek.Binomial(), moved - shift, HIT).wald_test(terms, kind=kind)
+    far = ek.fit(ek.Binomial(), moved, HIT).wald_test(terms, kind=kind)
+    assert (far.df, near.df) == (4, 4)
+    assert far.statistic == pytest.approx(near.statistic, rel=1e-6)
+
+
+@pytest.mark.parametrize("test", ["wald_test", "likelihood_ratio"])
+def test_hypotheses_that_contradict_each_other_are_refused(test: str) -> None:
+    fit = ek.fit(ek.Softmax(symmetric=True), X, CODES)
+    assert getattr(fit, test)(["x0"]).df == len(fit.outcomes) - 1
+    with pytest.raises(ek.DataError, match="contradict"):  # the three add up to 0, and not to 3
+        getattr(fit, test)(["x0"], value=1.0)
+
+
+def test_a_wald_test_with_few_clusters_has_fewer_degrees_of_freedom() -> None:
+    fit = ek.fit(ek.Binomial(), X, HIT, groups=np.arange(200) % 3)
+    assert fit.wald_test(kind="cluster").df < 3
