@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 
 _MANY_WEIGHTS = 6
 _ROWS_OF_PAIRS = 256
+_PAIRS = 1 << 22  # of entries of a sparse design, added together
 _LONGEST = 64  # entries in a row of a sparse design whose pairs are worth visiting one by one
 _WIDEST = 4096
 
@@ -237,13 +238,25 @@ def _sparse_gram(columns: Any, weight: Floats) -> Floats:
         rows = np.flatnonzero(lengths == length)
         where = columns.indptr[rows] + np.arange(length)[:, None]
         index, entry = columns.indices[where].astype(np.int64), columns.data[where]
-        for a in range(length):
-            scaled = weight[rows] * entry[a]
-            # half of a square: adding the transpose makes it whole
-            np.add.at(whole, index[a] * (size + 1), 0.5 * scaled * entry[a])
-            np.add.at(whole, index[a] * size + index[a + 1 :], scaled * entry[a + 1 :])
+        scaled = weight[rows] * entry
+        squares = np.bincount(index.ravel(), (scaled * entry).ravel(), minlength=size)
+        whole[:: size + 1] += 0.5 * squares  # adding the transpose makes them whole
+        first, second = np.triu_indices(length, 1)
+        together = max(1, _PAIRS // max(1, len(first)))
+        for start in range(0, len(rows), together):
+            part = slice(start, start + together)
+            place = (index[first, part] * size + index[second, part]).ravel()
+            _add_at(whole, place, (scaled[first, part] * entry[second, part]).ravel())
     square = whole.reshape(size, size)
     return square + square.T
+
+
+def _add_at(whole: Floats, place: NDArray[np.int64], values: Floats) -> None:
+    """Add values where they belong, by counting where there are many."""
+    if len(place) > len(whole) / 16:
+        whole += np.bincount(place, values, minlength=len(whole))
+    else:
+        np.add.at(whole, place, values)
 
 
 def _bordered(products: Floats, sums: Floats, total: Any) -> Floats:

@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from estkit.likelihood import inference, newton
+from estkit.likelihood import newton
 from estkit.likelihood.family import Block, Floats, Sums
 from estkit.likelihood.penalised_fit import PenalisedFit, concluded
 from estkit.likelihood.penalty import described
 from estkit.likelihood.regression import Regression
 from estkit.likelihood.rowwise import Penalisable
-from estkit.likelihood.uncertainty import frozen, inverse_of
+from estkit.likelihood.uncertainty import inverse_of
 
 _SMALL = 3e8  # operations that the second derivatives of the penalty may cost
 _STEP = 1e-5  # of linear predictors, for differences of an analytic slope
@@ -107,22 +107,15 @@ class JeffreysRegression(Regression):
         point = optimum.point
         information = self.expected(point)
         logdet = float(np.linalg.slogdet(information)[1])
-        fields = concluded(self, optimum, -0.5 * logdet) | self._form(point)
+        informed = replace(optimum, inverse=inverse_of(information))
+        fields = concluded(self, informed, -0.5 * logdet) | self._form(point)
         # for the columns as they were given, the determinant of the information is another
         fields["objective"] -= float(np.linalg.slogdet(self.rows.placement.transform)[1])
-        middle = inverse_of(information)
-        covariance, errors = inference.carried_out(self.jacobian(point), middle, 1.0)
         note = (
             f"{described(self.family.penalty)}: penalized log-likelihood "
             f"{fields['objective']:.5g}, for profile intervals and ratio tests."
         )
-        fields |= {
-            "_covariance": frozen(covariance),
-            "_middle": frozen(middle),
-            "std_errors": frozen(errors),
-            "covariance_kind": "expected",
-            "notes": (*fields["notes"], note),
-        }
+        fields |= {"covariance_kind": "expected", "notes": (*fields["notes"], note)}
         return PenalisedFit(**fields, effective=float(self.size))
 
 

@@ -29,6 +29,7 @@ _EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at a
 _ALL_STEPS = 200
 _LARGE = 20_000
 _WIDE = 300
+_WIDE_SPARSE = 3_000
 _GRADIENTS = 100
 _COSTLY = 5_000_000  # rows times parameters: one Hessian less is worth the 9th digit of an error
 _ROUGH = 0.3  # standard errors: how closely a fit to some of the rows is worth solving
@@ -207,25 +208,35 @@ class Regression(Model):
         return point if fits else self.origin()
 
     def _near(self, close: float) -> Floats:
-        if len(self.terms) > _WIDE:  # a Hessian of some rows costs more than gradients of all
-            return newton.approach(
-                self.slope,
-                self.origin(),
-                self.diagonal(),
-                close=0.1 * close,
-                max_iter=_GRADIENTS,
-            )
+        many = len(self.terms) > _WIDE
+        cheap = self.rows.sparse and len(self.terms) <= _WIDE_SPARSE and self.large
+        if many and not cheap:  # a Hessian of some rows costs more than gradients of all
+            return self._climbed(close)
         if not self.large:
             return self.origin()
         some = self.thinned()
+        share = some.rows.observed() / self.rows.observed()
+        if many:
+            start = some._climbed(_ROUGH)
+            _, _, information = some.objective(start)
+            return newton.approach(self.slope, start, information / share, close=close)
         start = some._near(_ROUGH)
         rough = newton.maximise(
             some.objective, start, precision=_ROUGH, max_iter=_EASY_STEPS, stand_in=some.stand_in
         )
         if not rough.converged:
             return start
-        share = some.rows.observed() / self.rows.observed()
         return newton.approach(self.slope, rough.point, rough.information / share, close=close)
+
+    def _climbed(self, close: float) -> Floats:
+        """Return a point near the maximum, found by gradients alone."""
+        return newton.approach(
+            self.slope,
+            self.origin(),
+            self.diagonal(),
+            close=0.1 * close,
+            max_iter=_GRADIENTS,
+        )
 
     def thinned(self) -> Regression:
         """Return the same model for a tenth of the rows."""

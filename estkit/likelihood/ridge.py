@@ -7,10 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from estkit import data
 from estkit.data import Columns
 from estkit.errors import SeparationError
-from estkit.likelihood import existence, inference, newton, rank
+from estkit.likelihood import existence, newton, rank
 from estkit.likelihood.chunked_rows import ChunkedRows
 from estkit.likelihood.family import Family, Floats, Sums
 from estkit.likelihood.penalised_fit import PenalisedFit, concluded
@@ -19,7 +18,6 @@ from estkit.likelihood.regression import Regression
 from estkit.likelihood.result import kind_of
 from estkit.likelihood.rows import Rows, place
 from estkit.likelihood.rowwise import Penalisable
-from estkit.likelihood.uncertainty import frozen
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +56,15 @@ class Ridge(Regression):
         price: Floats = np.kron(outcomes, whole) * (self.part / response.precision)
         return price
 
+    @cached_property
+    def _separate(self) -> bool:
+        """Whether each inside parameter pays by itself, so that S is a diagonal."""
+        mixed = self.rows.placement.mix is not None
+        return not mixed and self.family.mixing(self.rows.response) is None
+
     def priced(self, values: Floats) -> Floats:
         """Return ``values @ S``, without the products when S is a diagonal."""
-        if self.rows.placement.mix is None and self.family.mixing(self.rows.response) is None:
+        if self._separate:
             return values * self.price.diagonal()
         result: Floats = values @ self.price
         return result
@@ -88,17 +92,13 @@ class Ridge(Regression):
     @cached_property
     def reach(self) -> Floats:
         """A bound on the size of the entries in each column of the design."""
-        values, placement = self.rows.columns.values, self.rows.placement
         if isinstance(self.rows, ChunkedRows):
-            largest = self.rows.survey.largest
-        else:
-            ends = [values.max(axis=0), values.min(axis=0)]
-            if data.is_sparse(values):
-                ends = [end.toarray().ravel() for end in ends]
-            largest = np.abs(np.asarray(ends, float)).max(axis=0)
-        scale = 1.0 if placement.scale is None else placement.scale
-        slopes = (largest + np.abs(placement.shift)) * scale
-        return np.concatenate([np.ones(int(placement.intercept)), slopes])
+            return self.rows.reach()
+        if self.rows.sparse:  # no entry exceeds the root sum of squares
+            return np.sqrt(self.rows.squares()[: len(self.terms)])
+        values = self.rows.columns.values
+        ends = np.asarray([values.max(axis=0), values.min(axis=0)], float)
+        return self.rows.placement.reach(np.abs(ends).max(axis=0))
 
     def examine(self) -> Regression:
         """Return the model as it is; only columns without penalty must be independent.
@@ -118,27 +118,27 @@ class Ridge(Regression):
             return
         refuse_separated(self.free, self.family)
 
+    def _taken(self, inverse: Floats) -> Floats:
+        """Return (H + S)⁻¹ S (H + S)⁻¹, what the penalty takes from the inverse."""
+        if self._separate:
+            root = inverse * np.sqrt(self.price.diagonal())
+            product: Floats = root @ root.T  # numpy sees the symmetry and does half the work
+            return product
+        product = inverse @ self.price @ inverse
+        return (product + product.T) / 2
+
     def result(self, optimum: newton.Optimum) -> PenalisedFit:
         """Return the fit, with the errors of the penalised estimator."""
         paid = 0.5 * float(optimum.point @ self.priced(optimum.point))
-        fields = concluded(self, optimum, paid) | self._form(optimum.point)
-        inverse = optimum.inverse
-        moved = self.priced(inverse)  # what the penalty takes from the information
-        effective = len(moved) - float(np.trace(moved))
-        if kind_of(self) == "observed":
-            middle = inverse - moved @ inverse
-            spread = self.spread(self.conclude(optimum.value + paid))
-            covariance, errors = inference.carried_out(
-                self.jacobian(optimum.point), (middle + middle.T) / 2, spread
-            )
-            fields |= {"_covariance": frozen(covariance), "std_errors": frozen(errors)}
-            fields["_middle"] = frozen(spread**2 * (middle + middle.T) / 2)
-            fields["covariance_kind"] = "penalized"
+        inverse, kind = optimum.inverse, kind_of(self)
+        effective = len(inverse) - float(np.einsum("ij,ij->", inverse, self.price))
+        if kind == "observed":
+            kind, inverse = "penalized", inverse - self._taken(inverse)
+        fields = concluded(self, replace(optimum, inverse=inverse), paid)
+        fields |= self._form(optimum.point) | {"covariance_kind": kind}
         notes = (
             f"{described(self.family.penalty)}: {effective:.4g} effective parameters.",
-            "Standard errors and intervals are those of the penalized estimator around its own "
-            "mean: its bias",
-            "towards 0 is not in them.",
+            "Standard errors and intervals leave out the bias of the penalty towards 0.",
         )
         fields["notes"] = (*fields["notes"], *notes)
         return PenalisedFit(**fields, effective=effective)

@@ -80,7 +80,7 @@ def test_l2_refuses_covariances_of_another_estimator(kind: str) -> None:
 
 def test_l2_says_what_its_errors_leave_out() -> None:
     text = str(fitted(EVERY["l2"]))
-    assert "its bias" in text
+    assert "leave out the bias" in text
     assert "effective parameters" in text
 
 
