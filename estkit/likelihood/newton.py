@@ -179,13 +179,20 @@ def _ascend(
 
 
 def approach(
-    slope: Slope, start: Floats, information: Floats, *, close: float = CLOSE, max_iter: int = 20
+    slope: Slope,
+    start: Floats,
+    information: Floats,
+    *,
+    close: float = CLOSE,
+    max_iter: int = 20,
+    fallback: Floats | None = None,
 ) -> Floats:
     """Return a point near the maximum, by gradients and the information of some of the data.
 
     Limited-memory quasi-Newton steps, preconditioned by an information matrix near that of all
     data, or by a guess of its diagonal (Nocedal and Wright 2006, section 7.2): a few of them cost
-    less than one Hessian.
+    less than one Hessian. Where they get nowhere near, for some of the data said little of the
+    rest, the answer is the `fallback` if the value is higher there.
     """
     factor = _Diagonal(information) if information.ndim == 1 else _factor(information)
     if factor is None:
@@ -203,11 +210,13 @@ def approach(
                 break
             step = 0.5 * step
         else:
-            return point
+            break
         change = gradient - further
         if step @ change > 0:
             pairs = [*pairs, (step, change)][-_MEMORY:]
         point, value, gradient = point + step, ahead, further
+    if fallback is not None and slope(fallback)[0] > value:
+        return fallback
     return point
 
 

@@ -226,7 +226,13 @@ class Regression(Model):
         )
         if not rough.converged:
             return start
-        return newton.approach(self.slope, rough.point, rough.information / share, close=close)
+        return newton.approach(
+            self.slope,
+            rough.point,
+            rough.information / share,
+            close=close,
+            fallback=self.origin(),
+        )
 
     def _climbed(self, close: float) -> Floats:
         """Return a point near the maximum, found by gradients alone."""

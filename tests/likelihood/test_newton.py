@@ -225,3 +225,14 @@ def test_the_line_search_steps_back_from_where_the_function_is_not_defined() -> 
     assert found.converged
     assert found.point[0] == pytest.approx(1 - 1e-5, abs=1e-12)
     assert max(visited) >= 1
+
+
+def test_an_approach_that_gets_nowhere_ends_at_the_fallback_if_that_is_higher() -> None:
+    def slope(t: Floats) -> tuple[float, Floats]:
+        return -float(t @ t), -2.0 * t
+
+    far, steep = np.full(2, 1e3), np.eye(2) * 1e-6  # steps a million times too long
+    higher = newton.approach(slope, far, steep, fallback=np.ones(2))
+    lower = newton.approach(slope, far, steep, fallback=np.full(2, 1e4))
+    assert higher.tolist() == [1.0, 1.0]
+    assert lower.tolist() == far.tolist()
