@@ -54,9 +54,9 @@ from estkit.likelihood import (
     fit,
     fit_formula,
     fit_many,
-    path,
     proportion,
 )
+from estkit.likelihood.penalties.path import path
 from estkit.montecarlo import Sample, Study, StudyResult, grid, vectorized
 
 __all__ = [

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from estkit.likelihood.curve import Profile
-    from estkit.likelihood.path import RegularizationPath
+    from estkit.likelihood.penalties.path import RegularizationPath
     from estkit.likelihood.result import LikelihoodFit
     from estkit.montecarlo.result import StudyResult
 

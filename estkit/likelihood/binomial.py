@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import Labels, read_labels
-from estkit.likelihood import expectation, linked, links
-from estkit.likelihood.bounds import Domain
 from estkit.likelihood.family import (
     Block,
     Conclusion,
@@ -22,8 +20,11 @@ from estkit.likelihood.family import (
     Sums,
     log_factorial,
 )
-from estkit.likelihood.penalty import Penalty, check_penalty
-from estkit.likelihood.rowwise import BinomialRows
+from estkit.likelihood.links import linked, links
+from estkit.likelihood.links.bounds import Domain
+from estkit.likelihood.penalties.penalty import Penalty, check_penalty
+from estkit.likelihood.penalties.rowwise import BinomialRows
+from estkit.likelihood.predictions import expectation
 from estkit.likelihood.weights import KINDS, Weights, hold_shares, read_totals, read_weights
 
 

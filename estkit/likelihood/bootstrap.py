@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit.errors import DataError, EstkitWarning
-from estkit.likelihood.batch import batched, fit_rows
+from estkit.likelihood.batches.batch import batched, fit_rows
 from estkit.likelihood.family import Floats
 from estkit.likelihood.model import fit_model
 from estkit.montecarlo import Study, vectorized
 
 if TYPE_CHECKING:
-    from estkit.likelihood.batch import BatchFit
+    from estkit.likelihood.batches.batch import BatchFit
     from estkit.likelihood.result import LikelihoodFit
     from estkit.likelihood.simulation import Simulation
     from estkit.likelihood.uncertainty import Uncertainty

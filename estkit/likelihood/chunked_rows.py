@@ -21,7 +21,8 @@ from estkit.labels import read_labels
 from estkit.likelihood.chunks import Chunk, Chunks
 from estkit.likelihood.family import Block, Family, Floats, Response, Sums
 from estkit.likelihood.gaussian import Gaussian
-from estkit.likelihood.rows import Rows, add_up, place, rescale
+from estkit.likelihood.placement import place, rescale
+from estkit.likelihood.rows import Rows, add_up
 
 T = TypeVar("T")
 

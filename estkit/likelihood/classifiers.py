@@ -14,8 +14,8 @@ from estkit.data import Columns
 from estkit.errors import DataError
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.fitting import fit
-from estkit.likelihood.links import LINKS
-from estkit.likelihood.penalty import L1, L2, ElasticNet, Jeffreys, Penalty
+from estkit.likelihood.links.links import LINKS
+from estkit.likelihood.penalties.penalty import L1, L2, ElasticNet, Jeffreys, Penalty
 from estkit.likelihood.softmax import Softmax
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 
 from estkit.errors import ConvergenceError, DataError
 from estkit.likelihood import newton
-from estkit.likelihood.bounds import Plane
+from estkit.likelihood.links.bounds import Plane
 
 if TYPE_CHECKING:
     from estkit.likelihood.family import Floats

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate
-from estkit.likelihood.derivatives import FINE, ROUGH, STEP
+from estkit.likelihood.custom.derivatives import FINE, ROUGH, STEP
 from estkit.likelihood.family import Floats
 
 _SINGULAR = 3e-7  # the root of what rounding leaves of an eigenvalue of 0

@@ -17,10 +17,11 @@ from estkit.likelihood.chunked_rows import read_in_chunks
 from estkit.likelihood.chunks import Chunks, is_dask
 from estkit.likelihood.family import Family
 from estkit.likelihood.model import Model, fit_model
-from estkit.likelihood.penalised import penalised
+from estkit.likelihood.penalties.penalised import penalised
+from estkit.likelihood.placement import place
 from estkit.likelihood.regression import Regression
 from estkit.likelihood.result import LikelihoodFit
-from estkit.likelihood.rows import Rows, place
+from estkit.likelihood.rows import Rows
 from estkit.likelihood.weights import KINDS, given_weights, read_weights
 from estkit.missing import Dropped, drop_missing
 

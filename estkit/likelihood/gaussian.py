@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError, SeparationError
 from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
-from estkit.likelihood.penalty import L1, L2, ElasticNet, Jeffreys, check_penalty
-from estkit.likelihood.rowwise import GaussianRows
+from estkit.likelihood.penalties.penalty import L1, L2, ElasticNet, Jeffreys, check_penalty
+from estkit.likelihood.penalties.rowwise import GaussianRows
 from estkit.likelihood.weights import KINDS, read_weights
 
 _NO_VARIANCE = 1e-28  # what rounding leaves of a plane through all responses of size 1

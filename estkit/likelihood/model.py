@@ -23,7 +23,7 @@ from estkit.likelihood import newton
 from estkit.likelihood.family import Conclusion, Floats, Sums
 
 if TYPE_CHECKING:
-    from estkit.likelihood.bounds import Bounds
+    from estkit.likelihood.links.bounds import Bounds
     from estkit.likelihood.result import LikelihoodFit
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from estkit import data, parallel
 from estkit.errors import ConvergenceError, DataError, SeparationError
 from estkit.likelihood import divergence, existence, newton, rank
-from estkit.likelihood.bounds import Bounds, Plane
 from estkit.likelihood.family import Block, Conclusion, Family, Floats, Sums
+from estkit.likelihood.links.bounds import Bounds, Plane
+from estkit.likelihood.links.restarts import restarts
 from estkit.likelihood.model import Coordinate, Model
-from estkit.likelihood.restarts import restarts
 from estkit.likelihood.result import measured, unmeasured
 from estkit.likelihood.rows import Rows
 from estkit.likelihood.uncertainty import frozen

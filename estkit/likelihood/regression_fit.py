@@ -13,16 +13,16 @@ from estkit import data
 from estkit.categories import Coding
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import plain
-from estkit.likelihood import penalty
 from estkit.likelihood.delta import root_of
 from estkit.likelihood.family import Family, Floats, Response
+from estkit.likelihood.penalties import penalty
+from estkit.likelihood.placement import Placement
 from estkit.likelihood.result import LikelihoodFit
-from estkit.likelihood.rows import Placement
 from estkit.likelihood.uncertainty import frozen
 
 if TYPE_CHECKING:
-    from estkit.likelihood.margins import Margins
-    from estkit.likelihood.prediction import Prediction
+    from estkit.likelihood.predictions.margins import Margins
+    from estkit.likelihood.predictions.prediction import Prediction
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,7 +110,7 @@ class RegressionFit(LikelihoodFit):
         >>> found.mean.round(3), found.lower.round(3), found.upper.round(3)
         (array([0.185, 0.935]), array([0.015, 0.185]), array([0.769, 0.999]))
         """
-        from estkit.likelihood.prediction import predict_interval
+        from estkit.likelihood.predictions.prediction import predict_interval
 
         return predict_interval(self, X, level=level, offset=offset, kind=kind, new=new)
 
@@ -167,7 +167,7 @@ class RegressionFit(LikelihoodFit):
         dose    slope    0.104      0.033       3.16    0.002  0.039  0.168
         old     0 to 1   -0.04       0.30      -0.12    0.901  -0.62   0.54
         """
-        from estkit.likelihood.margins import margins_of
+        from estkit.likelihood.predictions.margins import margins_of
 
         return margins_of(
             self, columns, at=at, change=change or {}, level=level, offset=offset, kind=kind

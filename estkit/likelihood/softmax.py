@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import read_labels
-from estkit.likelihood import expectation
 from estkit.likelihood.design import Design
 from estkit.likelihood.family import (
     Block,
@@ -22,8 +21,9 @@ from estkit.likelihood.family import (
     Sums,
     log_factorial,
 )
-from estkit.likelihood.penalty import Penalty, check_penalty
-from estkit.likelihood.rowwise import SoftmaxRows, counts_of
+from estkit.likelihood.penalties.penalty import Penalty, check_penalty
+from estkit.likelihood.penalties.rowwise import SoftmaxRows, counts_of
+from estkit.likelihood.predictions import expectation
 from estkit.likelihood.weights import KINDS, Weights, read_totals, read_weights
 
 

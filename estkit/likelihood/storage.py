@@ -9,13 +9,13 @@ from typing import Any
 
 from estkit.errors import DataError
 from estkit.estimate import plain
-from estkit.likelihood.custom_fit import CustomFit
-from estkit.likelihood.distribution_fit import DistributionFit
-from estkit.likelihood.joint_fit import JointFit
-from estkit.likelihood.matched_fit import MatchedFit
+from estkit.likelihood.custom.fit import CustomFit
+from estkit.likelihood.distribution.fit import DistributionFit
+from estkit.likelihood.joint.fit import JointFit
+from estkit.likelihood.matched.fit import MatchedFit
 from estkit.likelihood.newton import Certificate
-from estkit.likelihood.ordered import OrdinalFit
-from estkit.likelihood.penalised_fit import PenalisedFit
+from estkit.likelihood.ordinal.model import OrdinalFit
+from estkit.likelihood.penalties.fit import PenalisedFit
 from estkit.likelihood.regression_fit import RegressionFit
 from estkit.likelihood.result import LikelihoodFit, sigma_estimate
 from estkit.likelihood.uncertainty import frozen

@@ -12,8 +12,8 @@ from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate, check_level
 from estkit.likelihood import delta, inference, sandwich
 from estkit.likelihood.curve import LEVELS, Profile, profile_of
+from estkit.likelihood.custom.parameters import Parameters
 from estkit.likelihood.family import Conclusion, Floats
-from estkit.likelihood.parameters import Parameters
 from estkit.likelihood.profile import profile_limits
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from scipy.stats import chi2
 from statsmodels.tools.sm_exceptions import DomainWarning
 
 import estkit as ek
-from estkit.likelihood.links import LINKS
+from estkit.likelihood.links.links import LINKS
 
 Floats = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from scipy.optimize import minimize
 from scipy.stats import chi2
 
 import estkit as ek
-from estkit.likelihood.bounds import Bounds, Domain, Plane
 from estkit.likelihood.fitting import gather
+from estkit.likelihood.links.bounds import Bounds, Domain, Plane
 
 Floats = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ import pytest
 from scipy import integrate, optimize, stats
 
 import estkit as ek
-from estkit.likelihood.laws.densities import PLAIN, Density
-from estkit.likelihood.laws.law import find_law
-from estkit.likelihood.laws.rows import log_probability
+from estkit.likelihood.distribution.laws.densities import PLAIN, Density
+from estkit.likelihood.distribution.laws.law import find_law
+from estkit.likelihood.distribution.laws.rows import log_probability
 
 # A closed form: what differences of sixth order leave of the derivatives.
 CLOSED = 1e-10

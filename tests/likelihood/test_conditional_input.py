@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 import estkit as ek
-from estkit.likelihood.matched_fit import MatchedFit
+from estkit.likelihood.matched.fit import MatchedFit
 
 # Two routes to the same numbers.
 SAME = 1e-9

@@ -8,7 +8,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from estkit.likelihood.cumulative import LINKS, Cells, cells
+from estkit.likelihood.ordinal.cumulative import LINKS, Cells, cells
 
 # Relative, for every entry; the links themselves lose about 50 units of the last place far out.
 ACCURACY = 3e-13

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 import estkit as ek
-from estkit.likelihood.derivatives import Derivatives, first_steps
-from estkit.likelihood.function import Function
-from estkit.likelihood.parameters import read_layout
-from estkit.likelihood.transforms import Transforms
+from estkit.likelihood.custom.derivatives import Derivatives, first_steps
+from estkit.likelihood.custom.function import Function
+from estkit.likelihood.custom.parameters import read_layout
+from estkit.likelihood.custom.transforms import Transforms
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 import estkit as ek
-from estkit.likelihood.parameters import Parameters
-from estkit.likelihood.transforms import Transforms
+from estkit.likelihood.custom.parameters import Parameters
+from estkit.likelihood.custom.transforms import Transforms
 
 Floats = NDArray[np.float64]
 

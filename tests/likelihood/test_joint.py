@@ -18,7 +18,7 @@ from sklearn.discriminant_analysis import (
 from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
 
 import estkit as ek
-from estkit.likelihood.joint_fit import JointFit
+from estkit.likelihood.joint.fit import JointFit
 
 # scikit-learn computes the same sums in another order.
 POSTERIOR = 1e-10

@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 import estkit as ek
-from estkit.likelihood.laws.counts import NegativeBinomial, tally
-from estkit.likelihood.laws.shapes import stirling
+from estkit.likelihood.distribution.laws.counts import NegativeBinomial, tally
+from estkit.likelihood.distribution.laws.shapes import stirling
 
 # A sum in another order than scipy's, over a thousand rows.
 LOGLIK = 1e-12

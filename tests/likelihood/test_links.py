@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from estkit.likelihood.links import LINKS, Link, expected_weight, rows
+from estkit.likelihood.links.links import LINKS, Link, expected_weight, rows
 
 Floats = NDArray[np.float64]
 

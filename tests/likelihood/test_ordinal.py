@@ -11,7 +11,7 @@ from scipy import sparse, special, stats
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 import estkit as ek
-from estkit.likelihood.cumulative import LINKS
+from estkit.likelihood.ordinal.cumulative import LINKS
 
 # Two routes to the same optimum, or the same sums in another order.
 SAME = 1e-9

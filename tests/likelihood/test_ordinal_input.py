@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 import estkit as ek
-from estkit.likelihood.cumulative import LINKS
-from estkit.likelihood.ordered import OrdinalFit
+from estkit.likelihood.ordinal.cumulative import LINKS
+from estkit.likelihood.ordinal.model import OrdinalFit
 
 # The same sums in another order.
 SAME = 1e-9

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import estkit as ek
-from estkit.likelihood.penalty import from_plain, to_plain
+from estkit.likelihood.penalties.penalty import from_plain, to_plain
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 2))

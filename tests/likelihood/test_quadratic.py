@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from estkit.likelihood.quadratic import minimise
+from estkit.likelihood.penalties.quadratic import minimise
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from estkit.likelihood.subsets import ABSENT, Subsets
+from estkit.likelihood.matched.subsets import ABSENT, Subsets
 
 # A few hundred operations, each right to 1e-16, on numbers of size 1.
 ENUMERATED = 1e-13

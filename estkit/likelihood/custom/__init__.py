@@ -1,0 +1,1 @@
+"""A log-likelihood that the user writes."""

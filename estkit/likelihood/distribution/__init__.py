@@ -1,0 +1,1 @@
+"""Laws of scipy.stats fitted to values, censored and truncated ones too."""

@@ -1,0 +1,235 @@
+"""Complete samples of discrete laws as the few sums that their likelihoods are made of.
+
+As in ``location_scale.py``: coordinates of its own for each class, and ``mixing`` to those of the
+parameters, which are logarithms and for a probability log-odds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from estkit.errors import FitError
+from estkit.likelihood.distribution.laws.sums import blocks, sums_of
+from estkit.likelihood.family import Floats, Sums, log_factorial
+from estkit.likelihood.proportion import minus_log
+
+BOUNDARY = 800.0  # on the line of a parameter: exp(-800) is 0
+_LONGEST_TABLE = 1 << 20  # of numbers of values above 0, 1, 2, ...
+
+
+def tally(x: Floats, origin: float, weights: Floats | None) -> tuple[Floats, Floats]:
+    """Return the distinct counts and how often each was observed."""
+    top = float(x.max()) - origin
+    if top > max(1024.0, 4.0 * len(x)):
+        values, codes = np.unique(x - origin, return_inverse=True)
+        return values, np.bincount(codes, weights).astype(float)
+    number = np.zeros(int(top) + 1)
+    for block, weight in blocks(x, origin, weights):
+        part = np.bincount(block.astype(np.int64), weight)
+        number[: len(part)] += part
+    seen = np.flatnonzero(number)
+    return seen.astype(float), number[seen]
+
+
+def mean_of(values: Floats, number: Floats) -> float:
+    """Return the mean of values of which each was seen so often."""
+    return float((values * number).sum() / number.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Poisson:
+    """The mean; coordinate log mu."""
+
+    names: ClassVar = ("mu",)
+    mixing: ClassVar = None
+    mean: float
+    n: float
+    constant: float
+
+    @classmethod
+    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Poisson:
+        """Return the sums of counts."""
+        values, number = tally(x, origin, weights)
+        return cls(mean_of(values, number), n, -float(number @ log_factorial(values)))
+
+    def total(self, point: Floats) -> Sums:
+        """Return the log-likelihood without `constant`, its gradient and information."""
+        mu = math.exp(min(point[0], 700.0))
+        value = self.n * (self.mean * point[0] - mu) if self.mean else -self.n * mu
+        return Sums(value, np.array([self.n * (self.mean - mu)]), np.array([[self.n * mu]]))
+
+    def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
+        """Return the maximum, at the boundary if all counts are 0."""
+        return np.array([math.log(self.mean) if self.mean else -BOUNDARY])
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Successes and failures of a probability; coordinate its log-odds."""
+
+    names: ClassVar = ("p",)
+    mixing: ClassVar = None
+    successes: float
+    failures: float
+    constant: float = 0.0
+
+    @classmethod
+    def geometric(
+        cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float
+    ) -> Trials:
+        """Return one success for each number of trials that it took."""
+        return cls(n, sums_of(lambda v: [v], x, origin, weights)[0] - n)
+
+    @classmethod
+    def binomial(
+        cls, x: Floats, origin: float, trials: float, weights: Floats | None, n: float
+    ) -> Trials:
+        """Return the successes among a fixed number of trials."""
+        values, number = tally(x, origin, weights)
+        ways = log_factorial(np.array(trials)) - log_factorial(values)
+        ways = ways - log_factorial(trials - values)
+        successes = float(number @ values)
+        return cls(successes, n * trials - successes, float(number @ ways))
+
+    def total(self, point: Floats) -> Sums:
+        """Return the log-likelihood without `constant`, its gradient and information."""
+        v = float(point[0])
+        tail = math.exp(-abs(v))
+        soft = math.log1p(tail)
+        near, far = 1.0 / (1.0 + tail), tail / (1.0 + tail)
+        p, q = (near, far) if v > 0 else (far, near)
+        log_p, log_q = (-soft, -v - soft) if v > 0 else (v - soft, -soft)
+        value = (self.successes * log_p if self.successes else 0.0) + (
+            self.failures * log_q if self.failures else 0.0
+        )
+        gradient = self.successes * q - self.failures * p
+        both = (self.successes + self.failures) * p * q
+        return Sums(value, np.array([gradient]), np.array([[both]]))
+
+    def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
+        """Return the maximum, at a boundary if there are no failures or no successes."""
+        if not self.failures:
+            return np.array([BOUNDARY])
+        if not self.successes:
+            return np.array([-BOUNDARY])
+        return np.array([math.log(self.successes) - math.log(self.failures)])
+
+
+@dataclass(frozen=True, eq=False)
+class NegativeBinomial:
+    """Counts and how many lie above each; coordinates log n and log mean, which are orthogonal.
+
+    Sums over j < x of log(n + j) stand for log Γ(x + n) - log Γ(n): every term is then a small
+    number by itself where n is large and the law nearly Poisson.
+    """
+
+    names: ClassVar = ("n", "p")
+    mixing: ClassVar = np.array([[1.0, 0.0], [1.0, -1.0]])
+    values: Floats
+    number: Floats
+    above: Floats | None  # how many values are greater than 0, 1, 2, ...
+    mean: float
+    variance: float
+    n: float
+    constant: float
+
+    @classmethod
+    def of(
+        cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float
+    ) -> NegativeBinomial:
+        """Return the tally of counts."""
+        values, number = tally(x, origin, weights)
+        top = int(values[-1])
+        above = None
+        if top <= _LONGEST_TABLE:
+            table = np.zeros(top + 1)
+            table[values.astype(np.int64)] = number
+            above = n - np.cumsum(table)[:-1]
+        mean = mean_of(values, number)
+        variance = mean_of((values - mean) ** 2, number)
+        constant = -float(number @ log_factorial(values))
+        return cls(values, number, above, mean, variance, n, constant)
+
+    def total(self, point: Floats) -> Sums:
+        """Return the log-likelihood without `constant`, its gradient and information."""
+        size, mu = (math.exp(min(float(v), 300.0)) for v in point)
+        n, mean = self.n, self.mean
+        rate = np.array([mu / size])
+        log_rate = np.log1p(rate)
+        excess = size * float(minus_log(rate, log_rate)[0])  # size · (rate - log(1 + rate))
+        both = size + mu
+        short = (mean - mu) / both
+        rising, first, second = self._rising(size)
+        drop = mean * (float(point[1]) - float(log_rate[0])) if mean else 0.0
+        value = rising - n * size * float(log_rate[0]) + n * drop
+        gradient = np.array([first + n * (excess + mu * short), n * size * short])
+        across = -n * short * size * mu / both
+        along = -second - n * (excess - mu * mu / both - short * size * mu / both)
+        return Sums(
+            value,
+            gradient,
+            np.array([[along, across], [across, n * size * mu * (size + mean) / both**2]]),
+        )
+
+    def _rising(self, size: float) -> tuple[float, float, float]:
+        """Return Σ log(1 + j / size) over j below each value, and derivatives in log size."""
+        if self.above is not None:
+            j = np.arange(float(len(self.above)))
+            part = j / (size + j)
+            first = -float(self.above @ part)
+            second = float(self.above @ (part * (size / (size + j))))
+            return float(self.above @ np.log1p(j / size)), first, second
+        from scipy.special import gammaln, psi, zeta
+
+        x, number = self.values, self.number
+        harmonic = size * (psi(x + size) - psi(size))
+        curve = size * size * (zeta(2.0, x + size) - zeta(2.0, size))
+        value = number @ (gammaln(x + size) - gammaln(size) - x * math.log(size))
+        return float(value), float(number @ (harmonic - x)), float(number @ (harmonic + curve))
+
+    def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
+        """Return the maximum if both are free, else a point nearby."""
+        if not self.mean:
+            raise FitError(
+                "All counts are 0, which any n of nbinom gives with certainty as p goes to 1 (the "
+                "supremum of the log-likelihood is 0): there is no maximum. Fit a Poisson law."
+            )
+        log_mean = math.log(self.mean)
+        if not free[0]:
+            return np.array([float(base[0]), log_mean])
+        if not free[1]:  # held log-odds of p are log n - log mean
+            return np.array([float(base[1]) + log_mean, log_mean])
+        if self.variance <= self.mean * (1.0 + 1e-12):
+            raise self._under_dispersed()
+        v = math.log(self.mean) - math.log(self.variance / self.mean - 1.0)
+        return np.array([self._profile_root(v, log_mean), log_mean])
+
+    def _profile_root(self, v: float, log_mean: float) -> float:
+        """Return the root of the score in log n, which is positive below and negative above."""
+        lower, upper = -math.inf, math.inf
+        for _ in range(60):
+            sums = self.total(np.array([v, log_mean]))
+            assert sums.information is not None
+            score, curve = float(sums.gradient[0]), float(sums.information[0, 0])
+            lower, upper = (v, upper) if score > 0 else (lower, v)
+            step = score / curve if curve > 0 else math.copysign(1.0, score)
+            step = max(-2.0, min(2.0, step))
+            if not lower < v + step < upper:
+                step = (lower + upper) / 2 - v if math.isfinite(lower + upper) else step
+            v += step
+            if abs(step) < 1e-7:
+                break
+        return v
+
+    def _under_dispersed(self) -> FitError:
+        poisson = self.n * self.mean * (math.log(self.mean) - 1.0) + self.constant
+        return FitError(
+            f"The counts have variance {self.variance:.6g} and mean {self.mean:.6g}. Without more "
+            f"variance than a Poisson law has, the likelihood of nbinom has no maximum: it grows "
+            f"as n goes to infinity and p to 1, where nbinom becomes that Poisson law, towards a "
+            f"log-likelihood of {poisson:.10g}. Fit ek.Distribution('poisson'), or fix n."
+        )

@@ -1,0 +1,1 @@
+"""Generative likelihoods: classes and columns together."""

@@ -1,0 +1,1 @@
+"""Links of binomial regression: functions, sums, bounded domains, several maxima."""

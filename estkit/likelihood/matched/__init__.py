@@ -1,0 +1,1 @@
+"""Matched sets: conditional logistic regression."""

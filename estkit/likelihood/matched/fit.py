@@ -1,0 +1,99 @@
+"""The fit of a conditional logistic regression: probabilities within strata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estkit import data
+from estkit.errors import DataError
+from estkit.labels import read_labels
+from estkit.likelihood.family import Floats
+from estkit.likelihood.matched.strata import Strata
+from estkit.likelihood.regression_fit import coding_from
+from estkit.likelihood.result import LikelihoodFit
+
+if TYPE_CHECKING:
+    from estkit.likelihood.matched.model import Matched
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MatchedFit(LikelihoodFit):
+    """A conditional logistic fit; see `LikelihoodFit`.
+
+    Parameters
+    ----------
+    n_strata : int
+        The number of strata that have cases and other rows; only these were used.
+    """
+
+    n_strata: int = 0
+    _coding: data.Coding | None = None
+
+    def predict(
+        self, X: Any = None, *, offset: Any = None, groups: Any = None, cases: int = 1
+    ) -> Floats:
+        """Return the probability of each row to be a case, given how many its stratum has.
+
+        Parameters
+        ----------
+        X : array-like or data frame, optional
+            Columns as in the fit. By default the training data, with their numbers of cases.
+        offset : array-like, optional
+            As in the fit; for new rows it is 0 unless given.
+        groups : array-like
+            The stratum of each new row.
+        cases : int
+            How many cases each of the new strata has.
+
+        Returns
+        -------
+        array of shape (n,)
+            The sum over a stratum is its number of cases.
+        """
+        if X is None:
+            if not (offset is None and groups is None):
+                raise DataError("offset= and groups= belong to new rows; pass X with them.")
+            model: Matched = self._training("predict")
+            return model.probabilities(self._point)
+        if groups is None:
+            raise DataError("Pass the stratum of each new row as groups=.")
+        coding = self._coding
+        columns = coding.read(X) if coding else data.read_matching(X, self.names)
+        labels = read_labels(groups, what="groups")
+        data.check_rows("groups", len(labels.codes), columns.rows)
+        sizes = np.bincount(labels.codes)
+        if not 1 <= cases <= sizes.min():
+            name = labels.outcomes[int(np.argmin(sizes))]
+            raise DataError(
+                f"cases must be 1 up to the rows of the smallest stratum, {name!r} with "
+                f"{sizes.min()}; got {cases!r}."
+            )
+        first = np.zeros(len(labels.codes), dtype=bool)
+        order = np.argsort(labels.codes, kind="stable")
+        place_in = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        first[order] = place_in < cases  # any choice of so many rows gives the same law
+        strata = Strata.of(labels.codes, first, None)
+        result = first.astype(float)
+        if not len(strata):
+            return result
+        eta = strata.centred(np.asarray(columns.values[strata.order], float)) @ self.params
+        if offset is not None:
+            added = data.read_vector(offset, what="offset", rows=columns.rows)
+            eta += strata.centred(added[strata.order])
+        result[strata.order] = strata.inclusion(eta)
+        return result
+
+    def _own_plain(self) -> dict[str, Any]:
+        coding = None if self._coding is None else self._coding.to_plain()
+        return {"n_strata": self.n_strata, "coding": coding}
+
+    @classmethod
+    def _own_fields(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        return {"n_strata": stored["n_strata"], "_coding": coding_from(stored["coding"])}
+
+    def _members(self, term: str) -> tuple[str, ...]:
+        return self._coding.members.get(term, ()) if self._coding else ()

@@ -1,0 +1,1 @@
+"""Ordinal outcomes: cumulative link models."""

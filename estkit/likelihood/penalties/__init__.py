@@ -1,0 +1,1 @@
+"""Penalised likelihoods: ridge, lasso, elastic net, Jeffreys; paths."""

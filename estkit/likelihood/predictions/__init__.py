@@ -1,0 +1,1 @@
+"""What a fit expects of rows, and how it changes with them."""
