@@ -204,6 +204,13 @@ def test_a_replicate_does_not_depend_on_its_company() -> None:
         np.testing.assert_array_equal(some.loglik, whole.loglik[part])
 
 
+def test_what_converged_is_what_is_ok() -> None:
+    hit = HIT.copy()
+    hit[3] = True
+    fits = ek.fit_many(ek.Binomial(), X, hit)
+    assert np.flatnonzero(~fits.converged).tolist() == [3]
+
+
 def test_many_replicates() -> None:
     times = 250
     fits = ek.fit_many(ek.Binomial(), np.tile(X, (times, 1, 1)), np.tile(HIT, (times, 1)))

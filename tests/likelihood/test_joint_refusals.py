@@ -164,3 +164,9 @@ def test_categories_are_coded_and_kept_for_new_rows() -> None:
     np.testing.assert_array_equal(again.predict({"ward": ward}), fit.predict())
     by_formula = ek.fit_formula("y ~ a + b", X.assign(y=Y), ek.Joint())
     np.testing.assert_allclose(by_formula.predict(X), ek.fit(joint(), X[["a", "b"]], Y).predict())
+
+
+@pytest.mark.parametrize("law", ["bernoulli", "multinomial"])
+def test_a_covariance_of_independent_columns_is_refused(law: str) -> None:
+    with pytest.raises(ek.DataError, match="covariance='separate' belongs to Gaussian columns"):
+        ek.Joint(law, covariance="separate")

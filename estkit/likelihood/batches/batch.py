@@ -71,6 +71,11 @@ class BatchFit(Tabular):
     status: NDArray[np.str_]
     reason: NDArray[np.object_]
 
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        """Which replicates have an answer, of shape (R,)."""
+        return np.asarray(self.status == "ok")
+
     def __repr__(self) -> str:
         replicates, size = self.params.shape
         good = int((self.status == "ok").sum())

@@ -76,6 +76,11 @@ class Joint:
             raise DataError(f"law must be one of {LAWS}, got {self.law!r}.")
         if self.covariance not in COVARIANCES:
             raise DataError(f"covariance must be one of {COVARIANCES}, got {self.covariance!r}.")
+        if self.covariance != "shared" and self.law != "gaussian":
+            raise DataError(
+                f"covariance={self.covariance!r} belongs to Gaussian columns; the columns of "
+                f"{self.law} are independent within a class."
+            )
         if not (np.isfinite(self.smoothing) and self.smoothing >= 0):
             raise DataError(f"smoothing must be 0 or more, got {self.smoothing!r}.")
         if self.smoothing and self.law == "gaussian":
