@@ -22,16 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import ConvergenceError
+from estkit.likelihood import orderings
 from estkit.likelihood.comparisons import Comparisons
 from estkit.likelihood.family import Family, Floats
 from estkit.likelihood.rows import Rows
 
-_FEASIBLE = 1e-9
-_STRICT = 1e-7
-_UNDECIDED = (
-    "Whether the outcomes are separated could not be decided; drop or rescale columns with extreme "
-    "values."
-)
+_HARDLY = 0.99  # of the comparisons in order: it may be that all can be
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +132,14 @@ def find_separation(
     The coefficients of all predictors may be ``tie @ parameters``, predictors with an intercept of
     their own and slopes in common; parameters then start with the intercepts.
 
-    A `guess`, such as where Newton's method was left, shows complete separation at once if it
-    orders everything; it is in the parameters that are fitted.
+    A `guess`, such as where Newton's method was left, tells complete separation if it orders
+    everything, and else which comparisons are hard; it is in the parameters that are fitted.
 
     Linear programs with few constraints are solved, and constraints that the answer violates are
     added until none is left. A first one finds which comparisons of outcomes can be separated
     (repeated on the rest until nothing more can); a second finds the direction that does it with
-    the smallest sum of absolute coefficients, so that few columns are named.
+    the smallest sum of absolute coefficients, so that few columns are named. Where the guess leaves
+    hardly anything out of order, the second is asked at once whether it can order everything.
     """
     rows = replace(rows, placement=replace(rows.placement, mix=None))  # to name few columns
     unit = _typical_sizes(rows)
@@ -166,20 +163,19 @@ def find_separation(
             comparisons=comparisons,
             ordered=everything,
         )
-    if guess is not None:
-        margins = comparisons.margins(comparisons.scaled(guess))
-        separated |= bool((margins > _STRICT * np.abs(margins).max(initial=0.0)).all())
-    while not separated.all():
-        direction = _widest(comparisons, ~separated)
+    margins = None if guess is None else comparisons.margins(comparisons.scaled(guess))
+    direction = None
+    if margins is not None and (margins > 0).mean() > _HARDLY:
+        direction = orderings.sparsest(comparisons, ~separated, margins)
+    if direction is not None and orderings.is_strict(comparisons, direction):
+        separated[:] = True
+    else:
+        separated = orderings.separable(comparisons, margins)
+        if not separated.any():
+            return None
+        direction = orderings.sparsest(comparisons, separated, margins)
         if direction is None:
-            break
-        found = (comparisons.margins(direction) > _STRICT) & ~separated
-        if not found.any():
-            break
-        separated |= found
-    if not separated.any():
-        return None
-    direction = _sparsest(comparisons, separated)
+            raise ConvergenceError(orderings.UNDECIDED)
     sparse = comparisons.untied(direction)
     outside = _reported(rows, family, rows.placement.outside(sparse / unit))
     names = family.names(rows.terms, rows.response)
@@ -242,79 +238,3 @@ def _typical_sizes(rows: Rows) -> Floats:
     half = np.isfinite(sizes).sum(axis=0) // 2
     typical: Floats = sizes[np.minimum(half, len(sizes) - 1), np.arange(sizes.shape[1])]
     return np.where(np.isfinite(typical), typical, 1.0)
-
-
-def _widest(comparisons: Comparisons, left: NDArray[np.bool_]) -> Floats | None:
-    """Return the direction in the unit box with the largest sum of margins, none below 0."""
-    gain = comparisons.sum(left)
-    size = np.abs(gain).sum()
-    numbers = np.flatnonzero(left)
-    active = _spaced(numbers, 10 * len(gain) + 50)
-    for _ in range(500):
-        answer = _linear_program(-gain / max(size, 1e-300), comparisons.take(active), 0.0, (-1, 1))
-        if gain @ answer <= _FEASIBLE * size or size == 0:
-            return None
-        margins = comparisons.margins(answer)[numbers]
-        worst = _worst(numbers, margins + _FEASIBLE, active, len(gain))
-        if not len(worst):
-            return answer
-        active = np.union1d(active, worst)
-    raise ConvergenceError(_UNDECIDED)
-
-
-def _sparsest(comparisons: Comparisons, separated: NDArray[np.bool_]) -> Floats:
-    """Return the direction of least absolute sum with margins of 1 where separated, 0 elsewhere."""
-    size = len(comparisons.unit if comparisons.tie is None else comparisons.tie.T)
-    needed = separated.astype(float)
-    active = _spaced(np.arange(len(separated)), 10 * size + 50)
-    for _ in range(500):
-        taken = comparisons.take(active)
-        both = _linear_program(
-            np.ones(2 * size), np.hstack([taken, -taken]), needed[active], (0, None)
-        )
-        answer = both[:size] - both[size:]
-        short = comparisons.margins(answer) - needed + 10 * _FEASIBLE
-        worst = _worst(np.arange(len(separated)), short, active, size)
-        if not len(worst):
-            return answer
-        active = np.union1d(active, worst)
-    raise ConvergenceError(_UNDECIDED)
-
-
-def _spaced(numbers: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(most, len(numbers))).astype(np.int64))
-    return numbers[chosen]
-
-
-def _worst(
-    numbers: NDArray[np.int64], slack: Floats, active: NDArray[np.int64], size: int
-) -> NDArray[np.int64]:
-    """Return the numbers with the most negative slack that are not active yet."""
-    order = np.argsort(slack)[: 2 * size + 50]
-    violated = numbers[order[slack[order] < 0]]
-    return np.setdiff1d(violated, active)
-
-
-def _linear_program(
-    cost: Floats, matrix: Floats, least: Floats | float, bounds: tuple[float, float | None]
-) -> Floats:
-    """Minimise cost·v subject to matrix·v ≥ least and bounds on every entry."""
-    from scipy.optimize import linprog
-
-    limits: Any = bounds
-    answer: Any = None
-    for tolerance in (1e-10, 1e-7):  # the second is the solver's own
-        answer = linprog(
-            cost,
-            A_ub=-matrix,
-            b_ub=np.broadcast_to(-np.asarray(least, float), len(matrix)),
-            bounds=limits,
-            options={
-                "primal_feasibility_tolerance": tolerance,
-                "dual_feasibility_tolerance": tolerance,
-            },
-        )
-        if answer.x is not None:
-            result: Floats = answer.x
-            return result
-    raise ConvergenceError(f"{_UNDECIDED} ({answer.message})")

@@ -25,11 +25,8 @@ PRECISION = 1e-11
 _ROUNDING = 1e-6
 _NEAR = 1e-2
 _SAME = 3e-6  # so near, the information is that at the maximum to the digits of a standard error
-CLOSE = 1e-5
 _HALVINGS = 40
 _LARGE = 200  # from so many parameters on, the condition is estimated
-_FEW_HALVINGS = 6
-_MEMORY = 30
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,7 @@ def maximise(
     slope: Slope | None = None,
     stand_in: Callable[[Floats], Floats | None] = lambda point: None,
     certify: bool = True,
+    patience: float = math.inf,
 ) -> Optimum:
     """Maximise a function from its value, gradient and negative Hessian.
 
@@ -111,6 +109,9 @@ def maximise(
         Whether the inverse information and the condition are wanted; they cost as much as a step.
     max_iter : int
         The number of steps after which to give up, with ``converged=False`` and a reason.
+    patience : float
+        The number of steps in a row after which to give up if none halves the Newton decrement, as
+        where the maximum is at infinity.
 
     Examples
     --------
@@ -124,14 +125,14 @@ def maximise(
     point = np.array(start, dtype=float)
     value, gradient, information = objective(point)
     previous = np.inf
-    iteration = 0
+    iteration = slow = 0
     while True:
         here = _Here(point, value, gradient, information, iteration, certify)
-        factor = _factor(information) if np.isfinite(value) else None
+        factor = factorised(information) if np.isfinite(value) else None
         convex = factor is None and np.isfinite(value)
         if convex:
             borrowed = stand_in(point)
-            factor = None if borrowed is None else _factor(borrowed)
+            factor = None if borrowed is None else factorised(borrowed)
         if factor is None:
             found = "not positive definite" if np.isfinite(value) else f"at a value of {value}"
             return here.stop(f"the information matrix is {found} after {iteration} steps")
@@ -151,6 +152,9 @@ def maximise(
                 return arrived.stop(reason, factor, converged=True)
         if iteration == max_iter:
             return here.stop(f"the limit of {max_iter} iterations was reached", factor)
+        slow = slow + 1 if decrement > 0.5 * previous else 0
+        if slow > patience:
+            return here.stop(f"steps up to iteration {iteration} hardly lead nearer", factor)
         # a hundredth of a standard error away, the value says less than its own rounding does
         near = decrement <= _NEAR and not convex
         ahead = _ascend(objective, point, value, step, -math.inf if near else decrement**2)
@@ -178,63 +182,7 @@ def _ascend(
     return None
 
 
-def approach(
-    slope: Slope,
-    start: Floats,
-    information: Floats,
-    *,
-    close: float = CLOSE,
-    max_iter: int = 20,
-    fallback: Floats | None = None,
-) -> Floats:
-    """Return a point near the maximum, by gradients and the information of some of the data.
-
-    Limited-memory quasi-Newton steps, preconditioned by an information matrix near that of all
-    data, or by a guess of its diagonal (Nocedal and Wright 2006, section 7.2): a few of them cost
-    less than one Hessian. Where they get nowhere near, for some of the data said little of the
-    rest, the answer is the `fallback` if the value is higher there.
-    """
-    factor = _Diagonal(information) if information.ndim == 1 else _factor(information)
-    if factor is None:
-        return start
-    point, (value, gradient) = start, slope(start)
-    pairs: list[tuple[Floats, Floats]] = []
-    for _ in range(max_iter):
-        step = _two_loops(factor, pairs, gradient)
-        gain = float(gradient @ step)
-        if not gain > 0 or gain <= close**2:
-            return point + step if gain > 0 else point
-        for _ in range(_FEW_HALVINGS):
-            ahead, further = slope(point + step)
-            if ahead >= value:
-                break
-            step = 0.5 * step
-        else:
-            break
-        change = gradient - further
-        if step @ change > 0:
-            pairs = [*pairs, (step, change)][-_MEMORY:]
-        point, value, gradient = point + step, ahead, further
-    if fallback is not None and slope(fallback)[0] > value:
-        return fallback
-    return point
-
-
-def _two_loops(
-    factor: _Factor | _Diagonal, pairs: list[tuple[Floats, Floats]], gradient: Floats
-) -> Floats:
-    rest, used = gradient.copy(), []
-    for step, change in reversed(pairs):
-        weight = float(step @ rest) / float(step @ change)
-        rest -= weight * change
-        used.append(weight)
-    result = factor.solve(rest)
-    for (step, change), weight in zip(pairs, reversed(used), strict=True):
-        result += (weight - float(change @ result) / float(step @ change)) * step
-    return result
-
-
-def _confirmed(slope: Slope, here: _Here, factor: _Factor, step: Floats) -> _Here:
+def _confirmed(slope: Slope, here: _Here, factor: Factor, step: Floats) -> _Here:
     """Return what is found one step further, with the information as it was."""
     value, gradient = slope(here.point + step)
     return _Here(here.point + step, value, gradient, here.information, here.iteration + 1)
@@ -245,13 +193,14 @@ def _length(gradient: Floats, step: Floats) -> float:
         return math.sqrt(max(0.0, float(gradient @ step)))
 
 
-class _Factor(NamedTuple):
+class Factor(NamedTuple):
     """The Cholesky factor of an information matrix brought to a unit diagonal."""
 
     lower: Floats
     scale: Floats
 
     def solve(self, gradient: Floats) -> Floats:
+        """Return the Newton step."""
         from scipy.linalg.lapack import dpotrs
 
         solution, _ = dpotrs(self.lower, gradient * self.scale, lower=1)
@@ -270,6 +219,7 @@ class _Factor(NamedTuple):
         return float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
 
     def inverse(self) -> Floats:
+        """Return the inverse of the matrix."""
         from scipy.linalg.lapack import dpotri, dtrtri
 
         if len(self.lower) > _LARGE:
@@ -286,10 +236,10 @@ class _Factor(NamedTuple):
 
 def is_definite(information: Floats) -> bool:
     """Return whether a matrix is positive definite, at whatever scale."""
-    return _factor(information) is not None
+    return factorised(information) is not None
 
 
-def _factor(information: Floats) -> _Factor | None:
+def factorised(information: Floats) -> Factor | None:
     """Return the factor of a positive definite matrix, or None."""
     from scipy.linalg.lapack import dpotrf
 
@@ -298,16 +248,7 @@ def _factor(information: Floats) -> _Factor | None:
         return None
     scale = 1.0 / np.sqrt(diagonal)
     lower, trouble = dpotrf(information * scale * scale[:, None], lower=1)
-    return None if trouble else _Factor(lower, scale)
-
-
-class _Diagonal(NamedTuple):
-    """A diagonal in the place of an information matrix."""
-
-    values: Floats
-
-    def solve(self, gradient: Floats) -> Floats:
-        return gradient / self.values
+    return None if trouble else Factor(lower, scale)
 
 
 class _Here(NamedTuple):
@@ -320,12 +261,12 @@ class _Here(NamedTuple):
     iteration: int
     certify: bool = True
 
-    def decrement(self, factor: _Factor) -> float:
+    def decrement(self, factor: Factor) -> float:
         """Return the distance to the maximum in standard errors."""
         return _length(self.gradient, factor.solve(self.gradient))
 
     def stop(
-        self, reason: str, factor: _Factor | None = None, *, converged: bool = False
+        self, reason: str, factor: Factor | None = None, *, converged: bool = False
     ) -> Optimum:
         """Return the optimum, with what was measured at it."""
         with np.errstate(divide="ignore", invalid="ignore"):

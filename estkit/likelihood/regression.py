@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from estkit import data, parallel
 from estkit.errors import ConvergenceError, DataError, SeparationError
-from estkit.likelihood import divergence, existence, newton, rank
+from estkit.likelihood import approach, divergence, existence, newton, rank
 from estkit.likelihood.family import Block, Conclusion, Family, Floats, Sums
 from estkit.likelihood.links.bounds import Bounds, Plane
 from estkit.likelihood.links.restarts import restarts
@@ -25,14 +26,9 @@ from estkit.likelihood.uncertainty import frozen
 if TYPE_CHECKING:
     from estkit.likelihood.regression_fit import RegressionFit
 
-_EASY_STEPS = 12  # a fit that needs more is asked whether it has a maximum at all
 _ALL_STEPS = 200
 _LARGE = 20_000
-_WIDE = 300
-_WIDE_SPARSE = 3_000
-_GRADIENTS = 100
 _COSTLY = 5_000_000  # rows times parameters: one Hessian less is worth the 9th digit of an error
-_ROUGH = 0.3  # standard errors: how closely a fit to some of the rows is worth solving
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,51 +194,14 @@ class Regression(Model):
         return True
 
     def begin(self) -> Floats:
-        """Return a point near the maximum when there are many rows, else the origin.
-
-        A tenth of the rows, fitted roughly, gives a point and an information matrix, with which
-        few gradients of all rows lead near the maximum.
-        """
-        point = self._near(newton.CLOSE)
+        """Return a point near the maximum when there are many rows, else the origin."""
+        point = self.near(approach.CLOSE)
         fits = self.bounds is None or self.bounds.holds(point)
         return point if fits else self.origin()
 
-    def _near(self, close: float) -> Floats:
-        many = len(self.terms) > _WIDE
-        cheap = self.rows.sparse and len(self.terms) <= _WIDE_SPARSE and self.large
-        if many and not cheap:  # a Hessian of some rows costs more than gradients of all
-            return self._climbed(close)
-        if not self.large:
-            return self.origin()
-        some = self.thinned()
-        share = some.rows.observed() / self.rows.observed()
-        if many:
-            start = some._climbed(_ROUGH)
-            _, _, information = some.objective(start)
-            return newton.approach(self.slope, start, information / share, close=close)
-        start = some._near(_ROUGH)
-        rough = newton.maximise(
-            some.objective, start, precision=_ROUGH, max_iter=_EASY_STEPS, stand_in=some.stand_in
-        )
-        if not rough.converged:
-            return start
-        return newton.approach(
-            self.slope,
-            rough.point,
-            rough.information / share,
-            close=close,
-            fallback=self.origin(),
-        )
-
-    def _climbed(self, close: float) -> Floats:
-        """Return a point near the maximum, found by gradients alone."""
-        return newton.approach(
-            self.slope,
-            self.origin(),
-            self.diagonal(),
-            close=0.1 * close,
-            max_iter=_GRADIENTS,
-        )
+    def near(self, close: float) -> Floats:
+        """Return a point so many standard errors from the maximum, or the origin."""
+        return approach.near(self, close)
 
     def thinned(self) -> Regression:
         """Return the same model for a tenth of the rows."""
@@ -292,7 +251,7 @@ class Regression(Model):
     def _settled(self, step: Floats) -> bool:
         return existence.largest_move(self.rows, self.reach, step) < existence.SMALL_MOVE
 
-    def _maximise(self, begin: Floats, steps: int) -> newton.Optimum:
+    def _maximise(self, begin: Floats, steps: int, patience: float = math.inf) -> newton.Optimum:
         return newton.maximise(
             self.objective,
             begin,
@@ -300,15 +259,16 @@ class Regression(Model):
             settled=self._settled,
             slope=self.slope if self.rows.count * self.size >= _COSTLY else None,
             stand_in=self.stand_in,
+            patience=patience,
         )
 
     def solve(self, start: Any = None) -> newton.Optimum:
         """Return the maximum; whether there is one is asked when it is not found at once."""
-        optimum = self._maximise(
-            self.begin() if start is None else self.read_start(start), _EASY_STEPS
-        )
+        patience = approach.PATIENCE if self.large else math.inf
+        begin = self.begin() if start is None else self.read_start(start)
+        optimum = self._maximise(begin, approach.EASY_STEPS, patience)
         if not optimum.converged and start is not None:
-            optimum = self._maximise(self.origin(), _EASY_STEPS)
+            optimum = self._maximise(self.origin(), approach.EASY_STEPS, patience)
         if not (optimum.converged and self.proved(optimum)):  # is there a maximum at all?
             self._refuse_separated(optimum.point)
         if not optimum.converged and self.bounds is not None:
@@ -366,7 +326,7 @@ class Regression(Model):
             If it lies on the edge.
         """
         arrival, _ = bounds.approach(Plane.whole(self.size), self.origin())
-        optimum = self._maximise(arrival, _EASY_STEPS)
+        optimum = self._maximise(arrival, approach.EASY_STEPS)
         if not optimum.converged:
             bounds.refuse_edge(arrival, self.outside(arrival), self.names)
         return optimum

@@ -227,12 +227,15 @@ def test_the_line_search_steps_back_from_where_the_function_is_not_defined() -> 
     assert max(visited) >= 1
 
 
-def test_an_approach_that_gets_nowhere_ends_at_the_fallback_if_that_is_higher() -> None:
-    def slope(t: Floats) -> tuple[float, Floats]:
-        return -float(t @ t), -2.0 * t
+def test_patience_ends_where_no_step_halves_the_decrement_any_more() -> None:
+    """-exp(-t) rises for ever: each Newton step has length 1, and its decrement falls by exp(½)."""
 
-    far, steep = np.full(2, 1e3), np.eye(2) * 1e-6  # steps a million times too long
-    higher = newton.approach(slope, far, steep, fallback=np.ones(2))
-    lower = newton.approach(slope, far, steep, fallback=np.full(2, 1e4))
-    assert higher.tolist() == [1.0, 1.0]
-    assert lower.tolist() == far.tolist()
+    def rising(t: Floats) -> tuple[float, Floats, Floats]:
+        left = np.exp(-t)
+        return -float(left[0]), left, np.diag(left)
+
+    found = newton.maximise(rising, np.zeros(1), patience=3)
+    assert not found.converged
+    assert found.certificate.iterations == 4
+    assert "hardly" in found.certificate.reason
+    assert newton.maximise(rising, np.zeros(1), max_iter=9).certificate.iterations == 9

@@ -126,9 +126,10 @@ class OrderedRegression(Regression):
         seen = np.bincount(response.values, response.weights, self.thresholds + 1)
         return np.asarray(seen, float)
 
-    def _near(self, close: float) -> Floats:
+    def near(self, close: float) -> Floats:
+        """Return a point near the maximum, or the origin if some rows lack an outcome."""
         some = replace(self, rows=self.rows.thinned(self.rows.columns.rows // 10))
-        return super()._near(close) if some._seen().all() else self.origin()
+        return super().near(close) if some._seen().all() else self.origin()
 
     def _settled(self, step: Floats) -> bool:
         return super()._settled(self.tie @ step)
