@@ -5,8 +5,12 @@ from __future__ import annotations
 import pickle
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError, MissingExtraError
@@ -23,11 +27,34 @@ class Chunk(NamedTuple):
     offset: Any
 
 
+class Mark(NamedTuple):
+    """By what a piece is known again: its length, and a sum that follows its values."""
+
+    rows: int
+    checksum: int
+
+
+def checksum(array: NDArray[Any], seed: int = 0) -> int:
+    """Return a number that differs, but for one chance in billions, between different arrays.
+
+    The bytes are added up as whole numbers in columns, as fast as they are read from memory, and
+    the sums hashed; a prime number of columns, so that rows that change places are noticed.
+    """
+    flat = np.ascontiguousarray(array.T if array.flags.f_contiguous else array).reshape(-1)
+    words = flat.view(np.uint8)
+    if flat.nbytes % 8 == 0:
+        words = words.view(np.uint64)
+    whole = len(words) - len(words) % _COLUMNS
+    sums = words[:whole].reshape(-1, _COLUMNS).sum(axis=0, dtype=np.uint64)
+    return zlib.crc32(words[whole:].tobytes(), zlib.crc32(sums, seed))
+
+
 class Chunks:
     """Data in pieces, for fits whose data do not fit into memory.
 
     A fit reads the pieces in order, several times over; at any moment it holds one of them. The
-    numbers are those of the same rows in memory.
+    numbers are those of the same rows in memory. Pieces that are not the same on every reading
+    are refused.
 
     Parameters
     ----------
@@ -77,6 +104,7 @@ class Chunks:
             )
         runs_out = not callable(source) and hasattr(source, "__next__")
         self._source = _Spool(source) if runs_out else source
+        self.held = isinstance(self._source, list | tuple | _Spool)  # not made anew
 
     @classmethod
     def parquet(
@@ -162,18 +190,29 @@ class Chunks:
                 if answer is not None:
                     yield answer
 
-    def map_again(self, function: Callable[[Chunk], tuple[int, T]], rows: int) -> Iterator[T]:
-        """Yield answers to pieces that held `rows` rows when they were first read.
+    def map_again(
+        self, function: Callable[[Chunk], tuple[Mark, T]], marks: Sequence[Mark]
+    ) -> Iterator[T]:
+        """Yield answers to pieces that had these marks when they were first read.
 
-        The function returns the number of rows of its piece beside the answer.
+        The function returns the mark of its piece beside the answer.
         """
-        left = rows
-        for seen, answer in self.map(function):
-            left -= seen
+        rows = 0
+        for place, (mark, answer) in enumerate(self.map(function)):
+            if place < len(marks) and mark != marks[place]:
+                raise DataError(
+                    f"Piece {place} of the source (counted from 0, without empty ones), which "
+                    f"begins at row {rows}, is not what it was when it was first read: it had "
+                    f"{marks[place].rows} rows and has {mark.rows}"
+                    f"{', with other values' * (mark.rows == marks[place].rows)}; a function must "
+                    f"return the same pieces on every call, so seed what it draws anew on each."
+                )
+            rows += mark.rows
             yield answer
-        if left:
+        first = sum(mark.rows for mark in marks)
+        if rows != first:
             raise DataError(
-                f"The source gave {rows} rows when it was first read and {rows - left} later; a "
+                f"The source gave {first} rows when it was first read and {rows} later; a "
                 f"function must return the same pieces on every call."
             )
 
@@ -209,11 +248,12 @@ class Chunks:
         )
 
 
+_COLUMNS = 509
 _AT_ONCE = 64  # partitions whose sums are held together
 
 
 def _without_source(y: Any, weights: Any, offset: Any, columns: Any) -> Chunks:
-    return Chunks([], y=y, weights=weights, offset=offset, columns=columns)
+    return Chunks(list, y=y, weights=weights, offset=offset, columns=columns)
 
 
 def _length(X: Any) -> int:

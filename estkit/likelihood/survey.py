@@ -1,0 +1,227 @@
+"""What one pass over pieces of data finds: outcomes, ranges, counts, a sample, and their marks.
+
+A piece is encoded behind a few responses that stand for what occurs anywhere, so that it has the
+coding of the whole.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import data
+from estkit.categories import Coding
+from estkit.errors import DataError
+from estkit.labels import read_labels
+from estkit.likelihood.chunks import Chunk, Chunks, Mark, checksum
+from estkit.likelihood.family import Family, Floats, Response
+from estkit.likelihood.gaussian import Gaussian
+
+_SAMPLE = 20_000  # rows that are held for the start
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A checked chunk: y is codes into `outcomes`, counts of them, or numbers."""
+
+    columns: data.Columns
+    y: NDArray[Any]
+    kind: str
+    outcomes: tuple[Any, ...]
+    weights: Floats | None
+    offset: Floats | None
+
+    def mark(self, chunks: Chunks) -> Mark:
+        """Return by what the piece is known again; pieces that are held keep their values."""
+        if chunks.held:
+            return Mark(self.columns.rows, 0)
+        number = zlib.crc32(repr(self.outcomes).encode())
+        for part in (self.columns.values, self.y, self.weights, self.offset):
+            if part is not None:
+                number = checksum(np.asarray(part), number)
+        return Mark(self.columns.rows, number)
+
+    def take(self, index: NDArray[np.int64]) -> Piece:
+        """Return some of the rows."""
+        return replace(
+            self,
+            columns=data.Columns(self.columns.values[index], self.columns.names),
+            y=self.y[index],
+            weights=None if self.weights is None else self.weights[index],
+            offset=None if self.offset is None else self.offset[index],
+        )
+
+
+def check(family: Family, chunk: Chunk, coding: Coding | None) -> Piece:
+    """Return a checked piece, its categories coded."""
+    data.check_same_index(X=chunk.X, y=chunk.y, weights=chunk.weights, offset=chunk.offset)
+    columns = data.read_columns(chunk.X) if coding is None else coding.read(chunk.X)
+    rows = columns.rows
+    outcomes: tuple[Any, ...] = ()
+    y: NDArray[Any]
+    if isinstance(family, Gaussian):
+        kind, y = "numbers", data.read_vector(chunk.y, what="y", rows=rows)
+    elif data.is_table(chunk.y):
+        kind, (y, names) = "counts", data.read_counts(chunk.y, what="y")
+        outcomes = names if data.as_frame(chunk.y) is not None else tuple(range(y.shape[1]))
+    else:
+        labels = read_labels(chunk.y)
+        kind, y, outcomes = "labels", labels.codes, labels.outcomes
+    data.check_rows("y", len(y), rows)
+    weights = data.read_frequencies(chunk.weights, rows=rows)
+    offset = None
+    if chunk.offset is not None:
+        offset = np.asarray(data.read_columns(chunk.offset, what="offset", rows=rows).values, float)
+    return Piece(columns, y, kind, outcomes, weights, offset)
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one pass over the pieces finds.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The columns.
+    count : int
+        The number of rows.
+    largest : array of shape (p,)
+        The largest size in each column.
+    outcomes : tuple
+        The labels of the outcomes.
+    extremes : tuple of float
+        The least and the greatest response, when responses are numbers.
+    sample : Piece
+        Evenly spaced rows.
+    coding : Coding, optional
+        How categories become columns, if there are any.
+    marks : tuple of Mark
+        By what each piece is known again.
+    """
+
+    names: tuple[str, ...]
+    count: int
+    largest: Floats
+    outcomes: tuple[Any, ...]
+    extremes: tuple[float, float]
+    sample: Piece
+    coding: Coding | None
+    marks: tuple[Mark, ...]
+
+    def encode(self, family: Family, piece: Piece | None, intercept: bool) -> tuple[Response, int]:
+        """Return the response of a piece behind rows that stand for all, and how many these are."""
+        import pandas as pd
+
+        y: Any = np.empty(0) if piece is None else piece.y
+        if self.sample.kind == "numbers":
+            ahead, y = 2, np.concatenate([self.extremes, y])
+        elif self.sample.kind == "counts":
+            ahead, row = 1, np.ones((1, len(self.outcomes)))
+            table = row if piece is None else np.vstack([row, y])
+            unnamed = self.outcomes == tuple(range(len(self.outcomes)))
+            y = table if unnamed else pd.DataFrame(table, columns=list(self.outcomes))
+        else:
+            ahead, codes = len(self.outcomes), np.arange(len(self.outcomes))
+            if piece is not None:
+                codes = np.concatenate([codes, recode(piece, self.outcomes)])
+            y = pd.Categorical.from_codes(codes, pd.Index(self.outcomes), ordered=True)
+        weights = None if piece is None else piece.weights
+        if weights is not None:
+            weights = np.concatenate([np.ones(ahead), weights])
+        return family.encode(y, weights, len(y), intercept=intercept), ahead
+
+
+def recode(piece: Piece, outcomes: Sequence[Any]) -> NDArray[np.int64]:
+    """Return the codes of a piece into other outcomes."""
+    place_of = {outcome: k for k, outcome in enumerate(outcomes)}
+    strange = [outcome for outcome in piece.outcomes if outcome not in place_of]
+    if strange:
+        raise DataError(
+            f"A piece has the outcome {strange[0]!r}, which was not there when the source was "
+            f"first read; a function must return the same pieces on every call."
+        )
+    position = np.array([place_of[outcome] for outcome in piece.outcomes], dtype=np.int64)
+    codes: NDArray[np.int64] = position[piece.y]
+    return codes
+
+
+def take_survey(family: Family, chunks: Chunks, coding: Coding | None) -> Survey:
+    """Pass over the pieces once."""
+    first: Piece | None = None
+    count, stride = 0, 1
+    largest, extremes = np.zeros(0), (np.inf, -np.inf)
+    outcomes: list[tuple[Any, ...]] = []
+    kept: list[tuple[NDArray[np.int64], Piece]] = []
+    marks: list[Mark] = []
+    for piece in chunks.map(lambda chunk: check(family, chunk, coding)):
+        first = first or piece
+        _agree(first, piece)
+        marks.append(piece.mark(chunks))
+        outcomes.append(piece.outcomes)
+        sizes = np.abs(piece.columns.values).max(axis=0, initial=0.0).astype(float)
+        largest = np.maximum(largest, sizes) if count else sizes
+        if piece.kind == "numbers":
+            extremes = min(extremes[0], piece.y.min()), max(extremes[1], piece.y.max())
+        index = np.arange(-count % stride, piece.columns.rows, stride)
+        kept.append((count + index, piece.take(index)))
+        count += piece.columns.rows
+        while sum(len(rows) for rows, _ in kept) > _SAMPLE:
+            stride *= 2
+            kept = [(rows[rows % stride == 0], part.take(np.flatnonzero(rows % stride == 0)))
+                    for rows, part in kept]  # fmt: skip
+        outcomes = [merge(outcomes)]
+    if first is None:
+        raise DataError("No piece has a row; at least one observation is needed.")
+    sample = _join([part for rows, part in kept if len(rows)], outcomes[0])
+    return Survey(
+        first.columns.names, count, largest, outcomes[0], extremes, sample, coding, tuple(marks)
+    )
+
+
+def merge(found: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Return all outcomes: in the order of the longest list if it holds the others, else sorted."""
+    longest = max(found, key=len)
+    every = {outcome for outcomes in found for outcome in outcomes}
+    if every <= set(longest):
+        return longest
+    try:
+        return tuple(sorted(every))
+    except TypeError as error:
+        raise DataError(f"The pieces hold labels without a common order: {every!r:.80}.") from error
+
+
+def _agree(first: Piece, piece: Piece) -> None:
+    if piece.columns.names != first.columns.names:
+        raise DataError(
+            f"A piece has the columns {', '.join(piece.columns.names)}, but the first one had "
+            f"{', '.join(first.columns.names)}."
+        )
+    for what in ("kind", "weights", "offset"):
+        own, other = getattr(piece, what), getattr(first, what)
+        same = own == other if what == "kind" else (own is None) == (other is None)
+        if not same:
+            raise DataError(f"All pieces must have the same form; they differ in {what}.")
+
+
+def _join(parts: Sequence[Piece], outcomes: tuple[Any, ...]) -> Piece:
+    first = parts[0]
+    values = np.concatenate([part.columns.values for part in parts])
+    y = [recode(p, outcomes) if p.kind == "labels" else p.y for p in parts]
+    return Piece(
+        data.Columns(values, first.columns.names),
+        np.concatenate(y),
+        first.kind,
+        outcomes,
+        None if first.weights is None else np.concatenate([_held(p.weights) for p in parts]),
+        None if first.offset is None else np.concatenate([_held(p.offset) for p in parts]),
+    )
+
+
+def _held(array: Floats | None) -> Floats:
+    assert array is not None
+    return array
