@@ -178,9 +178,14 @@ def fit_many(
     if binomial_batch.suits(family):
         names = terms
         added = None if offset is None else data.read_vector(offset, what="offset", rows=y.shape[1])
-        responses = binomial_batch.outcomes_of(family, y)
-        values = np.asarray(X, float)
-        solved = binomial_batch.solve(values, responses, intercept=intercept, offset=added)
+        logit = family  # what kind of family it is holds inside the function as well
+        solved = binomial_batch.solve(
+            X,
+            y.shape[:2],
+            lambda part: binomial_batch.outcomes_of(logit, y[part]),
+            intercept=intercept,
+            offset=added,
+        )
     elif softmax_batch.suits(family):
         found = softmax_batch.outcomes_of(family, y)
         if found is not None:
@@ -204,8 +209,14 @@ def fit_rows(model: Regression, values: NDArray[Any]) -> BatchFit:
     intercept = rows.placement.intercept
     offset = None if rows.offset is None else rows.offset + rows.level
     if binomial_batch.suits(family):
-        responses = binomial_batch.redrawn(family, values, rows.response)
-        solved = binomial_batch.solve(columns, responses, intercept=intercept, offset=offset)
+        logit = family
+        solved = binomial_batch.solve(
+            columns,
+            values.shape,
+            lambda part: binomial_batch.redrawn(logit, values[part], rows.response),
+            intercept=intercept,
+            offset=offset,
+        )
     elif softmax_batch.suits(family):
         found = softmax_batch.redrawn(family, values, rows.response)
         solved = softmax_batch.solve(columns, found, intercept=intercept, offset=offset)

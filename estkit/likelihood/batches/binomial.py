@@ -1,34 +1,47 @@
 """Newton's method for binomial regression on many replicates at once.
 
-Every array has the replicates first. A chunk of replicates stays in cache; each is set aside as
-soon as it has arrived at a proved maximum. What is left over (hard, separated, singular, bad data)
-is not this file's business: the caller fits it alone.
+Every array has the replicates first, and a chunk of replicates stays in cache. Each takes Newton
+steps until the next point is sure to be the maximum; one pass over the whole chunk then measures
+gradient, information and log-likelihood there. What is left over (hard, separated, singular, bad
+data) is not this file's business: the caller fits it alone.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeGuard
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estkit import parallel
-from estkit.likelihood.batches.design import Placed, Solved, common_place, newton_steps, place
+from estkit.likelihood.batches.design import (
+    Placed,
+    Solved,
+    common_place,
+    inverses,
+    newton_steps,
+    place,
+)
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.existence import SMALL_MOVE
 from estkit.likelihood.family import Floats, Response, log_factorial
 from estkit.likelihood.newton import PRECISION
 
 _STEPS = 12
+_SURE = 1e-12  # twice the bound on the next decrement, so that standard errors there are exact
 _NUMBERS_PER_CHUNK = 1 << 17  # a megabyte: small enough for the caches, few calls
 _NUMBERS_WORTH_THREADS = 4_000_000
-_MOST_PRODUCTS = 1 << 22
 
 
 class Responses(NamedTuple):
-    """Successes and trials (R, n), constants of the log-likelihood (R,), and what is valid (R,)."""
+    """The outcomes of some replicates.
 
-    successes: Floats
+    `seen` (R, n) holds 1 for a success and -1 for a failure, or successes where there are `trials`
+    (R, n); `constant` (R,) belongs to the log-likelihood, `valid` (R,) says which can be used.
+    """
+
+    seen: Floats
     trials: Floats | None
     constant: Floats
     valid: NDArray[np.bool_]
@@ -36,11 +49,16 @@ class Responses(NamedTuple):
     def take(self, which: slice | NDArray[np.bool_]) -> Responses:
         """Return some of the replicates."""
         trials = None if self.trials is None else self.trials[which]
-        return Responses(self.successes[which], trials, self.constant[which], self.valid[which])
+        return Responses(self.seen[which], trials, self.constant[which], self.valid[which])
 
 
 def solve(
-    X: Floats, outcomes: Responses, *, intercept: bool, offset: Floats | None
+    X: NDArray[Any],
+    shape: tuple[int, int],
+    responses: Callable[[slice], Responses],
+    *,
+    intercept: bool,
+    offset: Floats | None,
 ) -> list[Solved]:
     """Return the replicates that Newton's method solves, chunk by chunk.
 
@@ -48,8 +66,10 @@ def solve(
     ----------
     X : array of shape (R, n, p) or (n, p)
         The covariates of each replicate, or of all.
-    outcomes : Responses
-        What `outcomes_of` or `redrawn` made of the responses.
+    shape : tuple of int
+        R and n.
+    responses : callable
+        Takes a slice of the replicates; returns what `outcomes_of` or `redrawn` makes of it.
     intercept : bool
         Whether to add a column of ones.
     offset : array of shape (n,), optional
@@ -59,7 +79,7 @@ def solve(
     if offset is not None and intercept:
         level = float(offset.mean())
         offset = offset - level
-    replicates, observations = outcomes.successes.shape
+    replicates, observations = shape
     numbers = observations * (X.shape[-1] + 1)
     length = max(16, _NUMBERS_PER_CHUNK // numbers)
     common = common_place(X, intercept) if X.ndim == 2 else None
@@ -68,13 +88,16 @@ def solve(
 
     def chunk(first: int) -> Solved:
         part = slice(first, first + length)
-        own = outcomes.take(part)
+        own = responses(part)
         placed = place(X[part], intercept) if common is None else common.repeated(len(own.valid))
         usable = own.valid & placed.good
         if not usable.all():
             placed, own = placed.keep(usable), own.take(usable)
-        numbers = first + np.flatnonzero(usable)
-        solved = _newton(placed, own, offset, numbers)
+        params, near = _approach(placed, own, offset)
+        if not near.all():
+            usable[usable] = near
+            placed, own, params = placed.keep(near), own.take(near), params[near]
+        solved = _finished(placed, own, offset, params, first + np.flatnonzero(usable))
         if level:
             solved.params[:, 0] -= level
         return solved
@@ -93,7 +116,7 @@ def redrawn(family: Binomial, values: Floats, response: Response) -> Responses:
     constant = np.array([family.renew(each, response).constant for each in values])
     valid = np.ones(len(values), dtype=bool)
     if response.weights is None:
-        return Responses(values, None, constant, valid)
+        return Responses(2.0 * values - 1.0, None, constant, valid)
     return Responses(values, np.broadcast_to(response.weights, values.shape), constant, valid)
 
 
@@ -110,103 +133,139 @@ def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Responses:
         constant = (log_factorial(trials) - log_factorial(counts).sum(axis=2)).sum(axis=1)
         return Responses(counts[:, :, 0], trials, constant, valid)
     if family.success is None:
-        successes = y.astype(float) if numeric else np.full(y.shape, np.nan)
-        valid = ((successes == 0) | (successes == 1)).all(axis=1)
-        return Responses(successes, None, none, valid)
-    successes = np.asarray(y == family.success, dtype=float)
-    lost = successes == 0
-    other = np.take_along_axis(y, lost.argmax(axis=1)[:, None], axis=1)
-    return Responses(successes, None, none, (~lost | (y == other)).all(axis=1))
+        seen = 2.0 * y.astype(float) - 1.0 if numeric else np.full(y.shape, np.nan)
+        return Responses(seen, None, none, (np.abs(seen) == 1.0).all(axis=1))
+    won = np.asarray(y == family.success, dtype=bool)
+    other = np.take_along_axis(y, won.argmin(axis=1)[:, None], axis=1)
+    return Responses(2.0 * won - 1.0, None, none, (won | (y == other)).all(axis=1))
 
 
-def _newton(
-    placed: Placed, outcomes: Responses, offset: Floats | None, numbers: NDArray[np.int64]
-) -> Solved:
-    """Run Newton's method, setting aside the replicates that have arrived.
+def _start(placed: Placed, outcomes: Responses, offset: Floats | None) -> Floats:
+    """Return a point near the maximum, from the moments of the data where they can tell.
 
-    Inside, parameters are per column of unit spread. The first step from 0 needs no pass over the
-    rows: there every weight is a quarter of the trials.
+    At 0 all weights are alike, so Newton's first step is least squares. With an intercept, that
+    gives the linear discriminant, which has about the logistic slopes (Haggstrom 1983).
     """
     size = placed.gram.shape[1]
-    observations = outcomes.successes.shape[1]
-    params = np.zeros((len(numbers), size))
-    arrived: list[Solved] = []
-    for iteration in range(_STEPS + 1):
-        if not len(numbers):
+    if offset is not None or outcomes.trials is not None:
+        return np.zeros((len(outcomes.seen), size))
+    observations = outcomes.seen.shape[1]
+    gradient = placed.design.gradient(outcomes.seen) * (0.5 / observations) / placed.spread
+    step = 4.0 * newton_steps(placed.gram, gradient)[0]
+    if not placed.shift.any():
+        return step
+    mean = gradient[:, 0]  # of successes, less a half
+    explained = 0.25 * (gradient[:, 1:] * step[:, 1:]).sum(axis=1)
+    total = 0.25 - mean * mean
+    with np.errstate(all="ignore"):
+        rest = total - explained
+        step[:, 1:] /= 4.0 * rest[:, None]
+        step[:, 0] = np.log((0.5 + mean) / (0.5 - mean)) + mean * explained / (total * rest)
+    return step
+
+
+def _approach(
+    placed: Placed, outcomes: Responses, offset: Floats | None
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return points by Newton's method, and which of them are sure to be maxima.
+
+    Parameters are per column of unit spread. Where no linear predictor moves by more than m, no
+    weight changes by a larger part than about m, so that the next decrement is below m / 2 times
+    this one.
+    """
+    here = _start(placed, outcomes, offset)
+    params, near = here.copy(), np.zeros(len(here), dtype=bool)
+    active = np.arange(len(here))
+    root = np.sqrt(outcomes.seen.shape[1])
+    for _ in range(_STEPS):
+        if not len(active):
             break
-        if iteration == 0 and offset is None and outcomes.trials is None:
-            eta = np.zeros_like(outcomes.successes)
-            residual = outcomes.successes - 0.5
-            information = placed.gram * (0.25 * observations)
-        else:
-            eta = placed.design.predictors(params / placed.spread)
-            if offset is not None:
-                eta += offset
-            residual, weight = _residual_and_weight(eta, outcomes)
-            information = placed.design.information(weight)
-            information /= placed.spread[:, :, None] * placed.spread[:, None, :]
-        gradient = placed.design.gradient(residual) / placed.spread
+        _, gradient, information = _measured(placed, outcomes, offset, here)
         step, regular = newton_steps(information, gradient)
         decrement = np.sqrt(np.maximum((gradient * step).sum(axis=1), 0.0))
+        here = here + step
         # no entry of a column of unit spread exceeds the root of n: a bound on how far η moves
-        move = np.abs(step).sum(axis=1) * np.sqrt(observations)
-        done = (decrement <= PRECISION) & (move < SMALL_MOVE) & regular
-        if done.any():
-            arrived.append(
-                _finished(
-                    placed.keep(done), params[done] + step[done], information[done], eta[done],
-                    outcomes.take(done), numbers[done],
-                )
-            )  # fmt: skip
-        left = ~done & regular
-        params += step
+        move = np.abs(step).sum(axis=1) * root
+        arrived = (decrement * move <= _SURE) & (move < SMALL_MOVE) & regular
+        params[active] = here
+        near[active] = arrived
+        left = regular & ~arrived
         if not left.all():
             placed, outcomes = placed.keep(left), outcomes.take(left)
-            params, numbers = params[left], numbers[left]
-    if not arrived:
-        return Solved(numbers[:0], np.empty((0, size)), np.empty((0, size)), np.empty(0))
-    return Solved(*(np.concatenate(part) for part in zip(*arrived, strict=True)))
+            here, active = here[left], active[left]
+    return params, near
+
+
+def _measured(
+    placed: Placed, outcomes: Responses, offset: Floats | None, params: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return linear predictors, gradients and information matrices."""
+    eta = placed.design.predictors(params / placed.spread)
+    if offset is not None:
+        eta += offset
+    residual, weight = _residual_and_weight(eta, outcomes)
+    gradient = placed.design.gradient(residual) / placed.spread
+    information = placed.design.information(weight)
+    information /= placed.spread[:, :, None] * placed.spread[:, None, :]
+    return eta, gradient, information
 
 
 def _residual_and_weight(eta: Floats, outcomes: Responses) -> tuple[Floats, Floats]:
     """Return successes minus expected ones, and the weights trials · π (1 - π)."""
     with np.errstate(over="ignore"):  # exp(|η|) = inf gives the right 0
         if outcomes.trials is None:
-            sign = 2.0 * outcomes.successes - 1.0
-            wrong = np.exp(sign * eta)  # exact where the outcome is all but certain
+            wrong = outcomes.seen * eta
+            np.exp(wrong, out=wrong)  # exact where the outcome is all but certain
             wrong += 1.0
             np.reciprocal(wrong, out=wrong)  # the probability of what was not observed
             weight = np.square(wrong)
             np.subtract(wrong, weight, out=weight)
-            wrong *= sign
+            wrong *= outcomes.seen
             return wrong, weight
         probability = 1.0 / (1.0 + np.exp(-eta))
         other = 1.0 / (1.0 + np.exp(eta))
-    failures = outcomes.trials - outcomes.successes
-    residual = outcomes.successes * other - failures * probability
+    failures = outcomes.trials - outcomes.seen
+    residual = outcomes.seen * other - failures * probability
     return residual, outcomes.trials * probability * other
+
+
+def _loglik(eta: Floats, outcomes: Responses) -> Floats:
+    if outcomes.trials is None:
+        eta = outcomes.seen * eta
+        each = np.abs(eta)
+        np.negative(each, out=each)
+        np.log1p(np.exp(each, out=each), out=each)
+        each -= np.minimum(eta, 0.0, out=eta)
+    else:
+        cost = np.log1p(np.exp(-np.abs(eta))) + np.maximum(eta, 0.0)
+        each = outcomes.trials * cost - outcomes.seen * eta
+    result: Floats = outcomes.constant - each.sum(axis=1)
+    return result
 
 
 def _finished(
     placed: Placed,
-    params: Floats,
-    information: Floats,
-    eta: Floats,
     outcomes: Responses,
+    offset: Floats | None,
+    params: Floats,
     numbers: NDArray[np.int64],
 ) -> Solved:
     """Return parameters and standard errors for the columns as they were given."""
-    cost = np.log1p(np.exp(-np.abs(eta))) + np.maximum(eta, 0.0)
-    if outcomes.trials is not None:
-        cost *= outcomes.trials
-    loglik = (outcomes.successes * eta - cost).sum(axis=1) + outcomes.constant
-    slopes = params / placed.spread
-    covariance = np.linalg.inv(information)
+    eta, gradient, information = _measured(placed, outcomes, offset, params)
+    loglik = _loglik(eta, outcomes)
+    covariance, regular = inverses(information)
+    step = (covariance @ gradient[:, :, None])[:, :, 0]
+    proved = regular & ((gradient * step).sum(axis=1) <= PRECISION**2)
+    slopes = (params + step) / placed.spread
     covariance /= placed.spread[:, :, None] * placed.spread[:, None, :]
-    if (placed.shift != 0).any():
+    variances = np.diagonal(covariance, axis1=1, axis2=2).copy()
+    if placed.shift.any():
+        shift = placed.shift[:, :, None]
         slopes[:, 0] -= (placed.shift * slopes).sum(axis=1)
-        back = np.broadcast_to(np.eye(slopes.shape[1]), covariance.shape).copy()
-        back[:, 0, :] -= placed.shift
-        covariance = back @ covariance @ back.transpose(0, 2, 1)
-    errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+        back = (covariance @ shift)[:, :, 0]
+        variances[:, 0] += (placed.shift * back).sum(axis=1) - 2.0 * back[:, 0]
+    errors = np.sqrt(variances)
+    if not proved.all():
+        numbers, slopes, errors = numbers[proved], slopes[proved], errors[proved]
+        loglik = loglik[proved]
     return Solved(numbers, slopes, errors, loglik)

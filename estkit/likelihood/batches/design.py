@@ -6,7 +6,7 @@ unit spread, so that one tolerance suits them all.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,9 @@ class Design(Protocol):
 class Own:
     """A design for each replicate, held as (R, q, n): long contiguous rows."""
 
-    def __init__(self, columns: Floats) -> None:
+    def __init__(self, columns: Floats, weighted: Floats | None = None) -> None:
         self.columns = columns
+        self._weighted = np.empty(columns.shape) if weighted is None else weighted
 
     def predictors(self, params: Floats) -> Floats:
         """Return the linear predictors (R, n) of coefficients (R, q)."""
@@ -81,19 +82,22 @@ class Own:
 
     def information(self, weight: Floats) -> Floats:
         """Return Σ w x xᵀ of shape (R, q, q); weights are (R, n)."""
-        result: Floats = (self.columns * weight[:, None, :]) @ self.columns.transpose(0, 2, 1)
+        weighted = np.multiply(self.columns, weight[:, None, :], out=self._weighted)
+        result: Floats = weighted @ self.columns.transpose(0, 2, 1)
         return result
 
     def keep(self, which: NDArray[np.bool_]) -> Own:
         """Return the designs of some replicates."""
-        return Own(self.columns[which])
+        columns = self.columns[which]
+        return Own(columns, self._weighted[: len(columns)])
 
 
 class Shared:
     """One design (q, n) for all replicates: the information is one product with its pairs."""
 
-    def __init__(self, columns: Floats) -> None:
+    def __init__(self, columns: Floats, weighted: Floats | None = None) -> None:
         self.columns = columns
+        self._weighted = np.empty(columns.shape) if weighted is None else weighted
         self.upper = np.triu_indices(len(columns))
         self.pairs = (columns[self.upper[0]] * columns[self.upper[1]]).T
 
@@ -158,30 +162,49 @@ class Placed(NamedTuple):
         )
 
 
-def place(X: NDArray[np.float64], intercept: bool) -> Placed:
+def place(X: NDArray[Any], intercept: bool) -> Placed:
     """Centre the columns of each replicate when an intercept can take it up."""
-    replicates, observations, columns = X.shape
+    values: Floats = np.asarray(X, dtype=float)
+    replicates, observations, columns = values.shape
     start = int(intercept)
-    design = np.empty((replicates, columns + start, observations))
-    slopes = design[:, start:]
-    slopes[...] = X.transpose(0, 2, 1)
+    size = columns + start
+    room = np.empty((replicates, size + 1, observations))
+    room[:, size] = 0.0  # a row too many, so that numpy takes no rank-k update: slow when small
+    design = room[:, :size]
+    shift = np.zeros((replicates, size))
     with np.errstate(all="ignore"):  # a bad replicate is seen below, and fitted alone
-        shift = np.zeros((replicates, columns + start))
         if intercept:
             design[:, 0] = 1.0
-            shift[:, 1:] = slopes.sum(axis=2) / observations
-            slopes -= shift[:, 1:, None]
-        moments = (design @ design.transpose(0, 2, 1)) / observations
+            shift[:, 1:] = np.ones(observations) @ values
+            shift[:, 1:] /= observations
+        np.subtract(values.transpose(0, 2, 1), shift[:, start:, None], out=design[:, start:])
+        moments = (room @ design.transpose(0, 2, 1))[:, :size]
+        moments /= observations
         spread = np.sqrt(np.diagonal(moments, axis1=1, axis2=2))
         gram = moments / (spread[:, :, None] * spread[:, None, :])
-        varies = (spread > 1e-13 * np.abs(shift)).all(axis=1)
-    good = varies & np.isfinite(gram).all(axis=(1, 2))
-    safe = np.where(good[:, None, None], gram, np.eye(columns + start))
-    good &= np.linalg.eigvalsh(safe)[:, 0] > _NEARLY_DEPENDENT
-    return Placed(Own(design), shift, spread, safe, good)
+        good = (spread > 1e-13 * np.abs(shift)).all(axis=1)
+        good &= np.isfinite(gram).all(axis=(1, 2))
+    if not good.all():
+        gram = np.where(good[:, None, None], gram, np.eye(size))
+    return Placed(Own(design), shift, spread, gram, good & _independent(gram))
 
 
-def common_place(X: NDArray[np.float64], intercept: bool) -> Placed:
+def _independent(gram: Floats) -> NDArray[np.bool_]:
+    """Return in which correlation matrices no eigenvalue is nearly 0.
+
+    The determinant tells it of most: the other eigenvalues sum to at most q, so that their product
+    is at most (q / (q - 1))^(q - 1).
+    """
+    size = gram.shape[1]
+    least = np.linalg.det(gram) * (1.0 - 1.0 / size) ** (size - 1)
+    independent = np.asarray(least > _NEARLY_DEPENDENT)
+    if not independent.all():
+        unsure = ~independent
+        independent[unsure] = np.linalg.eigvalsh(gram[unsure])[:, 0] > _NEARLY_DEPENDENT
+    return independent
+
+
+def common_place(X: NDArray[Any], intercept: bool) -> Placed:
     """Return the placement of a design that all replicates share."""
     placed = place(X[None], intercept)
     columns = placed.design.columns[0] if isinstance(placed.design, Own) else X
@@ -190,16 +213,29 @@ def common_place(X: NDArray[np.float64], intercept: bool) -> Placed:
 
 def newton_steps(information: Floats, gradient: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Return Newton steps, and which replicates have a usable information matrix."""
-    diagonal = np.diagonal(information, axis1=1, axis2=2)
-    regular = (diagonal.min(axis=1, initial=np.inf) > 0) & np.isfinite(gradient).all(axis=1)
-    regular &= np.isfinite(diagonal).all(axis=1)
-    if not regular.all():
-        information = np.where(regular[:, None, None], information, np.eye(gradient.shape[1]))
+    step, regular = _solutions(information, gradient[:, :, None])
+    return step[:, :, 0], regular
+
+
+def inverses(information: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the inverse information matrices, and which replicates have a usable one."""
+    return _solutions(information, np.eye(information.shape[1]))
+
+
+def _solutions(matrices: Floats, right: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Solve for each replicate; 0, and said to be irregular, where that cannot be done."""
     try:
-        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
+        solution = np.asarray(np.linalg.solve(matrices, right), dtype=float)
     except np.linalg.LinAlgError:  # one singular matrix fails the whole call: find it
-        spectrum = np.linalg.eigvalsh(information)
-        regular &= spectrum[:, 0] > 1e-13 * spectrum[:, -1]
-        information = np.where(regular[:, None, None], information, np.eye(gradient.shape[1]))
-        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
-    return np.where(regular[:, None], step, 0.0), regular
+        finite = np.isfinite(matrices).all(axis=(1, 2), keepdims=True)
+        identity = np.eye(matrices.shape[1])
+        matrices = np.where(finite, matrices, identity)
+        spectrum = np.linalg.eigvalsh(matrices)
+        good = np.ravel(finite) & (spectrum[:, 0] > 1e-13 * spectrum[:, -1])
+        matrices = np.where(good[:, None, None], matrices, identity)
+        solution = np.asarray(np.linalg.solve(matrices, right), dtype=float)
+        solution[~good] = np.nan
+    regular = np.asarray(np.isfinite(solution).all(axis=(1, 2)))
+    if not regular.all():
+        solution[~regular] = 0.0
+    return solution, regular
