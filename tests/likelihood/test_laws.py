@@ -13,6 +13,7 @@ from scipy import stats
 import estkit as ek
 from estkit.likelihood.distribution.laws.counts import NegativeBinomial, tally
 from estkit.likelihood.distribution.laws.shapes import stirling
+from estkit.likelihood.distribution.laws.sums import Values
 
 # A sum in another order than scipy's, over a thousand rows.
 LOGLIK = 1e-12
@@ -203,9 +204,10 @@ def test_negative_binomial_has_the_real_root_of_mpmath(size: float) -> None:
 
 def test_negative_binomial_is_the_same_with_and_without_a_table() -> None:
     x = SAMPLES["nbinom"].astype(float)
-    sums = NegativeBinomial.of(x, 0.0, 1.0, None, float(N))
-    values, number = tally(x, 0.0, None)
-    long = NegativeBinomial(values, number, None, sums.mean, sums.variance, sums.n, sums.constant)
+    values = Values(x, 0.0, 1.0, None, float(N), float(x.sum()))
+    sums = NegativeBinomial.of(values)
+    counts, number = tally(values)
+    long = NegativeBinomial(counts, number, None, sums.mean, sums.variance, sums.n, sums.constant)
     for point in ([1.2, 1.6], [-1.0, 0.5], [4.0, 1.7]):
         short, whole = sums.total(np.array(point)), long.total(np.array(point))
         assert short.loglik == pytest.approx(whole.loglik, rel=EXACT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NoReturn
 
 import numpy as np
@@ -153,6 +154,12 @@ class Observations:
     groups: NDArray[np.int64] | None = None
     rows: NDArray[np.int64] | None = None
 
+    @cached_property
+    def total(self) -> float:
+        """The sum of the lower bounds, without weights."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(self.lower.sum())
+
     @property
     def exact(self) -> bool:
         """Whether each row is a value, and none was truncated."""
@@ -234,6 +241,11 @@ class Observations:
 
 def read_observations(X: Any, weights: Any, groups: Any) -> Observations:
     """Return the checked rows of a vector, a frame of one column, or censored data."""
+    if type(X) is np.ndarray and X.ndim == 1 and X.dtype == float and weights is groups is None:
+        values = np.ascontiguousarray(X)  # the usual case: nothing to read, and one pass to check
+        given = Observations(values, values)
+        if len(X) and math.isfinite(given.total):
+            return given
     X = _from_scipy(X)
     if not isinstance(X, Censored):
         data.check_same_index(X=X, weights=weights, groups=groups)

@@ -36,10 +36,11 @@ _WHY = "the likelihood breaks off there and has no curvature that an error could
 def distribution_model(family: Distribution, observations: Observations) -> Model:
     """Return the likelihood of observations, of a law that may end at one of them."""
     law = find_law(family.law)
-    held = dict(zip(law.names, law.settle(family.fixed), strict=True))
+    settled = law.settle(family.fixed)
+    held = dict(zip(law.names, settled, strict=True))
     ends = _ends(law.name, held, observations) if observations.exact else {}
     if not ends:
-        return model_of(family, observations)
+        return model_of(family, observations, settled)
     settled = tuple({**held, **ends}[name] for name in law.names)
     inner = None
     if None in settled:
@@ -50,6 +51,8 @@ def distribution_model(family: Distribution, observations: Observations) -> Mode
 
 def _ends(law: str, held: dict[str, float | None], observations: Observations) -> dict[str, float]:
     """Return the parameters that the smallest or largest value is the estimate of."""
+    if law not in ("uniform", "pareto", *_FALLING):
+        return {}
     x = observations.lower
     low, high = float(x.min()), float(x.max())
     if law == "uniform":

@@ -15,11 +15,14 @@ from estkit.likelihood import inference
 from estkit.likelihood.distribution.laws.law import Axis, Law, find_law
 from estkit.likelihood.distribution.laws.rows import FIRST_DIFFERENCE, OFFSETS
 from estkit.likelihood.family import Floats
+from estkit.likelihood.newton import Optimum
 from estkit.likelihood.result import LikelihoodFit
+from estkit.likelihood.uncertainty import frozen
 from estkit.table import Table
 
 if TYPE_CHECKING:
     from estkit.likelihood.distribution.distribution import Distribution
+    from estkit.likelihood.distribution.model import DistributionModel
     from estkit.likelihood.uncertainty import Uncertainty
 
 _STEP = 5e-3  # on the line of a parameter
@@ -46,6 +49,34 @@ class DistributionFit(LikelihoodFit):
     """
 
     family: Distribution
+
+    @classmethod
+    def of(cls, model: DistributionModel, optimum: Optimum) -> DistributionFit:
+        """Return the fit that converged; its errors are computed when they are first asked for."""
+        conclusion, point = model.conclude(optimum.value), frozen(optimum.point)
+        fit = object.__new__(cls)
+        fit.__dict__.update(
+            family=model.family, names=model.names, params=frozen(model.outside(point)),
+            loglik=conclusion.loglik, n_obs=model.n_obs, converged=True, status="ok",
+            reason=optimum.certificate.reason, certificate=optimum.certificate, terms=model.terms,
+            outcomes=(), sigma=None, constant=conclusion.constant, _point=point,
+            _middle=frozen(optimum.inverse), _model=model,
+        )  # fmt: skip
+        return fit
+
+    if not TYPE_CHECKING:  # where the fields are declared
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("std_errors", "_covariance") or self.__dict__.get("_model") is None:
+                raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+            jacobian = self._model.jacobian(self._point)
+            covariance, errors = inference.carried_out(jacobian, self._middle, 1.0)
+            self.__dict__.update(std_errors=frozen(errors), _covariance=frozen(covariance))
+            return self.__dict__[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        assert self.std_errors is not None  # computed before the model is left behind
+        return super().__getstate__()
 
     def __repr__(self) -> str:
         if not self.converged:

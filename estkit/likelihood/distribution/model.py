@@ -17,13 +17,14 @@ from estkit.estimate import normal_quantile
 from estkit.likelihood import newton
 from estkit.likelihood.distribution.censoring import Observations
 from estkit.likelihood.distribution.laws import starts
+from estkit.likelihood.distribution.laws.ascent import ascend
 from estkit.likelihood.distribution.laws.counts import BOUNDARY
 from estkit.likelihood.distribution.laws.law import Axis, Law, find_law
 from estkit.likelihood.distribution.laws.rows import LawRows
 from estkit.likelihood.distribution.laws.samples import Sample, check_values, place, summarise
 from estkit.likelihood.family import Conclusion, Floats, Sums
 from estkit.likelihood.model import Coordinate, Model
-from estkit.likelihood.result import measured, unmeasured
+from estkit.likelihood.result import unmeasured
 
 if TYPE_CHECKING:
     from estkit.likelihood.distribution.distribution import Distribution
@@ -146,17 +147,20 @@ class DistributionModel(Model):
 
     def outside(self, point: Floats) -> Floats:
         """Return the parameters."""
-        lines = self.out @ point
-        pairs = zip(self.free, lines.tolist(), strict=True)
+        pairs = zip(self.free, self._lines(point), strict=True)
         return np.array([self.axes[i].outward(v) for i, v in pairs])
 
     def jacobian(self, point: Floats) -> Floats:
         """Return the derivative of the parameters, of shape (k, k)."""
-        lines = self.out @ point
-        pairs = zip(self.free, lines.tolist(), strict=True)
-        slopes = np.array([self.axes[i].slope(v) for i, v in pairs])
-        result: Floats = slopes[:, None] * self.out
+        pairs = zip(self.free, self._lines(point), strict=True)
+        slopes = np.array([[self.axes[i].slope(v)] for i, v in pairs])
+        result: Floats = slopes * self.out
         return result
+
+    def _lines(self, point: Floats) -> list[float]:
+        """Return where the estimated parameters are on their lines."""
+        lines: list[float] = (self.out @ point).tolist()
+        return lines
 
     def coordinate(self, index: int) -> Coordinate:
         """Return the line of a parameter."""
@@ -224,8 +228,12 @@ class DistributionModel(Model):
     def solve(self, start: Any = None) -> newton.Optimum:
         """Return the maximum."""
         begin = self.begin() if start is None else self.read_start(start)
-        if np.abs(begin).max() >= BOUNDARY:
+        if max(map(abs, begin.tolist())) >= BOUNDARY:
             return self._at_boundary(begin)
+        if self.sample is not None:
+            found = ascend(self.sample.total, begin)
+            if found is not None:
+                return found
         climb = starts.Climb(self.total, None if self.sample else self.rows.value)
         optimum = newton.maximise(
             climb,
@@ -292,7 +300,7 @@ class DistributionModel(Model):
         """Return the fit that converged."""
         from estkit.likelihood.distribution.fit import DistributionFit
 
-        return DistributionFit(**measured(self, optimum))
+        return DistributionFit.of(self, optimum)
 
     def no_result(self, reason: str, status: str) -> DistributionFit:
         """Return a fit without numbers."""

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from estkit.errors import FitError
-from estkit.likelihood.distribution.laws.sums import blocks, sums_of
+from estkit.likelihood.distribution.laws.sums import Values
 from estkit.likelihood.family import Floats, Sums, log_factorial
 from estkit.likelihood.proportion import minus_log
 
@@ -21,14 +21,14 @@ BOUNDARY = 800.0  # on the line of a parameter: exp(-800) is 0
 _LONGEST_TABLE = 1 << 20  # of numbers of values above 0, 1, 2, ...
 
 
-def tally(x: Floats, origin: float, weights: Floats | None) -> tuple[Floats, Floats]:
+def tally(values: Values) -> tuple[Floats, Floats]:
     """Return the distinct counts and how often each was observed."""
-    top = float(x.max()) - origin
-    if top > max(1024.0, 4.0 * len(x)):
-        values, codes = np.unique(x - origin, return_inverse=True)
-        return values, np.bincount(codes, weights).astype(float)
+    top = float(values.x.max()) - values.origin
+    if top > max(1024.0, 4.0 * len(values.x)):
+        distinct, codes = np.unique(values.x - values.origin, return_inverse=True)
+        return distinct, np.bincount(codes, values.weights).astype(float)
     number = np.zeros(int(top) + 1)
-    for block, weight in blocks(x, origin, weights):
+    for block, weight in values.blocks():
         part = np.bincount(block.astype(np.int64), weight)
         number[: len(part)] += part
     seen = np.flatnonzero(number)
@@ -51,10 +51,10 @@ class Poisson:
     constant: float
 
     @classmethod
-    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Poisson:
+    def of(cls, values: Values) -> Poisson:
         """Return the sums of counts."""
-        values, number = tally(x, origin, weights)
-        return cls(mean_of(values, number), n, -float(number @ log_factorial(values)))
+        counts, number = tally(values)
+        return cls(mean_of(counts, number), values.n, -float(number @ log_factorial(counts)))
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
@@ -78,22 +78,19 @@ class Trials:
     constant: float = 0.0
 
     @classmethod
-    def geometric(
-        cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float
-    ) -> Trials:
+    def geometric(cls, values: Values) -> Trials:
         """Return one success for each number of trials that it took."""
-        return cls(n, sums_of(lambda v: [v], x, origin, weights)[0] - n)
+        return cls(values.n, values.sums_of(lambda v: [v])[0] - values.n)
 
     @classmethod
-    def binomial(
-        cls, x: Floats, origin: float, trials: float, weights: Floats | None, n: float
-    ) -> Trials:
-        """Return the successes among a fixed number of trials."""
-        values, number = tally(x, origin, weights)
-        ways = log_factorial(np.array(trials)) - log_factorial(values)
-        ways = ways - log_factorial(trials - values)
-        successes = float(number @ values)
-        return cls(successes, n * trials - successes, float(number @ ways))
+    def binomial(cls, values: Values) -> Trials:
+        """Return the successes among a fixed number of trials, which is the unit."""
+        counts, number = tally(values)
+        trials = values.unit
+        ways = log_factorial(np.array(trials)) - log_factorial(counts)
+        ways = ways - log_factorial(trials - counts)
+        successes = float(number @ counts)
+        return cls(successes, values.n * trials - successes, float(number @ ways))
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
@@ -138,21 +135,19 @@ class NegativeBinomial:
     constant: float
 
     @classmethod
-    def of(
-        cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float
-    ) -> NegativeBinomial:
+    def of(cls, values: Values) -> NegativeBinomial:
         """Return the tally of counts."""
-        values, number = tally(x, origin, weights)
-        top = int(values[-1])
+        counts, number = tally(values)
+        top = int(counts[-1])
         above = None
         if top <= _LONGEST_TABLE:
             table = np.zeros(top + 1)
-            table[values.astype(np.int64)] = number
-            above = n - np.cumsum(table)[:-1]
-        mean = mean_of(values, number)
-        variance = mean_of((values - mean) ** 2, number)
-        constant = -float(number @ log_factorial(values))
-        return cls(values, number, above, mean, variance, n, constant)
+            table[counts.astype(np.int64)] = number
+            above = values.n - np.cumsum(table)[:-1]
+        mean = mean_of(counts, number)
+        variance = mean_of((counts - mean) ** 2, number)
+        constant = -float(number @ log_factorial(counts))
+        return cls(counts, number, above, mean, variance, values.n, constant)
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""

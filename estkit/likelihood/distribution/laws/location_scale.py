@@ -16,10 +16,9 @@ from estkit.errors import FitError
 from estkit.likelihood.distribution.laws.sums import (
     NEAR,
     NO_SPREAD,
-    mean_log,
-    mean_of,
+    Values,
+    added,
     no_spread,
-    sums_of,
 )
 from estkit.likelihood.family import Floats, Sums
 
@@ -39,26 +38,20 @@ class Normal:
     first: float
 
     @classmethod
-    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Normal:
+    def of(cls, values: Values) -> Normal:
         """Return the sums of values."""
-        near = mean_of(x, origin, weights, n)
-
-        def moments(values: Floats) -> tuple[Floats, Floats]:
-            apart = (values - near) / unit
-            return apart, apart * apart
-
-        first, second = (total / n for total in sums_of(moments, x, origin, weights))
-        mean, variance = near / unit + first, second - first * first
-        return cls(mean, variance, n, -0.5 * n * _LOG_2PI, float(x[0]))
+        mean, variance = values.moments()
+        return cls(mean, variance, values.n, -0.5 * values.n * _LOG_2PI, values.first)
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
-        far, precision = self.mean - point[0], math.exp(-2.0 * point[1])
+        loc, log_scale = point.tolist()
+        n, far, precision = self.n, self.mean - loc, math.exp(-2.0 * log_scale)
         square = self.variance + far * far
-        value = -self.n * (point[1] + 0.5 * square * precision)
-        gradient = self.n * np.array([far * precision, square * precision - 1.0])
-        cross = 2.0 * far * precision
-        information = self.n * np.array([[precision, cross], [cross, 2.0 * square * precision]])
+        value = -n * (log_scale + 0.5 * square * precision)
+        gradient = np.array([n * far * precision, n * (square * precision - 1.0)])
+        cross = 2.0 * n * far * precision
+        information = np.array([[n * precision, cross], [cross, 2.0 * n * square * precision]])
         return Sums(value, gradient, information)
 
     def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
@@ -81,21 +74,25 @@ class Lognormal:
     first: float
 
     @classmethod
-    def of(
-        cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float
-    ) -> Lognormal:
+    def of(cls, values: Values) -> Lognormal:
         """Return the sums of positive values."""
-        mean = mean_log(x, origin, unit, weights, n)
-        middle = unit * math.exp(mean)  # so that logarithms of close values keep their digits
+        unit, n, logs, at = values.unit, values.n, np.empty(len(values.x)), 0
+        for block, _ in values.blocks():
+            np.log(block / unit, out=logs[at : at + len(block)])
+            at += len(block)
+        mean, variance = Values(logs, 0.0, 1.0, values.weights, n, float(logs.sum())).moments()
+        if variance < NEAR**2:  # logarithms of close values keep their digits as differences
+            middle = unit * math.exp(mean)
 
-        def moments(values: Floats) -> tuple[Floats, Floats]:
-            apart = (values - middle) / middle
-            logs = np.log1p(apart) if abs(apart).max() < NEAR else np.log(values / middle)
-            return logs, logs * logs
+            def moments(block: Floats) -> tuple[Floats, Floats]:
+                apart = (block - middle) / middle
+                logs = np.log1p(apart) if abs(apart).max() < NEAR else np.log(block / middle)
+                return logs, logs * logs
 
-        first, second = (total / n for total in sums_of(moments, x, origin, weights))
-        normal = Normal(mean + first, second - first * first, n, -0.5 * n * _LOG_2PI, 0.0)
-        return cls(normal, normal.constant - n * normal.mean, float(x[0]))
+            first, second = (total / n for total in values.sums_of(moments))
+            mean, variance = mean + first, second - first * first
+        normal = Normal(mean, variance, n, -0.5 * n * _LOG_2PI, 0.0)
+        return cls(normal, normal.constant - n * normal.mean, values.first)
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
@@ -122,11 +119,9 @@ class Exponential:
     constant: float = 0.0
 
     @classmethod
-    def of(
-        cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float
-    ) -> Exponential:
+    def of(cls, values: Values) -> Exponential:
         """Return the sums of values from 0 on."""
-        return cls(mean_of(x, origin, weights, n) / unit, n)
+        return cls(values.mean() / values.unit, values.n)
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood, its gradient and information."""
@@ -150,28 +145,32 @@ class Laplace:
 
     names: ClassVar = ("loc", "scale")
     mixing: ClassVar = None
-    values: Floats  # in rising order
+    values: Floats  # in rising order, if they have weights
     weights: Floats | None
     n: float
     constant: float
     first: float
 
     @classmethod
-    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Laplace:
-        """Return the values in order."""
-        order = np.argsort(x)
-        ordered = None if weights is None else weights[order]
-        return cls((x[order] - origin) / unit, ordered, n, -n * math.log(2.0), float(x[0]))
+    def of(cls, values: Values) -> Laplace:
+        """Return the values."""
+        x, origin, unit, weights, n, _ = values
+        if weights is not None:
+            order = np.argsort(x)
+            x, weights = x[order], weights[order]
+        return cls((x - origin) / unit, weights, n, -n * math.log(2.0), values.first)
 
     def _distances(self, loc: float) -> tuple[float, float]:
         """Return the mean distance from a value, and how many more lie above it than below."""
-        apart = self.values - loc
-        times = 1.0 if self.weights is None else self.weights
-        above, below = ((side * times).sum() for side in (apart > 0, apart < 0))
-        more = float(above - below)
-        at = self.n - float(above + below)
+        apart, weights = self.values - loc, self.weights
+        if weights is None:
+            above, below = (float(np.count_nonzero(side)) for side in (apart > 0, apart < 0))
+        else:
+            above, below = (float(weights[side].sum()) for side in (apart > 0, apart < 0))
+        more, at = above - below, self.n - (above + below)
         # at a value any slope between those of its sides is one; 0 where there is a choice
-        return float((np.abs(apart) * times).sum()) / self.n, more if abs(more) > at else 0.0
+        distance = added(np.abs(apart, out=apart), weights) / self.n
+        return distance, more if abs(more) > at else 0.0
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
@@ -185,9 +184,14 @@ class Laplace:
         """Return the median, in the middle if there are two, and the mean distance from it."""
         loc = float(base[0])
         if free[0]:
-            upto = np.arange(1.0, self.n + 1) if self.weights is None else self.weights.cumsum()
-            low, high = (np.searchsorted(upto, self.n / 2, side) for side in ("left", "right"))
-            loc = float(self.values[low] + self.values[high]) / 2
+            ordered = self.values
+            if self.weights is None:
+                low, high = (len(ordered) - 1) // 2, len(ordered) // 2
+                ordered = np.partition(ordered, (low, high))
+            else:
+                upto = self.weights.cumsum()
+                low, high = (int(np.searchsorted(upto, self.n / 2, s)) for s in ("left", "right"))
+            loc = float(ordered[low] + ordered[high]) / 2
         distance, _ = self._distances(loc)
         if free[1] and not distance:
             raise no_spread("laplace", self.first, "scale goes to 0")

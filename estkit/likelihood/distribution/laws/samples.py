@@ -19,12 +19,14 @@ from estkit.likelihood.distribution.laws.location_scale import (
     Normal,
 )
 from estkit.likelihood.distribution.laws.shapes import Beta, Gamma, Weibull
-from estkit.likelihood.distribution.laws.sums import blocks
+from estkit.likelihood.distribution.laws.sums import Values, blocks
 from estkit.likelihood.family import Floats, Sums
 
 _ENOUGH = 512  # values to see where they lie
+_FEW = 32  # values to see their size
 _OPEN = ("gamma", "weibull_min", "lognorm", "beta")  # what density they have at an end says nothing
-_SUMS: dict[str, Callable[[Floats, float, float, Floats | None, float], Any]] = {
+_SAME = tuple(np.eye(k) for k in range(3))
+_SUMS: dict[str, Callable[[Values], Any]] = {
     "norm": Normal.of,
     "lognorm": Lognormal.of,
     "laplace": Laplace.of,
@@ -87,11 +89,17 @@ def place(
     loc, scale = values["loc"], values.get("scale", 1.0)
     if loc is not None and scale is not None:
         return loc, scale
+    if law.name in _SUMS and observations.exact:  # any unit will do, so the nearest at hand
+        x = observations.lower
+        mean = observations.total / len(x)
+        unit = scale or (float(abs(x[:_FEW] - mean).mean()) if loc is None else mean - loc)
+        if 0.0 < unit < math.inf:
+            return mean if loc is None else loc, unit
     every = max(1, len(observations.lower) // _ENOUGH)
     x = observations.take(slice(None, None, every)).values()
     if every > 1 and x.min() == x.max():
         x = observations.values()
-    middle = np.mean if law.name in _SUMS else np.median  # by sums any unit will do
+    middle = np.mean if law.name in _SUMS else np.median
     if loc is None:
         loc = float(middle(x))
     if scale is None:
@@ -169,15 +177,15 @@ def summarise(
         return None
     size = float(values["n"] or 0.0) if law.name == "binom" else unit
     own = observations
-    sums = make(own.lower, origin, size, own.weights, float(own.n_obs))
+    sums = make(Values(own.lower, origin, size, own.weights, float(own.n_obs), own.total))
     numbers = [law.names.index(name) for name in sums.names]
     free = tuple(held[i] is None for i in numbers)
     lines = np.array(
         [0.0 if value is None else axes[i].inward(value) for i in numbers for value in [held[i]]]
     )
-    k = len(numbers)
-    mixing = np.eye(k) if sums.mixing is None else sums.mixing
+    same = _SAME[len(numbers)]
+    mixing = same if sums.mixing is None else sums.mixing
     if all(free):
-        return Sample(sums, np.zeros(k), np.eye(k), mixing, free, lines)
+        return Sample(sums, lines, same, mixing, free, lines)
     back = np.linalg.inv(mixing)
     return Sample(sums, back @ lines, back[:, list(free)], np.eye(sum(free)), free, lines)

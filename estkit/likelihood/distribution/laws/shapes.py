@@ -16,16 +16,15 @@ from estkit.likelihood.distribution.laws.sums import (
     CLOSE,
     NEAR,
     NO_SPREAD,
+    Values,
     added,
     blocks,
-    mean_log,
-    mean_of,
     no_spread,
-    sums_of,
 )
 from estkit.likelihood.family import Floats, Sums
 
-_LARGE = 30.0  # a shape from which the asymptotic series have all digits
+_LARGE = 30.0  # a shape from which differences with the logarithm lose more than the series do
+_ENOUGH = 15.0  # a shape from which the asymptotic series have all digits
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -42,19 +41,19 @@ class Gamma:
     first: float
 
     @classmethod
-    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Gamma:
+    def of(cls, values: Values) -> Gamma:
         """Return the sums of positive values."""
-        mean = mean_of(x, origin, weights, n)
-        level = mean_log(x, origin, mean, weights, n)
+        n, mean = values.n, values.mean()
+        level = values.mean_log(mean)
         if -level < CLOSE:  # what is left when the mean itself is taken out
 
-            def gap(values: Floats) -> list[Floats]:
-                apart = (values - mean) / mean
+            def gap(block: Floats) -> list[Floats]:
+                apart = (block - mean) / mean
                 return [np.log1p(apart) - apart]
 
-            level = sums_of(gap, x, origin, weights)[0] / n
-        constant = -n * (level + math.log(mean / unit))
-        return cls(mean / unit, max(0.0, -level), n, constant, float(x[0]))
+            level = values.sums_of(gap)[0] / n
+        mean /= values.unit
+        return cls(mean, max(0.0, -level), n, -n * (level + math.log(mean)), values.first)
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
@@ -90,19 +89,24 @@ class Gamma:
 def stirling(a: float) -> tuple[float, float, float]:
     """Return a log a - a - log Γ(a) and its first two derivatives, without cancellation.
 
-    For a large the Stirling series (Abramowitz and Stegun 1964, 6.1.41, 6.3.18, 6.4.12).
+    For a large the Stirling series (Abramowitz and Stegun 1964, 6.1.41, 6.3.18, 6.4.12), for others
+    the recurrences that lead there (6.3.6, 6.4.6).
     """
+    z, rise, turn = a, 0.0, 0.0
+    while z < _ENOUGH:
+        part = 1.0 / z
+        rise += part
+        turn += part * part
+        z += 1.0
+    r = 1.0 / (z * z)
+    slope = 0.5 / z + r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r / 132))))
+    curve = -0.5 * r - r * (1 / 6 - r * (1 / 30 - r * (1 / 42 - r * (1 / 30 - r * 5 / 66)))) / z
+    log_a = math.log(a)
     if a < _LARGE:
-        from scipy.special import gammaln, psi, zeta
-
-        log_a = math.log(a)
-        curve = 1.0 / a - float(zeta(2.0, a))
-        return a * log_a - a - float(gammaln(a)), log_a - float(psi(a)), curve
-    r = 1.0 / (a * a)
+        value = a * log_a - a - math.lgamma(a)
+        return value, log_a - math.log(z) + slope + rise, 1.0 / a - 1.0 / z + curve - turn
     value = (1 - r * (1 / 30 - r * (1 / 105 - r * (1 / 140 - r / 99)))) / (12 * a)
-    slope = r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r / 132))))
-    curve = r * (1 / 6 - r * (1 / 30 - r * (1 / 42 - r * (1 / 30 - r * 5 / 66)))) / a
-    return 0.5 * (math.log(a) - _LOG_2PI) - value, 0.5 / a + slope, -0.5 * r - curve
+    return 0.5 * (log_a - _LOG_2PI) - value, slope, curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,21 +124,22 @@ class Weibull:
     first: float
 
     @classmethod
-    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Weibull:
+    def of(cls, values: Values) -> Weibull:
         """Return the logarithms of positive values."""
-        top = float(x.max()) - origin
-        logs, at = np.empty(len(x)), 0
-        for values, _ in blocks(x, origin, weights):
-            apart = (values - top) / top
-            part = logs[at : at + len(values)]
+        top = float(values.x.max()) - values.origin
+        logs, at = np.empty(len(values.x)), 0
+        for block, _ in values.blocks():
+            apart = (block - top) / top
+            part = logs[at : at + len(block)]
             if apart.min() > -NEAR:
                 np.log1p(apart, out=part)
             else:
-                np.log(values / top, out=part)
-            at += len(values)
-        mean = mean_of(logs, 0.0, weights, n)
-        level = math.log(top / unit)
-        return cls(logs, weights, mean, level, n, -n * (mean + level), float(x[0]))
+                np.log(block / top, out=part)
+            at += len(block)
+        n, weights = values.n, values.weights
+        mean = added(logs, weights) / n
+        level = math.log(top / values.unit)
+        return cls(logs, weights, mean, level, n, -n * (mean + level), values.first)
 
     def powers(self, c: float, logs: Floats, weights: Floats | None) -> tuple[float, float, float]:
         """Return the means of z^c, z^c log z and z^c log² z, the largest z being 1."""
@@ -221,34 +226,32 @@ class Beta:
     first: float
 
     @classmethod
-    def of(cls, x: Floats, origin: float, unit: float, weights: Floats | None, n: float) -> Beta:
+    def of(cls, values: Values) -> Beta:
         """Return the sums of values between 0 and 1."""
+        n, unit = values.n, values.unit
 
-        def logs(values: Floats) -> list[Floats]:
-            values = values / unit
-            return [np.log(values), np.log1p(-values), values, values * values]
+        def logs(block: Floats) -> list[Floats]:
+            shares = block / unit if unit != 1.0 else block
+            return [np.log(shares), np.log1p(-shares), shares, shares * shares]
 
-        low, high, mean, square = (total / n for total in sums_of(logs, x, origin, weights))
-        return cls(low, high, mean, square - mean * mean, n, -n * (low + high), float(x[0]))
+        low, high, mean, square = (total / n for total in values.sums_of(logs))
+        return cls(low, high, mean, square - mean * mean, n, -n * (low + high), values.first)
 
     def total(self, point: Floats) -> Sums:
         """Return the log-likelihood without `constant`, its gradient and information."""
-        from scipy.special import betaln, psi, zeta
-
-        a, b = (math.exp(min(float(v), 300.0)) for v in point)
-        psi_a, psi_b, psi_ab = psi([a, b, a + b]).tolist()
-        curve_a, curve_b, curve_ab = zeta(2.0, [a, b, a + b]).tolist()
-        n = self.n
-        first = a * (self.log_low - psi_a + psi_ab), b * (self.log_high - psi_b + psi_ab)
-        across = -n * a * b * curve_ab
-        information = np.array(
-            [
-                [n * (a * a * (curve_a - curve_ab) - first[0]), across],
-                [across, n * (b * b * (curve_b - curve_ab) - first[1])],
-            ]
-        )
-        value = n * (a * self.log_low + b * self.log_high - float(betaln(a, b)))
-        return Sums(value, n * np.array(first), information)
+        a, b = (math.exp(min(v, 300.0)) for v in point.tolist())
+        n, both = self.n, a + b
+        # log B(a, b), ψ and ψ' as logarithms and what `stirling` says is left: nothing cancels
+        (value_a, slope_a, curve_a), (value_b, slope_b, curve_b) = stirling(a), stirling(b)
+        value, slope, curve = stirling(both)
+        low, high = self.log_low + math.log1p(b / a), self.log_high + math.log1p(a / b)
+        first, second = a * (low - slope + slope_a), b * (high - slope + slope_b)
+        across = -n * (a / both - a * curve) * b
+        along = n * (a * (b / both) + a * a * (curve - curve_a) - first)
+        other = n * (b * (a / both) + b * b * (curve - curve_b) - second)
+        loglik = n * (a * low + b * high + value_a + value_b - value)
+        information = np.array([[along, across], [across, other]])
+        return Sums(loglik, np.array([n * first, n * second]), information)
 
     def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
         """Return where the first two moments agree."""
