@@ -50,6 +50,8 @@ class Estimate:
         one-sided one). By default value ± z·std_error when there is a standard error.
     level : float
         The confidence level of the interval.
+    p_value : float or array of shape (k,), optional
+        The p-value of a test about each parameter, between 0 and 1; NaN where there is none.
     status : {"ok", "not_converged", "failed"}
         Whether the value may be used.
     reason : str
@@ -58,7 +60,8 @@ class Estimate:
     Raises
     ------
     DataError
-        If the shapes differ, a standard error is negative, or the status is unknown.
+        If the shapes differ, a standard error is negative, a p-value is no probability, or the
+        status is unknown.
 
     Examples
     --------
@@ -76,6 +79,7 @@ class Estimate:
     lower: Any = None
     upper: Any = None
     level: float = 0.95
+    p_value: Any = None
     status: str = "ok"
     reason: str = ""
 
@@ -88,6 +92,7 @@ class Estimate:
         lower: Any = None,
         upper: Any = None,
         level: float = 0.95,
+        p_value: Any = None,
         status: str = "ok",
         reason: str = "",
     ) -> None:
@@ -109,6 +114,10 @@ class Estimate:
         elif std_error is not None:
             lower = _numbers("lower", value - half_width * std_error)
             upper = _numbers("upper", value + half_width * std_error)
+        if p_value is not None:
+            p_value = _numbers("p_value", p_value, like=value)
+            if np.any(np.less(p_value, 0) | np.greater(p_value, 1)):
+                raise DataError(f"p_value must lie between 0 and 1, got {p_value!r}.")
         set_field = object.__setattr__
         set_field(self, "value", value)
         set_field(self, "names", _parameter_names(names, value))
@@ -116,6 +125,7 @@ class Estimate:
         set_field(self, "lower", lower)
         set_field(self, "upper", upper)
         set_field(self, "level", level)
+        set_field(self, "p_value", p_value)
         set_field(self, "status", status)
         set_field(self, "reason", reason)
 
@@ -190,7 +200,7 @@ class Estimate:
         >>> ek.Estimate.from_dict(ek.Estimate(2.0, std_error=0.5).to_dict())
         Estimate(2.00 ± 0.50, 95% interval 1.02 to 2.98)
         """
-        wanted = {f.name for f in fields(cls)}
+        wanted = {f.name for f in fields(cls)} - {"p_value"}  # which came later
         found = stored if isinstance(stored, Mapping) else {}
         if (found.get("format"), found.get("version")) != ("estkit.Estimate", 1):
             raise DataError(
@@ -200,8 +210,8 @@ class Estimate:
             raise DataError(
                 f"Expected a dict of an estkit.Estimate; it lacks {sorted(wanted - set(found))}."
             )
-        given = {f.name: stored[f.name] for f in fields(cls)}
-        for name in ("value", "std_error", "lower", "upper"):
+        given = {f.name: stored.get(f.name) for f in fields(cls)}
+        for name in ("value", "std_error", "lower", "upper", "p_value"):
             if given[name] is not None or name == "value":
                 given[name] = _restored(given[name])
         return cls(given.pop("value"), **given)

@@ -1,7 +1,8 @@
 """Monte-Carlo studies: the bias, variance and coverage of any estimator."""
 
+from estkit.montecarlo.conditions import grid
 from estkit.montecarlo.result import StudyResult
 from estkit.montecarlo.sampling import Sample, vectorized
-from estkit.montecarlo.study import Study, grid
+from estkit.montecarlo.study import Study
 
 __all__ = ["Sample", "Study", "StudyResult", "grid", "vectorized"]

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from estkit.errors import StudyError
 from estkit.montecarlo import calls
-from estkit.montecarlo.outcomes import Failure, Outcomes, collect, from_block, single_estimate
+from estkit.montecarlo.conditions import Setting
+from estkit.montecarlo.outcomes import (
+    FIELDS,
+    Failure,
+    Outcomes,
+    collect,
+    from_block,
+    single_estimate,
+)
 from estkit.montecarlo.sampling import Source, Vectorized, each_array, unshared
 from estkit.montecarlo.streams import Streams, own_purpose
-
-_FIELDS = ("estimate", "std_error", "lower", "upper")
 
 
 class Estimator:
@@ -27,25 +33,23 @@ class Estimator:
         Its name in the study, on which its own random stream depends.
     function : callable
         The user's function, possibly `Vectorized`.
-    condition : mapping
-        The condition; its values are passed to required parameters of the same name.
+    setting : Setting
+        The condition and what was prepared for it, passed to required parameters of these names.
     streams : Streams
         The random streams of the condition.
     """
 
-    def __init__(
-        self, name: str, function: Any, condition: Mapping[str, Any], streams: Streams
-    ) -> None:
+    def __init__(self, name: str, function: Any, setting: Setting, streams: Streams) -> None:
         self.name = name
         self.declared = isinstance(function, Vectorized)
         self._function: Callable[..., Any] = (
             function.function if isinstance(function, Vectorized) else function
         )
-        self._condition = condition
+        self._setting = setting
         self._streams = streams
         self._plans: dict[Any, Callable[[calls.Offer], Any]] = {}
         self._wants_rng = calls.wants(self._function, "rng")
-        if "axis" in calls.required(self._function, list(condition)):
+        if "axis" in calls.required(self._function, list(setting.names)):
             self._function = functools.partial(self._function, axis=-1)
         self.whole: Callable[..., Any] | None = None  # its form for blocks, once it is trusted
 
@@ -73,7 +77,8 @@ class Estimator:
             raise StudyError(f"estimator {self.name!r}: {error}") from error
 
     def _offer(self, data: Any, replicate: int) -> dict[str, Any]:
-        offer = {**self._condition, "condition": dict(self._condition), "data": data}
+        setting = self._setting
+        offer = {**setting.at(replicate), "condition": dict(setting.condition), "data": data}
         if isinstance(data, dict):
             offer |= data
         elif isinstance(data, tuple):
@@ -87,7 +92,7 @@ class Estimator:
         form = tuple(data) if isinstance(data, dict) else form
         key = (function is self._function, form)
         if key not in self._plans:
-            self._plans[key] = _plan(self.name, function, data, tuple(self._condition))
+            self._plans[key] = _plan(self.name, function, data, self._setting.names)
         return self._plans[key]
 
     def try_blocks(self, source: Source) -> None:
@@ -172,7 +177,7 @@ def _alone(array: Any) -> Any:
 def _same(first: Outcomes, second: Outcomes) -> bool:
     if first.names != second.names or not np.array_equal(first.status, second.status):
         return False
-    pairs = [(getattr(first, field), getattr(second, field)) for field in _FIELDS]
+    pairs = [(first.column(field), second.column(field)) for field in FIELDS]
     return all(np.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True) for a, b in pairs)
 
 

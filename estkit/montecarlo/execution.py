@@ -1,43 +1,56 @@
-"""Blocks of replicates in, outcomes out; in this process or in joblib workers, the same bytes."""
+"""Spans of replicates in, blocks of outcomes out; here or in joblib workers, the same bytes."""
 
 from __future__ import annotations
 
 import random
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from estkit import parallel
-from estkit.errors import EstkitError, StudyError, StudyInterrupted
+from estkit.errors import StudyError
+from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.estimators import Estimator
-from estkit.montecarlo.outcomes import Outcomes, collect, join, single_estimate
-from estkit.montecarlo.sampling import Drawn, Source, describe
+from estkit.montecarlo.outcomes import Outcomes, collect, single_estimate
+from estkit.montecarlo.sampling import Drawn, Source
 from estkit.montecarlo.streams import Streams
 from estkit.montecarlo.truth import truth_of
 
 if TYPE_CHECKING:
     from estkit.estimate import Estimate
-    from estkit.montecarlo.result import StudyResult
     from estkit.montecarlo.study import Study
 
 _SECONDS_PER_TASK = 0.25  # long against the cost of sending a task, short against waiting for it
+_FIRST_LOOK = 4  # replicates that are run here before workers start, to see what is wrong
+
+
+class Span(NamedTuple):
+    """Consecutive replicates of a condition."""
+
+    condition: int
+    start: int
+    stop: int
 
 
 class Block(NamedTuple):
-    """What came out of a block: outcomes by estimator, and the truths that came with the data."""
+    """What came out of consecutive replicates: outcomes by estimator, truths that came with them.
+
+    The outcomes of control variates stand among those of the estimators.
+    """
 
     condition: int
+    first: int
     size: int
     outcomes: Mapping[str, Outcomes]
     truths: list[Any]
 
 
 class Runner:
-    """Draws the blocks of one condition and puts them through every estimator.
+    """Puts the data sets of one condition through every estimator.
 
     Parameters
     ----------
@@ -47,29 +60,38 @@ class Runner:
         The number of the condition.
     seed : SeedSequence
         The seed of the study.
+
+    Attributes
+    ----------
+    step : int
+        A multiple of it is where spans must begin: 1 where replicates are drawn and estimated one
+        by one, the length of a block where anything works on whole blocks.
     """
 
     def __init__(self, study: Study, number: int, seed: np.random.SeedSequence) -> None:
         self._start = _global_states()
         self.number = number
         self.condition = study.conditions[number]
-        streams = Streams(seed.entropy, seed.spawn_key, number)
-        self.source = Source(study.generate, self.condition, streams)
+        streams = Streams(seed.entropy, seed.spawn_key, study.stream_of(number))
+        setting = study.setting(number, seed)
+        self.source = Source(study.generate, setting, streams, antithetic=study.antithetic)
         self.estimators = [
-            Estimator(name, function, self.condition, streams)
-            for name, function in study.estimators.items()
+            Estimator(name, function, setting, streams)
+            for name, function in study.functions().items()
         ]
         for estimator in self.estimators:
             estimator.try_blocks(self.source)
+        whole = any(estimator.whole is not None for estimator in self.estimators)
+        self.step = self.source.block_length if whole or self.source.whole_blocks else 1
 
-    def run(self, number: int, most: int) -> tuple[Block, BaseException | None]:
-        """Return the first `most` replicates of a block, and what stopped it before, if anything.
+    def run(self, first: int, end: int) -> tuple[Block, BaseException | None]:
+        """Return the replicates from `first`, at most one block and not beyond `end`.
 
-        What works on whole blocks always gets the whole block, so that fewer replicates give the
-        same bytes as the beginning of more.
+        What stopped it before comes along, if anything did. What works on whole blocks always gets
+        the whole block, so that fewer replicates give the same bytes as the beginning of more.
         """
-        need = min(self.source.block_length, most)
-        drawn = self.source.block(number)
+        need = min(self.source.block_length, end - first)
+        drawn = self.drawn(first, need)
         looped = [estimator for estimator in self.estimators if estimator.whole is None]
         whole = [estimator for estimator in self.estimators if estimator.whole is not None]
         answers: dict[str, list[Any]] = {estimator.name: [] for estimator in looped}
@@ -96,16 +118,23 @@ class Runner:
                  for name, given in answers.items()}  # fmt: skip
         try:
             found |= {each.name: self._whole(each, drawn, size) for each in whole}
-            self._check_global_state(number, need)
+            self._check_global_state(drawn, need)
             if len({truth is None for truth in truths}) > 1:
                 raise StudyError(
                     f"generate returned a Sample in some replicates only, in "
                     f"{describe(self.condition)}; return one always or never."
                 )
         except (StudyError, KeyboardInterrupt) as error:
-            return Block(self.number, 0, {}, []), stop or error
+            return Block(self.number, drawn.first, 0, {}, []), stop or error
         ordered = {each.name: found[each.name] for each in self.estimators}
-        return Block(self.number, size, ordered, [t for t in truths if t is not None]), stop
+        kept = [t for t in truths if t is not None]
+        return Block(self.number, drawn.first, size, ordered, kept), stop
+
+    def drawn(self, first: int, length: int) -> Drawn:
+        """Return data sets from `first`, or the block in which it lies where there are blocks."""
+        if self.step == 1:
+            return self.source.some(first, length)
+        return self.source.block(first // self.source.block_length)
 
     def _whole(self, estimator: Estimator, drawn: Drawn, size: int) -> Outcomes:
         """Return outcomes of a block estimated at once, or one by one where that cannot be."""
@@ -139,20 +168,20 @@ class Runner:
                     noted[drawn.first + row] = str(caught[0].message)
         return collect(answers, drawn.first, noted)
 
-    def _check_global_state(self, number: int, size: int) -> None:
+    def _check_global_state(self, drawn: Drawn, size: int) -> None:
         """Raise when a user's function has drawn from a global generator, and say which."""
         if self._start == _global_states():
             return
         raise StudyError(
-            f"{self._culprit(number, size)} used the global random state in "
+            f"{self._culprit(drawn, size)} used the global random state in "
             f"{describe(self.condition)}, so the study could not be reproduced; draw everything "
             f"from an argument named rng."
         )
 
-    def _culprit(self, number: int, size: int) -> str:
+    def _culprit(self, drawn: Drawn, size: int) -> str:
         """Go through a block once more, from known states, to find who changes them."""
         kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - put back below
-        drawn = self.source.block(number)
+        drawn = self.drawn(drawn.first, size)
         try:
             for row in range(size):
                 known = _known_states(row)
@@ -184,143 +213,123 @@ def _global_states() -> tuple[Any, ...]:
     return (inner.get("pos"), inner["key"].tobytes() if "key" in inner else None, random.getstate())
 
 
-def run(
-    study: Study,
-    replicates: int,
-    *,
-    seed: np.random.SeedSequence,
-    n_jobs: int | None,
-    progress: bool,
-) -> StudyResult:
-    """Run a study, and return what was computed; on trouble, raise with what was complete."""
-    from estkit.montecarlo.result import StudyResult
-
-    blocks: list[Block] = []
-
-    def so_far() -> StudyResult | None:
-        if not blocks:
-            return None
-        try:
-            return StudyResult.of(study, seed, joined(blocks), study.truth)
-        except EstkitError:  # the truth is what is wrong
-            return StudyResult.of(study, seed, joined(blocks), None)
-
-    def kept() -> str:
-        count = sum(block.size for block in blocks)
-        return f" The {count} replicates before it are in the attribute partial." if count else ""
-
-    total = replicates * len(study.conditions)
-    with parallel.progress_bar(total, show=progress, unit="rep", description="study") as forward:
-        try:
-            for block, stop in _all_blocks(study, replicates, seed, n_jobs):
-                blocks += [block] if block.size else []
-                forward(block.size)
-                if isinstance(stop, KeyboardInterrupt):
-                    raise stop
-                if stop is not None:
-                    raise StudyError(f"{stop}{kept()}", so_far()) from stop
-                if len(blocks) == 1:
-                    _check_truth(study, blocks[0])
-        except KeyboardInterrupt as stop:
-            raise StudyInterrupted(f"The study was stopped.{kept()}", so_far()) from stop
-        except EstkitError as error:
-            raise StudyError(str(error), getattr(error, "partial", None) or so_far()) from error
-        except Exception as error:
-            raise StudyError(
-                f"The workers could not go on ({type(error).__name__}: {error}); run with n_jobs=1 "
-                f"to see why, and define functions so that they can be pickled.{kept()}",
-                so_far(),
-            ) from error
-    try:
-        return StudyResult.of(study, seed, joined(blocks), study.truth)
-    except EstkitError as error:
-        raise StudyError(f"{error}{kept()}", so_far()) from error
-
-
-def _check_truth(study: Study, block: Block) -> None:
-    """Raise at once when the truth does not fit the first answers."""
-    if block.truths:
-        return
-    for name, outcome in block.outcomes.items():
-        if outcome.names is not None:
-            condition = study.conditions[block.condition]
-            truth_of(study.truth, condition, name, outcome.names, study.estimators)
-
-
 _Finished = tuple[Block, BaseException | None]
 
 
-def _all_blocks(
-    study: Study, replicates: int, seed: np.random.SeedSequence, n_jobs: int | None
-) -> Iterator[_Finished]:
-    """Yield finished blocks in order, each with what stopped it, if anything did."""
-    if parallel.workers(n_jobs) == 1:
+class Execution:
+    """Computes spans of replicates of a study, and keeps what it learns of the conditions.
+
+    Parameters
+    ----------
+    study : Study
+        What is drawn and estimated.
+    seed : SeedSequence
+        The seed of the study.
+    n_jobs : int or None
+        How many workers.
+    """
+
+    def __init__(self, study: Study, seed: np.random.SeedSequence, n_jobs: int | None) -> None:
+        self._study, self._seed, self._n_jobs = study, seed, n_jobs
+        self._runners: dict[int, Runner] = {}
+        self.seconds: dict[int, float] = {}  # of a replicate here, by condition
+
+    def step(self, number: int) -> int:
+        """Return at what multiples spans of a condition must begin."""
+        return self._runner(number).step
+
+    def blocks(self, spans: Sequence[Span]) -> Iterator[_Finished]:
+        """Yield finished blocks in the order of the spans, each with what stopped it, if anything.
+
+        Nothing follows a block that was stopped.
+        """
+        wanted = [span for span in spans if span.start < span.stop]
+        several = parallel.workers(self._n_jobs) > 1
+        here = wanted
+        if several:  # a look here, so that what is wrong shows before workers start
+            here = [self._look(wanted[0])] if wanted and not self.seconds else []
         with parallel.one_blas_thread():
-            for number in range(len(study.conditions)):
-                yield from _run_task(_Task(study, number, seed, None, replicates))
-        return
-    started = time.perf_counter()
-    with parallel.one_blas_thread():  # here, so that what is wrong shows before workers start
-        (first,) = _run_task(_Task(study, 0, seed, range(1), replicates))
-        yield first
-    seconds = max(time.perf_counter() - started, 1e-6)
-    length = max(1, int(_SECONDS_PER_TASK / seconds))
-    tasks = []
-    for number in range(len(study.conditions)):
-        count = -(-replicates // _block_length(study, number, seed))
-        starts = range(number == 0, count, length)
-        parts = [range(i, min(i + length, count)) for i in starts]
-        tasks += [_Task(study, number, seed, part, replicates) for part in parts]
-    for finished in parallel.map_tasks(_listed_task, tasks, n_jobs=n_jobs):
-        yield from finished
+            for span in here:
+                for block, stop in self._here(span):
+                    yield block, stop
+                    if stop is not None:
+                        return
+        if not several:
+            return
+        if here:
+            wanted[0] = wanted[0]._replace(start=here[0].stop)
+        for listed in parallel.map_tasks(_run_task, self._tasks(wanted), n_jobs=self._n_jobs):
+            for block, stop in listed:
+                yield block, stop
+                if stop is not None:
+                    return
+
+    def _runner(self, number: int) -> Runner:
+        if number not in self._runners:
+            self._runners[number] = Runner(self._study, number, self._seed)
+        return self._runners[number]
+
+    def _here(self, span: Span) -> Iterator[_Finished]:
+        try:
+            runner = self._runner(span.condition)
+        except StudyError as error:
+            yield Block(span.condition, span.start, 0, {}, []), error
+            return
+        yield from _pieces(runner, span, self.seconds)
+
+    def _look(self, span: Span) -> Span:
+        """Return the beginning of a span that is enough to see what is wrong."""
+        try:
+            step = self.step(span.condition)
+        except StudyError:
+            return span
+        return span._replace(stop=min(span.stop, span.start + max(step, _FIRST_LOOK)))
+
+    def _tasks(self, spans: Sequence[Span]) -> list[_Task]:
+        """Cut spans into pieces of work, each long against the cost of sending it."""
+        tasks = []
+        for span in spans:
+            step, length = 1, span.stop - span.start
+            seconds = self.seconds.get(span.condition, max(self.seconds.values(), default=1.0))
+            try:
+                step = self.step(span.condition)
+                length = step * max(1, int(_SECONDS_PER_TASK / (step * max(seconds, 1e-9))))
+            except StudyError:
+                pass  # one task, which will run into the same trouble and report it
+            starts = range(span.start - span.start % step, span.stop, max(1, length))
+            parts = [span._replace(start=i, stop=min(i + length, span.stop)) for i in starts]
+            tasks += [_Task(self._study, self._seed, part) for part in parts]
+        return tasks
 
 
 class _Task(NamedTuple):
-    """Some blocks of a condition, or all of them."""
+    """What a worker is sent."""
 
     study: Study
-    number: int
     seed: np.random.SeedSequence
-    blocks: range | None
-    replicates: int
+    span: Span
 
 
-def _block_length(study: Study, number: int, seed: np.random.SeedSequence) -> int:
-    condition = study.conditions[number]
-    try:
-        streams = Streams(seed.entropy, seed.spawn_key, number)
-        return Source(study.generate, condition, streams).block_length
-    except StudyError:
-        return 1 << 62  # a single task, which will run into the same trouble and report it
+def _run_task(task: _Task) -> list[_Finished]:
+    """Return the blocks of a task; it shares no stream and no state with another one."""
+    return list(Execution(task.study, task.seed, 1)._here(task.span))
 
 
-def _run_task(task: _Task) -> Iterator[_Finished]:
-    """Yield the blocks of a task; its own runner shares no stream with another thread."""
-    try:
-        runner = Runner(task.study, task.number, task.seed)
-    except StudyError as error:
-        yield Block(task.number, 0, {}, []), error
-        return
-    length = runner.source.block_length
-    for number in task.blocks or range(-(-task.replicates // length)):
-        block, stop = runner.run(number, task.replicates - number * length)
+def _pieces(runner: Runner, span: Span, seconds: dict[int, float]) -> Iterator[_Finished]:
+    """Yield a span piece by piece, none much longer than a task or a block."""
+    first, longest = span.start - span.start % runner.step, runner.source.block_length
+    length = longest if runner.step > 1 else _FIRST_LOOK
+    while first < span.stop:
+        started = time.perf_counter()
+        block, stop = runner.run(first, min(first + length, span.stop))
         yield block, stop
         if stop is not None:
             return
-
-
-def _listed_task(task: _Task) -> list[_Finished]:
-    return list(_run_task(task))
-
-
-def joined(blocks: list[Block]) -> dict[int, tuple[dict[str, Outcomes], list[Any] | None]]:
-    """Return outcomes and truths by condition, the blocks of each put together."""
-    result = {}
-    for number in dict.fromkeys(block.condition for block in blocks):
-        own = [block for block in blocks if block.condition == number]
-        outcomes = {name: join([block.outcomes[name] for block in own]) for name in own[0].outcomes}
-        result[number] = outcomes, [t for block in own for t in block.truths] or None
-    return result
+        spent = (time.perf_counter() - started) / block.size
+        seconds[span.condition] = spent
+        first += block.size
+        if runner.step == 1:
+            length = max(1, min(longest, int(_SECONDS_PER_TASK / max(spent, 1e-9))))
 
 
 def replay(
@@ -330,8 +339,8 @@ def replay(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in the run, where they were recorded
         runner = Runner(study, number, seed)
-        block, row = divmod(replicate, runner.source.block_length)
-        drawn = runner.source.block(block)
+        drawn = runner.drawn(replicate, 1)
+        row = replicate - drawn.first
         whole = any(estimator.whole is not None for estimator in runner.estimators)
         data, own = drawn.data(row, keep=whole)
         outcomes = {}
@@ -342,10 +351,13 @@ def replay(
                 outcome = runner._whole(estimator, drawn, row + 1).rows(row, row + 1)
             outcomes[estimator.name] = outcome
     truth = study.truth if own is None else own
+    offer = study.setting(number, seed).at(replicate)
     truths = {
-        name: truth_of(truth, runner.condition, name, outcome.names, study.estimators).value
-        for name, outcome in outcomes.items()
-        if outcome.names
+        name: truth_of(
+            truth, runner.condition, name, outcomes[name].names or (), study.estimators, offer
+        ).value
+        for name in study.estimators
+        if outcomes[name].names
     }
-    estimates = {name: single_estimate(outcome) for name, outcome in outcomes.items()}
+    estimates = {name: single_estimate(outcomes[name]) for name in study.estimators}
     return data, truths, estimates, runner.condition, replicate

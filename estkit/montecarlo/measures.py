@@ -31,6 +31,7 @@ class Draws(NamedTuple):
     lower: Floats
     upper: Floats
     failed: Floats
+    p_value: Floats
 
 
 class Influence(NamedTuple):
@@ -194,12 +195,31 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def standard_error(psi: Floats) -> float:
-    """Return the Monte-Carlo standard error sd(ψ) / √R; missing for a single replicate."""
-    if len(psi) < 2:
+def standard_error(psi: Floats, groups: NDArray[np.intp] | None = None, fitted: int = 0) -> float:
+    """Return the Monte-Carlo standard error sd(ψ) / √R; missing for a single replicate.
+
+    Parameters
+    ----------
+    psi : array of shape (R,)
+        The influence values.
+    groups : array of int of shape (R,), optional
+        Which replicates depend on each other; their sums are what is independent then.
+    fitted : int
+        How many slopes were fitted to ψ, beside its mean.
+    """
+    count = len(psi)
+    if count < 2 + fitted:
         return math.nan
     with np.errstate(invalid="ignore"):  # an infinite ψ, as of an open interval's width: nan
-        return float(psi.std(ddof=1) / math.sqrt(len(psi)))
+        if groups is None:
+            spread = float(psi.std()) * math.sqrt(count / (count - 1 - fitted))
+            return spread / math.sqrt(count)
+        sums = np.bincount(groups - groups[0], weights=psi - psi.mean())
+        sizes = np.bincount(groups - groups[0])
+        independent = int((sizes > 0).sum())
+        if independent < 2 + fitted:
+            return math.nan
+        return math.sqrt(float(sums @ sums) * independent / (independent - 1 - fitted)) / count
 
 
 def mean_interval(value: float, error: float, replicates: int, level: float) -> tuple[float, float]:
@@ -215,7 +235,7 @@ def mean_interval(value: float, error: float, replicates: int, level: float) -> 
     return value - half_width, value + half_width
 
 
-def rate_interval(rate: float, replicates: int, level: float) -> tuple[float, float]:
+def rate_interval(rate: float, replicates: float, level: float) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion, which is right at 0 and 1 (Wilson 1927)."""
     z = normal_quantile(level)
     shrink = 1.0 + z * z / replicates

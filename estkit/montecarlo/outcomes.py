@@ -15,7 +15,7 @@ from estkit.estimate import STATUSES, Estimate, normal_quantile
 from estkit.montecarlo.answers import as_estimate
 
 Floats = NDArray[np.float64]
-_FIELDS = ("estimate", "std_error", "lower", "upper")
+FIELDS = ("estimate", "std_error", "lower", "upper", "p_value")
 _FAILED = STATUSES.index("failed")
 _ESTIMATE = {each.name for each in fields(Estimate)}
 
@@ -35,8 +35,10 @@ class Outcomes:
     ----------
     names : tuple of str, or None
         The names of the k parameters; None when no replicate has an answer.
-    estimate, std_error, lower, upper : array of shape (R, k)
+    estimate : array of shape (R, k)
         NaN where there is none.
+    std_error, lower, upper, p_value : array of shape (R, k), or None
+        NaN where there is none; None where no replicate has one.
     status : array of int8 of shape (R,)
         Index into ``("ok", "not_converged", "failed")``.
     reasons : dict
@@ -53,9 +55,10 @@ class Outcomes:
 
     names: tuple[str, ...] | None
     estimate: Floats
-    std_error: Floats
-    lower: Floats
-    upper: Floats
+    std_error: Floats | None
+    lower: Floats | None
+    upper: Floats | None
+    p_value: Floats | None
     status: NDArray[np.int8]
     reasons: dict[int, str] = field(default_factory=dict)
     warnings: dict[int, str] = field(default_factory=dict)
@@ -66,6 +69,11 @@ class Outcomes:
     def __len__(self) -> int:
         return len(self.status)
 
+    def column(self, field: str) -> Floats:
+        """Return one of `FIELDS` as an array of shape (R, k), with nan for what is not there."""
+        column: Floats | None = getattr(self, field)
+        return np.broadcast_to(np.nan, self.estimate.shape) if column is None else column
+
     def rows(self, start: int, stop: int) -> Outcomes:
         """Return the outcomes of some consecutive replicates, counted within these."""
         first, last = self.first + start, self.first + stop
@@ -74,9 +82,9 @@ class Outcomes:
         def own(noted: dict[int, Any]) -> dict[int, Any]:
             return {number: text for number, text in noted.items() if first <= number < last}
 
-        return Outcomes(
-            self.names, self.estimate[part], self.std_error[part], self.lower[part],
-            self.upper[part], self.status[part], own(self.reasons), own(self.warnings), first,
+        columns = [None if c is None else c[part] for c in map(self.__dict__.get, FIELDS)]
+        return _of(
+            self.names, columns, self.status[part], own(self.reasons), own(self.warnings), first,
             own(self.strays), self.level,
         )  # fmt: skip
 
@@ -94,7 +102,7 @@ def collect(answers: Sequence[Any], first: int, warnings: dict[int, str]) -> Out
     if leader is None:
         return _nothing(len(answers), reasons, warnings, first)
     names = leader.names
-    table = {field: np.full((len(answers), len(names)), np.nan) for field in _FIELDS}
+    table = _empty(len(answers), len(names))
     status = np.full(len(answers), _FAILED, dtype=np.int8)
     strays: dict[int, Estimate] = {}
     for row, estimate in enumerate(estimates):
@@ -103,14 +111,19 @@ def collect(answers: Sequence[Any], first: int, warnings: dict[int, str]) -> Out
         elif estimate is not None:
             strays[first + row] = estimate
             reasons[first + row] = _other_names(estimate.names, names)
-    columns = [table[part] for part in _FIELDS]
+    columns = [table.get(part) for part in FIELDS]
     found = _of(names, columns, status, reasons, warnings, first, strays, leader.level)
     return _refuse_nan(found)
 
 
+def _empty(replicates: int, parameters: int) -> dict[str, Floats]:
+    """Return a table whose other columns come when there is something to write into them."""
+    return {"estimate": np.full((replicates, parameters), np.nan)}
+
+
 def _of(
     names: tuple[str, ...] | None,
-    columns: Sequence[Floats],
+    columns: Sequence[Floats | None],
     status: NDArray[np.int8],
     reasons: dict[int, str],
     warnings: dict[int, str],
@@ -118,16 +131,19 @@ def _of(
     strays: dict[int, Estimate] | None = None,
     level: float = 0.95,
 ) -> Outcomes:
-    estimate, error, lower, upper = columns
+    estimate, *others = columns
+    assert estimate is not None
+    error, lower, upper, p_value = others
     return Outcomes(
-        names, estimate, error, lower, upper, status, reasons, warnings, first, strays or {}, level
-    )
+        names, estimate, error, lower, upper, p_value, status, reasons, warnings, first,
+        strays or {}, level,
+    )  # fmt: skip
 
 
 def _enter(
     estimate: Estimate,
     row: int,
-    table: Mapping[str, Floats],
+    table: dict[str, Floats],
     status: NDArray[np.int8],
     reasons: dict[int, str],
     first: int,
@@ -137,9 +153,12 @@ def _enter(
     if estimate.status != "ok":
         reasons[first + row] = estimate.reason or estimate.status
     table["estimate"][row] = estimate.value
-    for part in _FIELDS[1:]:
-        if getattr(estimate, part) is not None:
-            table[part][row] = getattr(estimate, part)
+    for part in FIELDS[1:]:
+        given = getattr(estimate, part)
+        if given is not None:
+            if part not in table:
+                table[part] = np.full_like(table["estimate"], np.nan)
+            table[part][row] = given
 
 
 def single_estimate(outcome: Outcomes) -> Estimate:
@@ -152,9 +171,9 @@ def single_estimate(outcome: Outcomes) -> Estimate:
     level = outcome.level
     row: Any = 0 if names != ("value",) else (0, 0)  # one unnamed parameter: a number
     given = {
-        part: getattr(outcome, part)[row]
-        for part in _FIELDS[1:]
-        if not np.isnan(getattr(outcome, part)).all()
+        part: outcome.column(part)[row]
+        for part in FIELDS[1:]
+        if not np.isnan(outcome.column(part)).all()
     }
     return Estimate(
         outcome.estimate[row], names=names, level=level, status=status, reason=reason, **given
@@ -185,7 +204,9 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
     if hasattr(answer, "params") and hasattr(answer, "status"):
         return _from_fits(answer, replicates, first, warnings)
     parts = _parts_of(answer)
-    table: dict[str, list[Floats]] = {field: [] for field in _FIELDS}
+    given = [part for part in parts.values() if isinstance(part, Estimate)]
+    fields = [f for f in FIELDS[1:] if any(getattr(each, f) is not None for each in given)]
+    table: dict[str, list[Floats]] = {field: [] for field in ("estimate", *fields)}
     status = np.zeros(replicates, dtype=np.int8)
     reasons: dict[int, str] = {}
     for name, part in parts.items():
@@ -197,14 +218,14 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
                 f"replicates; {name!r} has shape {value.shape} and dtype {value.dtype}."
             )
         table["estimate"].append(value.astype(float))
-        for column in _FIELDS[1:]:
-            given = None if estimate is None else getattr(estimate, column)
-            table[column].append(np.full(replicates, np.nan) if given is None else given)
+        for column in fields:
+            own = None if estimate is None else getattr(estimate, column)
+            table[column].append(np.full(replicates, np.nan) if own is None else own)
         if estimate is not None and estimate.status != "ok":
             status[:] = STATUSES.index(estimate.status)
             reasons = dict.fromkeys(range(first, first + replicates), estimate.reason)
-    columns = [np.stack(table[field], axis=1) for field in _FIELDS]
-    level = next((part.level for part in parts.values() if isinstance(part, Estimate)), 0.95)
+    columns = [np.stack(table[f], axis=1) if f in table else None for f in FIELDS]
+    level = given[0].level if given else 0.95
     found = _of(tuple(parts), columns, status, reasons, warnings, first, level=level)
     return _refuse_nan(found)
 
@@ -233,8 +254,8 @@ def _from_fits(answer: Any, replicates: int, first: int, warnings: dict[int, str
     status = np.array([index[str(name)] for name in answer.status], dtype=np.int8)
     reasons = {first + int(row): str(answer.reason[row]) for row in np.flatnonzero(status)}
     outcomes = Outcomes(
-        tuple(answer.names), params, errors, params - half_width, params + half_width, status,
-        reasons, warnings, first,
+        tuple(answer.names), params, errors, params - half_width, params + half_width, None,
+        status, reasons, warnings, first,
     )  # fmt: skip
     return _refuse_nan(outcomes)
 
@@ -257,7 +278,7 @@ def _nothing(
 ) -> Outcomes:
     empty = np.empty((replicates, 0))
     status = np.full(replicates, _FAILED, dtype=np.int8)
-    return Outcomes(None, empty, empty, empty, empty, status, reasons, warnings, first)
+    return Outcomes(None, empty, None, None, None, None, status, reasons, warnings, first)
 
 
 def _other_names(found: Sequence[str], expected: Sequence[str]) -> str:
@@ -268,18 +289,23 @@ def join(parts: Sequence[Outcomes]) -> Outcomes:
     """Return the outcomes of consecutive blocks as one; the first block with names decides them."""
     names = next((part.names for part in parts if part.names is not None), None)
     adapted = [part if part.names == names else _renamed(part, names) for part in parts]
-    columns = [np.concatenate([getattr(part, field) for part in adapted]) for field in _FIELDS]
     status = np.concatenate([part.status for part in adapted])
     reasons = {number: text for part in adapted for number, text in part.reasons.items()}
     warnings = {number: text for part in adapted for number, text in part.warnings.items()}
     leader = next((part for part in parts if part.names is not None), parts[0])
+    columns = [_joined_column(adapted, field) for field in FIELDS]
     return _of(names, columns, status, reasons, warnings, parts[0].first, level=leader.level)
+
+
+def _joined_column(parts: Sequence[Outcomes], field: str) -> Floats | None:
+    if all(getattr(part, field) is None for part in parts):
+        return None
+    return np.concatenate([part.column(field) for part in parts])
 
 
 def _renamed(part: Outcomes, names: tuple[str, ...] | None) -> Outcomes:
     """Return a block under other names: answers with these count, all others fail."""
-    size = (len(part), len(names or ()))
-    table = {field: np.full(size, np.nan) for field in _FIELDS}
+    table = _empty(len(part), len(names or ()))
     status = np.full(len(part), _FAILED, dtype=np.int8)
     reasons = dict(part.reasons)
     for row in np.flatnonzero(part.status == 0).tolist():
@@ -290,5 +316,5 @@ def _renamed(part: Outcomes, names: tuple[str, ...] | None) -> Outcomes:
             _enter(estimate, number - part.first, table, status, reasons, part.first)
         else:
             reasons[number] = _other_names(estimate.names, names or ())
-    columns = [table[field] for field in _FIELDS]
+    columns = [table.get(field) for field in FIELDS]
     return _refuse_nan(_of(names, columns, status, reasons, part.warnings, part.first))

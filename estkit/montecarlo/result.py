@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,17 @@ import numpy as np
 
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import STATUSES, Estimate, check_level, plain
-from estkit.montecarlo.measures import Draws
+from estkit.montecarlo import conditions as settings
+from estkit.montecarlo.conditions import CONTROL, describe
 from estkit.montecarlo.outcomes import Outcomes
-from estkit.montecarlo.summary import Cell, difference, in_brackets, measured, named_measures
+from estkit.montecarlo.summary import (
+    Cell,
+    difference,
+    draws_of,
+    in_brackets,
+    measured,
+    named_measures,
+)
 from estkit.montecarlo.truth import Truth, truth_of
 from estkit.table import Column, Table, Tabular
 
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from estkit.montecarlo.gathering import Gathered
     from estkit.montecarlo.study import Replay, Study
 
 _SHOWN = ("bias", "empirical_se", "model_se", "rmse", "coverage")
@@ -67,54 +77,72 @@ class StudyResult(Tabular):
     conditions: dict[int, dict[str, Any]]
     estimators: tuple[str, ...]
     seed: dict[str, Any]
-    _outcomes: dict[tuple[int, str], Outcomes]
-    _truths: dict[tuple[int, str], Truth]
+    design: dict[str, Any]
+    _outcomes: Mapping[tuple[int, str], Outcomes]
+    _truths: Mapping[tuple[int, str], Truth]
     _study: Study | None
 
     @classmethod
     def of(
-        cls,
-        study: Study,
-        seed: np.random.SeedSequence,
-        joined: Mapping[int, tuple[Mapping[str, Outcomes], list[Any] | None]],
-        truth: Any,
+        cls, study: Study, seed: np.random.SeedSequence, gathered: Gathered, truth: Any
     ) -> StudyResult:
         """Put the outcomes of all blocks together with the truth."""
         outcomes: dict[tuple[int, str], Outcomes] = {}
         truths: dict[tuple[int, str], Truth] = {}
-        for number, (by_name, own) in joined.items():
-            condition = study.conditions[number]
-            for name, outcome in by_name.items():
-                names = outcome.names or ()
-                outcomes[number, name] = outcome
+        known = [number for number in range(len(study.conditions)) if gathered.count(number)]
+        expected: dict[int, list[float]] = {}
+        for number in known:
+            condition, own = study.conditions[number], gathered.truths(number)
+            offer = study.setting(number, seed).at(0)
+            by_name = gathered.outcomes(number)
+            outcomes |= {(number, name): outcome for name, outcome in by_name.items()}
+            expected[number] = [
+                float(settings.called(f"control {name!r}", mean, condition, offer))
+                if callable(mean) else float(mean) for name, (_, mean) in study.controls.items()
+            ]  # fmt: skip
+            for name in study.estimators:
+                names = by_name[name].names or ()
                 if not names:
                     truths[number, name] = truth_of(None, condition, name, names)
                 elif own is None:
-                    truths[number, name] = truth_of(truth, condition, name, names, study.estimators)
+                    truths[number, name] = truth_of(
+                        truth, condition, name, names, study.estimators, offer
+                    )
                 else:
                     each = [truth_of(t, condition, name, names).value for t in own]
                     truths[number, name] = Truth(np.array(each), np.zeros(len(names)))
         result = cls(
-            {number: study.conditions[number] for number in joined},
+            {number: study.conditions[number] for number in known},
             tuple(study.estimators),
             {"entropy": seed.entropy, "spawn_key": list(seed.spawn_key)},
+            {
+                "common_random_numbers": study.common_random_numbers,
+                "antithetic": study.antithetic,
+                "controls": {n: dict(zip(study.controls, e, strict=True))
+                             for n, e in expected.items()},
+                "group": study.group_size(),
+            },
             outcomes,
             truths,
             study,
-        )
+        )  # fmt: skip
         result._check_truth(truth)
         return result
 
     def _check_truth(self, truth: Any) -> None:
         if not isinstance(truth, Mapping):
             return
-        known = {name for o in self._outcomes.values() for name in o.names or ()}
+        known = {name for o in self._of_estimators() for name in o.names or ()}
         unknown = [name for name in truth if name not in known and name not in self.estimators]
         if unknown and known:
             raise DataError(
                 f"truth names {unknown[0]!r}, which is neither an estimator "
                 f"({', '.join(self.estimators)}) nor a parameter ({', '.join(sorted(known))})."
             )
+
+    def _of_estimators(self) -> Iterator[Outcomes]:
+        for key in itertools.product(self.conditions, self.estimators):
+            yield self._outcomes[key]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_study": None}
@@ -123,7 +151,7 @@ class StudyResult(Tabular):
         def plural(count: int, word: str) -> str:
             return f"{count} {word}" + ("" if count == 1 else "s")
 
-        failed = sum(int((o.status != 0).sum()) for o in self._outcomes.values())
+        failed = sum(int((o.status != 0).sum()) for o in self._of_estimators())
         return (
             f"StudyResult({plural(len(self.estimators), 'estimator')}, "
             f"{plural(len(self.conditions), 'condition')}, {self._replicates()} replicates, "
@@ -132,33 +160,38 @@ class StudyResult(Tabular):
 
     def levels(self) -> list[float]:
         """Return the confidence levels of the intervals that the estimators answered with."""
-        return sorted({outcome.level for outcome in self._outcomes.values()})
+        return sorted({outcome.level for outcome in self._of_estimators()})
 
     def _replicates(self) -> str:
-        counts = sorted({len(o) for o in self._outcomes.values()})
+        counts = sorted({len(self._outcomes[n, self.estimators[0]]) for n in self.conditions})
         return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
     def _cells(self) -> Iterator[Cell]:
-        for (number, name), outcome in self._outcomes.items():
-            truth = self._truths[number, name]
-            for j, parameter in enumerate(outcome.names or ()):
-                usable = outcome.status == 0
-                estimate = np.where(usable, outcome.estimate[:, j], np.nan)
-                draws = Draws(
-                    estimate,
-                    np.broadcast_to(truth.value[..., j], len(outcome)),
-                    outcome.std_error[:, j],
-                    outcome.lower[:, j],
-                    outcome.upper[:, j],
-                    (~usable).astype(float),
+        for number, condition in self.conditions.items():
+            controls = self._controls(number)
+            for name in self.estimators:
+                outcome, truth = self._outcomes[number, name], self._truths[number, name]
+                for j, parameter in enumerate(outcome.names or ("",)):
+                    draws, error = draws_of(outcome, truth, j)
+                    yield Cell(condition, number, name, parameter, draws, error,
+                               self.design["group"], controls)  # fmt: skip
+
+    def _controls(self, number: int) -> Any:
+        """Return the control variates of a condition less their expectations, or None."""
+        means = self.design["controls"][number]
+        if not means:
+            return None
+        columns = []
+        for name, mean in means.items():
+            outcome = self._outcomes[number, CONTROL + name]
+            if outcome.names is None or len(outcome.names) != 1 or outcome.status.any():
+                why = next(iter(outcome.reasons.values()), f"names {outcome.names}")
+                raise DataError(
+                    f"control {name!r} must be one number in every data set of "
+                    f"{describe(self.conditions[number])}; found {why}."
                 )
-                error = float(truth.std_error[j])
-                yield Cell(self.conditions[number], number, name, parameter, draws, error)
-            if not outcome.names:
-                missing = np.full(len(outcome), np.nan)
-                failed = np.ones(len(outcome))
-                draws = Draws(missing, missing, missing, missing, missing, failed)
-                yield Cell(self.conditions[number], number, name, "", draws, 0.0)
+            columns.append(outcome.estimate[:, 0] - mean)
+        return np.stack(columns, axis=1)
 
     def summary(
         self, measures: str | Sequence[str] | None = None, *, level: float = 0.95
@@ -202,8 +235,9 @@ class StudyResult(Tabular):
                     who = {"estimator": cell.estimator, "parameter": cell.parameter}
                     rows.append({**cell.condition, **who, "measure": name, **row})
         frame = pd.DataFrame(rows)
-        failed = frame.pop("failed")
-        return frame.assign(failed=failed)
+        failed, gain = frame.pop("failed"), frame.pop("gain")
+        reduced = self.design["antithetic"] or any(self.design["controls"].values())
+        return frame.assign(failed=failed, **{"gain": gain} if reduced else {})
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary of all measures."""
@@ -299,7 +333,9 @@ class StudyResult(Tabular):
                 "status": STATUSES[outcome.status[replicate]],
                 "reason": reason,
             }
-            for (number, name), outcome in self._outcomes.items()
+            for number in self.conditions
+            for name in self.estimators
+            for outcome in [self._outcomes[number, name]]
             for replicate, reason in sorted(getattr(outcome, kind).items())
         ]
         first = next(iter(self.conditions.values()))
@@ -322,7 +358,8 @@ class StudyResult(Tabular):
         import pandas as pd
 
         frames = []
-        for (number, name), outcome in self._outcomes.items():
+        for number, name in itertools.product(self.conditions, self.estimators):
+            outcome = self._outcomes[number, name]
             size = len(outcome.names or ())
             shape = (len(outcome), size)
             status = np.array(STATUSES)[outcome.status]
@@ -334,9 +371,10 @@ class StudyResult(Tabular):
                 "parameter": list(outcome.names or ()) * len(outcome),
                 "replicate": np.repeat(np.arange(len(outcome)), size),
                 "estimate": outcome.estimate.ravel(),
-                "std_error": outcome.std_error.ravel(),
-                "lower": outcome.lower.ravel(),
-                "upper": outcome.upper.ravel(),
+                "std_error": outcome.column("std_error").ravel(),
+                "lower": outcome.column("lower").ravel(),
+                "upper": outcome.column("upper").ravel(),
+                "p_value": outcome.column("p_value").ravel(),
                 "truth": np.broadcast_to(self._truths[number, name].value, shape).ravel(),
                 "status": np.repeat(status, size),
                 "reason": np.repeat(reasons, size),

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from estkit import data
 from estkit.errors import DataError
-from estkit.montecarlo import execution
-from estkit.montecarlo.streams import seed_sequence
+from estkit.montecarlo import conditions as settings
+from estkit.montecarlo import execution, runs
+from estkit.montecarlo.conditions import CONTROL
+from estkit.montecarlo.streams import Streams, seed_sequence
 
 if TYPE_CHECKING:
     from estkit.estimate import Estimate
     from estkit.montecarlo.result import StudyResult
-
-_RESERVED = set(
-    "rng replicates condition estimator parameter measure replicate value mcse lower upper used "
-    "failed estimate std_error truth status reason warning a b".split()
-)
-
-
-def grid(**levels: Any) -> list[dict[str, Any]]:
-    """Return every combination of the levels, the last one varying fastest.
-
-    Examples
-    --------
-    >>> import estkit as ek
-    >>> ek.grid(n=[10, 30], law=["normal", "t3"])[1]
-    {'n': 10, 'law': 't3'}
-    """
-    for name, values in levels.items():
-        if isinstance(values, str) or not hasattr(values, "__iter__"):
-            raise DataError(f"{name} must be a list of levels, got {values!r}; say [{values!r}].")
-    names, columns = list(levels), [list(values) for values in levels.values()]
-    empty = [name for name, values in zip(names, columns, strict=True) if not values]
-    if empty:
-        raise DataError(f"{empty[0]} has no levels, so there is no condition to study.")
-    return [dict(zip(names, combined, strict=True)) for combined in itertools.product(*columns)]
 
 
 class Replay(NamedTuple):
@@ -72,6 +48,24 @@ class Study:
         condition. None when `generate` returns a `Sample`, or for measures that need none.
     conditions : list of mappings or data frame, optional
         The conditions under which to study; see `grid`.
+    prepare : callable, optional
+        What the data sets of a condition have in common: ``prepare(rng, **condition)`` returns a
+        mapping whose entries are on offer by name to `generate`, the estimators and a truth that is
+        a function, as the entries of the condition are.
+    prepare_every : int, optional
+        Prepare anew after so many replicates, for nested studies: a population is drawn, samples
+        are drawn from it, then the next population. The Monte-Carlo errors allow for what
+        replicates have in common. By default once in a condition.
+    common_random_numbers : bool
+        Whether replicate r draws from the same stream in every condition, which makes contrasts
+        between conditions sharper.
+    antithetic : bool
+        Whether replicates 2k and 2k + 1 draw opposite numbers from one stream, so that errors of a
+        pair cancel; the Monte-Carlo errors are those of pairs.
+    controls : mapping of str to (callable, number), optional
+        Control variates: a function of the data, called as an estimator is, and its known
+        expectation, a number or a function of the condition. What chance did to them is taken out
+        of every measure.
 
     Notes
     -----
@@ -102,13 +96,32 @@ class Study:
         *,
         truth: Any = None,
         conditions: Any = None,
+        prepare: Callable[..., Any] | None = None,
+        prepare_every: int | None = None,
+        common_random_numbers: bool = False,
+        antithetic: bool = False,
+        controls: Mapping[str, tuple[Callable[..., Any], Any]] | None = None,
     ) -> None:
         if not callable(generate):
             raise DataError(f"generate must be a function, got {type(generate).__name__}.")
         self.generate = generate
         self.estimators = _named(estimators)
         self.truth = truth
-        self.conditions = _conditions(conditions)
+        self.conditions = settings.checked(conditions)
+        if prepare is not None and not callable(prepare):
+            raise DataError(f"prepare must be a function, got {type(prepare).__name__}.")
+        if prepare_every is not None and not _is_whole(prepare_every, least=1):
+            raise DataError(
+                f"prepare_every must be a whole number of 1 or more, got {prepare_every!r}."
+            )
+        if prepare_every is not None and prepare is None:
+            raise DataError("prepare_every needs prepare, the function that is called so often.")
+        if antithetic and prepare_every is not None and prepare_every % 2:
+            raise DataError(f"antithetic pairs need an even prepare_every, got {prepare_every}.")
+        self.prepare, self.prepare_every = prepare, prepare_every
+        self.common_random_numbers = bool(common_random_numbers)
+        self.antithetic = bool(antithetic)
+        self.controls = _controls(controls)
 
     def __repr__(self) -> str:
         return (
@@ -116,9 +129,27 @@ class Study:
             f"{len(self.conditions)} conditions)"
         )
 
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """Return what data sets are put through: the estimators, then the control variates."""
+        controls = {CONTROL + name: function for name, (function, _) in self.controls.items()}
+        return {**self.estimators, **controls}
+
+    def stream_of(self, number: int) -> int:
+        """Return the number of the streams that a condition draws from."""
+        return 0 if self.common_random_numbers else number
+
+    def setting(self, number: int, seed: np.random.SeedSequence) -> settings.Setting:
+        """Return a condition together with what is prepared for it under a seed."""
+        streams = Streams(seed.entropy, seed.spawn_key, self.stream_of(number))
+        return settings.Setting(self.conditions[number], self.prepare, self.prepare_every, streams)
+
+    def group_size(self) -> int:
+        """Return how many consecutive replicates are dependent on each other."""
+        return self.prepare_every or (2 if self.antithetic else 1)
+
     def run(
         self,
-        replicates: int,
+        replicates: int | Sequence[int] | Callable[..., int],
         *,
         rng: Any = None,
         n_jobs: int | None = None,
@@ -128,8 +159,9 @@ class Study:
 
         Parameters
         ----------
-        replicates : int
-            How many data sets to draw in each condition.
+        replicates : int, sequence of int, or callable
+            How many data sets to draw: in each condition, one number for each, or a function of the
+            condition.
         rng : int, SeedSequence, Generator or None
             The seed. None takes one from the system; the result tells which.
         n_jobs : int, optional
@@ -158,13 +190,29 @@ class Study:
         >>> study.run(100, rng=3)
         StudyResult(1 estimator, 1 condition, 100 replicates, 0 failed)
         """
-        if not _is_whole(replicates, least=1):
-            raise DataError(f"replicates must be a whole number of 1 or more, got {replicates!r}.")
         if n_jobs is not None and (not _is_whole(n_jobs) or n_jobs == 0):
             raise DataError(f"n_jobs must be a whole number other than 0, got {n_jobs!r}.")
-        return execution.run(
-            self, int(replicates), seed=seed_sequence(rng), n_jobs=n_jobs, progress=progress
-        )
+        request = runs.Request(self._counts(replicates), seed_sequence(rng), n_jobs, progress)
+        return runs.run(self, request)
+
+    def _counts(self, replicates: Any) -> tuple[int, ...]:
+        """Return the number of replicates of each condition."""
+        if callable(replicates):
+            counts = [settings.called("replicates", replicates, own) for own in self.conditions]
+        elif isinstance(replicates, list | tuple | np.ndarray):
+            counts = list(replicates)
+        else:
+            counts = [replicates] * len(self.conditions)
+        if len(counts) != len(self.conditions):
+            raise DataError(
+                f"replicates has {len(counts)} numbers for {len(self.conditions)} conditions."
+            )
+        for count in counts:
+            if not _is_whole(count, least=1):
+                raise DataError(f"replicates must be a whole number of 1 or more, got {count!r}.")
+            if count % 2 and self.antithetic:
+                raise DataError(f"antithetic pairs need an even number of replicates, not {count}.")
+        return tuple(map(int, counts))
 
     def replay(self, replicate: int, condition: Any = None, *, rng: Any) -> Replay:
         """Draw one replicate again and estimate from it, without the others.
@@ -228,6 +276,9 @@ def _named(estimators: Any) -> dict[str, Callable[..., Any]]:
                  for i, function in enumerate(several)}  # fmt: skip
         if len(named) != len(several):
             raise DataError("Two estimators have the same name; pass a mapping of names to them.")
+    wrong = [name for name in named if name.startswith(CONTROL)]
+    if wrong:
+        raise DataError(f"The name {wrong[0]!r} begins as those of control variates do; change it.")
     if not named:
         raise DataError("There is no estimator to study; pass a mapping of names to functions.")
     for name, function in named.items():
@@ -238,28 +289,13 @@ def _named(estimators: Any) -> dict[str, Callable[..., Any]]:
     return named
 
 
-def _conditions(given: Any) -> list[dict[str, Any]]:
-    if given is None:
-        return [{}]
-    frame = None if isinstance(given, Mapping) else data.as_frame(given)
-    if frame is not None:
-        given = frame.rows(named=True)
-    if isinstance(given, Mapping) or not hasattr(given, "__iter__"):
-        raise DataError(f"conditions must be a list of mappings, see grid; got {given!r:.80}.")
-    conditions: list[dict[str, Any]] = []
-    for number, condition in enumerate(given):
-        if not isinstance(condition, Mapping):
-            raise DataError(f"condition {number} is {condition!r:.60}; expected a mapping.")
-        wrong = [name for name in condition if not isinstance(name, str) or name in _RESERVED]
-        if wrong:
-            raise DataError(f"condition {number} uses {wrong[0]!r}, a name that estkit needs.")
-        plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in condition.items()}
-        if conditions and set(plain) != set(conditions[0]):
+def _controls(given: Any) -> dict[str, tuple[Callable[..., Any], Any]]:
+    controls: dict[str, tuple[Callable[..., Any], Any]] = {}
+    for name, pair in dict(given or {}).items():
+        if not (isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[0])):
             raise DataError(
-                f"condition {number} has the names {sorted(plain)}, the first one has "
-                f"{sorted(conditions[0])}; give every condition the same names."
+                f"control {name!r} must be a function of the data and its known expectation, "
+                f"such as (np.mean, 0.0); got {pair!r:.60}."
             )
-        conditions.append(plain)
-    if not conditions:
-        raise DataError("conditions is empty; leave it out to study a single condition.")
-    return conditions
+        controls[str(name)] = (pair[0], pair[1])
+    return controls

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import StudyError
-from estkit.montecarlo import calls
-from estkit.montecarlo.sampling import describe
+from estkit.montecarlo.conditions import called, describe
 
 
 class Truth(NamedTuple):
@@ -26,6 +25,7 @@ def truth_of(
     estimator: str,
     names: Sequence[str],
     others: Collection[str] = (),
+    offer: Mapping[str, Any] | None = None,
 ) -> Truth:
     """Return the true value of each parameter of an estimator.
 
@@ -41,6 +41,8 @@ def truth_of(
         The names of its parameters.
     others : collection of str
         The names of all estimators, to which a mapping may be addressed instead.
+    offer : mapping, optional
+        What a truth that is a function may take by name; by default the condition.
 
     Raises
     ------
@@ -49,17 +51,19 @@ def truth_of(
         a value is no number.
     """
     if callable(truth):
-        truth = _called(truth, condition)
+        truth = called("truth", truth, condition, offer)
     if isinstance(truth, Mapping):
         if estimator in truth:
-            return truth_of(truth[estimator], condition, estimator, names)
+            return truth_of(truth[estimator], condition, estimator, names, (), offer)
         if not set(truth) & {*names, *others}:
             raise StudyError(
                 f"truth names {', '.join(map(repr, truth))}, but neither the estimator "
                 f"{estimator!r} nor one of its parameters ({', '.join(names)}) in "
                 f"{describe(condition)}; give it a value, or nan."
             )
-        single = [truth_of(truth.get(name), condition, estimator, [name]) for name in names]
+        single = [
+            truth_of(truth.get(name), condition, estimator, [name], (), offer) for name in names
+        ]
         return Truth(*(np.concatenate(parts) for parts in zip(*single, strict=True)))
     error = getattr(truth, "std_error", None)
     value = _numbers(np.nan if truth is None else getattr(truth, "value", truth), condition)
@@ -71,17 +75,6 @@ def truth_of(
     shape = (len(names),)
     errors = np.zeros(()) if error is None else _numbers(error, condition)
     return Truth(np.broadcast_to(value, shape).copy(), np.broadcast_to(errors, shape).copy())
-
-
-def _called(truth: Callable[..., Any], condition: Mapping[str, Any]) -> Any:
-    known = ["condition", *condition]
-    call = calls.plan(truth, "truth", named=known, positional=["condition"])
-    try:
-        return call({**condition, "condition": dict(condition)})
-    except Exception as error:
-        raise StudyError(
-            f"truth raised {type(error).__name__} in {describe(condition)}: {error}"
-        ) from error
 
 
 def _numbers(value: Any, condition: Mapping[str, Any]) -> NDArray[np.float64]:

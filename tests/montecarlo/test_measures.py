@@ -45,7 +45,8 @@ def draws(seed: int = 1, size: int = R, location: float = 0.0) -> Draws:
     std_error = 0.4 + 0.1 * rng.random(size) + 0.05 * np.abs(estimate - truth)
     lower, upper = estimate - 1.5 * std_error, estimate + 1.9 * std_error
     lower[:5], upper[5:9] = truth[:5], truth[5:9]
-    return Draws(estimate, truth, std_error, lower, upper, (rng.random(size) < 0.2).astype(float))
+    failed = (rng.random(size) < 0.2).astype(float)
+    return Draws(estimate, truth, std_error, lower, upper, failed, rng.random(size))
 
 
 def value(name: str, d: Draws) -> float:
@@ -110,7 +111,7 @@ def test_moving_everything_moves_the_measure_as_it_should(name: str) -> None:
 @everyone
 def test_another_unit_scales_the_measure_as_it_should(name: str) -> None:
     d = draws()
-    scaled = Draws(*(8.0 * column for column in d[:5]), d.failed)
+    scaled = Draws(*(8.0 * column for column in d[:5]), d.failed, d.p_value)
     factor = 8.0 ** SCALED[name][0]
     assert value(name, scaled) == pytest.approx(factor * value(name, d), rel=EXACT)
     assert mcse(name, scaled) == pytest.approx(factor * mcse(name, d), rel=EXACT)
@@ -186,7 +187,7 @@ def repeated(law: str) -> dict[str, Any]:
         estimate = LAWS[law](rng)
         std_error = np.exp(0.2 * np.tanh(estimate) + 0.2 * rng.normal(size=500))
         truth = np.full(500, -0.3)
-        d = Draws(estimate, truth, std_error, unknown, unknown, np.zeros(500))
+        d = Draws(estimate, truth, std_error, unknown, unknown, np.zeros(500), unknown)
         for name, pairs in found.items():
             pairs.append((value(name, d), mcse(name, d)))
     return {name: np.array(pairs).T for name, pairs in found.items()}

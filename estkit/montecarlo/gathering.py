@@ -1,0 +1,89 @@
+"""What a run has computed so far, by condition and estimator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estkit.montecarlo.execution import Block
+from estkit.montecarlo.outcomes import Outcomes, join
+
+if TYPE_CHECKING:
+    from estkit.montecarlo.result import StudyResult
+    from estkit.montecarlo.study import Study
+
+_JOINED = 64  # so many blocks are put together at a time, for small objects cost memory
+
+
+class Gathered:
+    """The blocks of a run, in memory.
+
+    Parameters
+    ----------
+    study : Study
+        What is drawn and estimated.
+    seed : SeedSequence
+        The seed of the run.
+    """
+
+    def __init__(self, study: Study, seed: np.random.SeedSequence) -> None:
+        self.study, self.seed = study, seed
+        self._blocks: dict[int, list[Block]] = {}
+        self._loose: dict[int, int] = {}  # how many blocks at the end were not put together yet
+        self._count: dict[int, int] = {}
+
+    @property
+    def total(self) -> int:
+        """How many replicates there are, of all conditions together."""
+        return sum(self._count.values())
+
+    def count(self, number: int) -> int:
+        """Return how many leading replicates of a condition there are."""
+        return self._count.get(number, 0)
+
+    def add(self, block: Block) -> None:
+        """Keep a block that continues those of its condition, or repeats the end of them."""
+        own = self._blocks.setdefault(block.condition, [])
+        if block.first < self.count(block.condition):
+            own[:] = [_before(block.first, old) for old in own if old.first < block.first]
+        own.append(block)
+        self._count[block.condition] = block.first + block.size
+        loose = self._loose.get(block.condition, 0) + 1
+        if loose == _JOINED:
+            own[-loose:] = [_joined(own[-loose:])]
+            loose = 0
+        self._loose[block.condition] = loose
+
+    def outcomes(self, number: int) -> dict[str, Outcomes]:
+        """Return the outcomes of a condition by estimator and control variate."""
+        own = self._blocks.get(number, [])
+        if len(own) > 1:
+            own[:] = [_joined(own)]
+            self._loose[number] = 0
+        return dict(own[0].outcomes) if own else {}
+
+    def truths(self, number: int) -> list[Any] | None:
+        """Return the truths that came with the data sets of a condition, if they came."""
+        return [t for block in self._blocks.get(number, []) for t in block.truths] or None
+
+    def result(self, truth: Any) -> StudyResult:
+        """Return what can be said of all that was gathered."""
+        from estkit.montecarlo.result import StudyResult
+
+        return StudyResult.of(self.study, self.seed, self, truth)
+
+
+def _before(replicate: int, block: Block) -> Block:
+    """Return what a block says of the replicates before a given one."""
+    size = min(block.size, replicate - block.first)
+    outcomes = {name: each.rows(0, size) for name, each in block.outcomes.items()}
+    return Block(block.condition, block.first, size, outcomes, block.truths[:size])
+
+
+def _joined(blocks: list[Block]) -> Block:
+    names = blocks[0].outcomes
+    outcomes = {name: join([block.outcomes[name] for block in blocks]) for name in names}
+    truths = [t for block in blocks for t in block.truths]
+    first = blocks[0]
+    return Block(first.condition, first.first, sum(b.size for b in blocks), outcomes, truths)
