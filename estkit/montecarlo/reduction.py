@@ -29,7 +29,7 @@ def adjusted(influence: Influence, controls: Floats) -> Influence:
     >>> from estkit.montecarlo.reduction import adjusted
     >>> control = np.array([[0.5], [1.5], [-0.5], [0.5]])
     >>> value, psi = adjusted(Influence(2.0, 1.0 + 2 * control[:, 0]), control)
-    >>> value, psi.round(12).tolist()
+    >>> round(value, 12), psi.round(12).tolist()
     (1.0, [1.0, 1.0, 1.0, 1.0])
     """
     moved = controls.mean(axis=0)
