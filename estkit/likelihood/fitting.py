@@ -52,8 +52,8 @@ def fit(
         of an array are called ``x0``, ``x1``, ... None fits the intercept alone. Columns of a frame
         that hold categories or text have a coefficient for each level but the first, named
         ``race[black]``; the first is the first category, or of text the first in sorted order. A
-        scipy sparse matrix is never filled, so its columns stay at their own origin; `Chunks`, a
-        Dask frame (with the name of y) or a Dask array is read in pieces.
+        scipy sparse matrix is never filled; `Chunks`, a Dask frame (with the
+        name of y) or a Dask array is read in pieces.
     y : array-like
         The response, in the form that the family asks for.
     intercept : bool

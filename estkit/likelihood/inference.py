@@ -105,7 +105,8 @@ def wald_statistics(params: Floats, std_errors: Floats) -> tuple[Floats, Floats]
     """Return z and its two-sided p-value, right far into the tail."""
     from scipy.special import ndtr
 
-    statistic = params / std_errors
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN where 0 has an error of 0
+        statistic = params / std_errors
     return statistic, 2.0 * ndtr(-np.abs(statistic))
 
 

@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.data import Columns
+from estkit.errors import DataError
+from estkit.likelihood import sparse_columns
 from estkit.likelihood.design import Dense, Design, Sparse
 from estkit.likelihood.family import Floats
 
 _SAMPLE = 1024
 _MANY = 20_000  # rows from which on columns around 0 are used without a copy
 _AT_ONCE = 8192
+_TINIEST = 1e-300
 _EXTREME = 1e60  # beyond this, squares and their products leave the range of a float
 
 
@@ -63,6 +66,8 @@ class Placement:
     def columns(self, values: Any) -> Design:
         """Return the design of some rows, of the values themselves where they are not moved."""
         if data.is_sparse(values):
+            if not self.unmoved:
+                values = sparse_columns.moved(values, self.shift, self.scale)
             return Sparse(values, ones=self.intercept)
         if self.unmoved and values.dtype == np.float64:
             return Dense(values, ones=self.intercept)
@@ -157,8 +162,8 @@ def place(
     active: NDArray[np.bool_] | None = None,
 ) -> Placement:
     """Return a placement that brings every column near 0, from evenly spaced rows that count."""
-    if data.is_sparse(columns.values):  # moving them would fill them
-        return Placement(np.zeros(len(columns.names)), None, intercept, predictors)
+    if data.is_sparse(columns.values):
+        return _place_sparse(columns, intercept, predictors, active)
     counting = slice(None) if active is None else active
     step = max(1, columns.rows // _SAMPLE)
     sample = columns.values[counting][::step].astype(float)
@@ -175,11 +180,41 @@ def place(
     return rescale(columns, placement) if extreme.any() else placement
 
 
+def _place_sparse(
+    columns: Columns, intercept: bool, predictors: int, active: NDArray[np.bool_] | None
+) -> Placement:
+    """Return a placement that moves full columns only: any other would be filled."""
+    values = columns.values if active is None or active.all() else columns.values[active]
+    shift = sparse_columns.distance(values) if intercept else np.zeros(values.shape[1])
+    placement = Placement(shift, None, intercept, predictors)
+    sizes = np.abs(values.data[values.data != 0])
+    if not len(sizes) or (sizes.max() <= _EXTREME and sizes.min() >= 1 / _EXTREME):
+        return placement
+    return rescale(columns, placement)
+
+
 def rescale(columns: Columns, placement: Placement) -> Placement:
-    """Return the placement that also brings the largest size in each column near 1."""
+    """Return the placement that also brings the largest size in each column near 1.
+
+    Raises
+    ------
+    DataError
+        If a column is so small that no float may be its coefficient.
+    """
     largest = np.zeros(len(placement.shift))
     for start in range(0, columns.rows, _AT_ONCE):
-        moved = columns.values[start : start + _AT_ONCE] - placement.shift
-        largest = np.maximum(largest, np.abs(moved).max(axis=0))
+        values = data.rows_of(columns.values, slice(start, start + _AT_ONCE))
+        if data.is_sparse(values):
+            size = sparse_columns.largest(sparse_columns.moved(values, placement.shift, None))
+        else:
+            size = np.abs(values - placement.shift).max(axis=0)
+        largest = np.maximum(largest, size)
+    tiny = np.flatnonzero((largest > 0) & (largest < _TINIEST))
+    if len(tiny):
+        raise DataError(
+            f"The column {columns.names[tiny[0]]!r} holds values up to {largest[tiny[0]]:.3g} in "
+            f"size, so that its coefficient may be too large for a float; multiply it by a power "
+            f"of 10 that brings its values near 1."
+        )
     _, exponent = np.frexp(largest)
-    return replace(placement, scale=np.ldexp(1.0, -np.clip(exponent, -1020, 1020)))
+    return replace(placement, scale=np.ldexp(1.0, -exponent))

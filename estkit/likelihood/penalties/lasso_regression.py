@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from estkit.errors import ConvergenceError
+from estkit.errors import ConvergenceError, DataError
 from estkit.likelihood import rank
 from estkit.likelihood.family import Floats
 from estkit.likelihood.newton import Certificate, Optimum
@@ -66,13 +66,23 @@ class LassoRegression(Regression):
             If columns without penalty depend linearly on each other.
         SeparationError
             If they separate the outcomes.
+        DataError
+            If the squares of a column leave the range of floats.
         """
         rows, free = self.rows, free_rows(self.rows, self.paid.sum(axis=0))
         if free.columns.names:
             rank.examine(free)
         refuse_separated(free, self.family)
         values, placement = rows.columns.values, rows.placement
-        candidates = Candidates(values, movable=placement.intercept)
+        with np.errstate(over="ignore", invalid="ignore"):
+            candidates = Candidates(values, movable=placement.intercept)
+            sizes = candidates.sizes(rows.response.weights)
+        if not np.isfinite(sizes).all():
+            name = rows.names[int(np.argmin(np.isfinite(sizes)))]
+            raise DataError(
+                f"The squares of the column {name!r} are no floats, and L1 needs them; divide it "
+                f"by a power of 10 that brings its values near 1."
+            )
         placement = Placement(candidates.shift, None, placement.intercept, placement.predictors)
         return replace(self, rows=replace(rows, placement=placement), candidates=candidates)
 

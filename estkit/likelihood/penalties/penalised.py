@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.likelihood import sparse_columns
 from estkit.likelihood.chunked_rows import ChunkedRows
 from estkit.likelihood.family import Floats
 from estkit.likelihood.penalties.penalty import L2, ElasticNet, Jeffreys, Shrinkage
@@ -17,6 +19,9 @@ from estkit.likelihood.regression import Regression
 T = TypeVar("T", bound=Regression)
 
 _CONCAVE = ("logit", "probit", "cloglog")
+_ROWS = 4096
+_LARGEST = 1e140  # strengths whose squares are floats
+_CONSTANT = 1e-14  # of the mean: what rounding leaves of the deviation of a constant
 
 
 def penalised(model: Regression) -> Regression:
@@ -46,10 +51,24 @@ def penalised(model: Regression) -> Regression:
     if isinstance(penalty, L2) or (isinstance(penalty, ElasticNet) and penalty.ratio == 0):
         from estkit.likelihood.penalties.ridge import Ridge
 
+        _check_payable(model, strengths[1])
         return made(Ridge, model, strengths=strengths[1])
     from estkit.likelihood.penalties.lasso_regression import LassoRegression
 
     return made(LassoRegression, model, strengths=strengths)
+
+
+def _check_payable(model: Regression, strengths: Floats) -> None:
+    """Raise if a column is so small that the errors under its penalty are no floats."""
+    scale = model.rows.placement.scale
+    if scale is None:
+        return
+    wrong = np.flatnonzero(strengths * np.minimum(scale, _LARGEST) ** 2 > _LARGEST)
+    if len(wrong):
+        raise DataError(
+            f"The column {model.rows.names[wrong[0]]!r} is so small that nothing but its penalty "
+            f"is left; multiply it by a power of 10 that brings its values near 1."
+        )
 
 
 def _check_chunks(penalty: Shrinkage, model: Regression) -> None:
@@ -82,22 +101,48 @@ def paid_by(penalty: Shrinkage, model: Regression) -> Floats:
     strengths = penalty.strengths(model.rows.columns.names)
     l1, l2 = penalty.share * strengths, (1.0 - penalty.share) * strengths
     if penalty.standardize:
-        deviations = standard_deviations(model)
-        l1, l2 = l1 * deviations, l2 * deviations**2
+        deviations, plain = standard_deviations(model), (l1, l2)
+        with np.errstate(over="ignore"):
+            l1, l2 = l1 * deviations, l2 * deviations * deviations
+        for wanted, taken in zip(plain, (l1, l2), strict=True):
+            _refuse_extreme(model.rows.columns.names, wanted, taken)
     return np.stack([l1, l2])
 
 
 def standard_deviations(model: Regression) -> Floats:
-    """Return the standard deviation of each column over the observations, with the divisor n."""
+    """Return the standard deviation of each column over the observations, with the divisor n.
+
+    That of a constant column is its size, so that it pays like any other.
+    """
     values, weights = model.rows.columns.values, model.rows.response.weights
     w = np.ones(model.rows.columns.rows) if weights is None else weights
     w = w / w.sum()
+    given = model.rows.placement.scale  # of columns whose squares are no floats
+    scale = np.ones(values.shape[1]) if given is None else given
+    shift, mean, squares = np.zeros((3, values.shape[1]))
     if data.is_sparse(values):
-        mean = values.T @ w
-        return np.asarray(np.sqrt(np.maximum(values.multiply(values).T @ w - mean**2, 0.0)))
-    mean, squares = np.zeros(values.shape[1]), np.zeros(values.shape[1])
-    for first in range(0, len(values), 4096):
-        mean += w[first : first + 4096] @ values[first : first + 4096]
-    for first in range(0, len(values), 4096):
-        squares += w[first : first + 4096] @ (values[first : first + 4096] - mean) ** 2
-    return np.sqrt(squares)
+        shift = sparse_columns.distance(values)
+        moved = sparse_columns.moved(values, shift, scale)
+        mean = moved.T @ w
+        squares = moved.multiply(moved).T @ w - mean**2
+        mean = mean + shift * scale
+    else:
+        for first in range(0, len(values), _ROWS):
+            mean += w[first : first + _ROWS] @ (values[first : first + _ROWS] * scale)
+        for first in range(0, len(values), _ROWS):
+            squares += (
+                w[first : first + _ROWS] @ (values[first : first + _ROWS] * scale - mean) ** 2
+            )
+    deviations, size = np.sqrt(np.maximum(squares, 0.0)), np.abs(mean)
+    size = np.where(size > 0, size, 1.0)
+    return np.asarray(np.where(deviations > _CONSTANT * np.abs(mean), deviations, size) / scale)
+
+
+def _refuse_extreme(names: Sequence[str], wanted: Floats, taken: Floats) -> None:
+    """Raise if a column that should pay has a strength that is no positive float."""
+    wrong = np.flatnonzero((wanted > 0) & ~((taken > 0) & np.isfinite(taken)))
+    if len(wrong):
+        raise DataError(
+            f"The column {names[wrong[0]]!r} has so extreme a standard deviation that what it pays "
+            f"is no float; multiply it by a power of 10 that brings its values near 1."
+        )

@@ -20,6 +20,8 @@ from estkit.likelihood.regression import Regression
 from estkit.likelihood.result import kind_of
 from estkit.likelihood.rows import Rows
 
+_CANCELLED = 1e-6  # of a variance: what is left where a penalty takes nearly all
+
 
 @dataclass(frozen=True, eq=False)
 class Ridge(Regression):
@@ -128,13 +130,23 @@ class Ridge(Regression):
         product = inverse @ self.price @ inverse
         return (product + product.T) / 2
 
+    def _left(self, inverse: Floats, point: Floats) -> Floats:
+        """Return (H + S)⁻¹ H (H + S)⁻¹, by a difference where that keeps digits."""
+        left = inverse - self._taken(inverse)
+        if (left.diagonal() > _CANCELLED * inverse.diagonal()).all():
+            return left
+        information = super().total(point).information
+        assert information is not None
+        left = inverse @ information @ inverse
+        return (left + left.T) / 2
+
     def result(self, optimum: newton.Optimum) -> PenalisedFit:
         """Return the fit, with the errors of the penalised estimator."""
         paid = 0.5 * float(optimum.point @ self.priced(optimum.point))
         inverse, kind = optimum.inverse, kind_of(self)
         effective = len(inverse) - float(np.einsum("ij,ij->", inverse, self.price))
         if kind == "observed":
-            kind, inverse = "penalized", inverse - self._taken(inverse)
+            kind, inverse = "penalized", self._left(inverse, optimum.point)
         fields = concluded(self, replace(optimum, inverse=inverse), paid)
         fields |= self._form(optimum.point) | {"covariance_kind": kind}
         notes = (

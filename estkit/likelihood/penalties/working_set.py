@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit import parallel
+from estkit.likelihood import sparse_columns
 from estkit.likelihood.family import Floats
 
 Indices = NDArray[np.int64]
@@ -42,7 +43,10 @@ class Candidates:
         self.sparse = not isinstance(values, np.ndarray)
         self.shift = np.zeros(self.columns)
         self._center = np.zeros(self.columns)
-        self._values: Any = values.tocsc() if self.sparse else values
+        if self.sparse:
+            self.shift = sparse_columns.distance(values) if movable else self.shift
+            values = sparse_columns.moved(values, self.shift, None).tocsc()
+        self._values: Any = values
         if movable and self.columns and not self.sparse:
             self._move()
         # columns lie apart in memory, or must be converted: they are worth taking by rows
@@ -109,7 +113,8 @@ class Candidates:
         """Return √Σ w x² of each column, as it is moved; of a constant column, as it is."""
         w = np.ones(self.rows) if weights is None else weights
         if self.sparse:
-            return np.asarray(np.sqrt(self._values.multiply(self._values).T @ w), float)
+            length = np.sqrt(self._values.multiply(self._values).T @ w)
+            return np.asarray(np.where(length > 0, length, np.abs(self.shift) * np.sqrt(w.sum())))
         total, plain = np.zeros((2, self.columns))
         for first in range(0, self.rows, _ROWS):
             rows = slice(first, first + _ROWS)
