@@ -17,11 +17,16 @@ _LABEL = (str, bytes, bool, int, float, np.generic)
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Labels of any kind as codes 0, 1, ... into `outcomes`; `ordered` by categories or not."""
+    """Labels of any kind as codes 0, 1, ... into `outcomes`; all `categories`, if it has some."""
 
     codes: NDArray[np.int64]
     outcomes: tuple[Any, ...]
-    ordered: bool = False
+    categories: tuple[Any, ...] = ()
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the outcomes are in the order of categories."""
+        return bool(self.categories)
 
 
 def read_labels(given: Any, *, what: str = "y") -> Labels:
@@ -58,7 +63,7 @@ def read_labels(given: Any, *, what: str = "y") -> Labels:
     if categories is not None:
         order = [category for category in categories if category in set(seen)]
         position = np.array([order.index(outcome) for outcome in seen], dtype=np.int64)
-        return Labels(position[codes.ravel()], tuple(order), ordered=True)
+        return Labels(position[codes.ravel()], tuple(order), tuple(categories))
     return Labels(codes.ravel().astype(np.int64), seen)
 
 

@@ -55,7 +55,7 @@ class ChunkedRows(Rows):
         """Yield ``function(rows)`` for each piece."""
 
         def of_chunk(chunk: Chunk) -> tuple[Mark, T]:
-            piece = check(self.family, chunk, self.survey.coding)
+            piece = check(self.family, chunk, self.survey.coding, self.chunks.weighting)
             return piece.mark(self.chunks), function(self.rows_of(piece))
 
         yield from self.chunks.map_again(of_chunk, self.survey.marks)
@@ -85,7 +85,13 @@ class ChunkedRows(Rows):
 
     def observed(self) -> float:
         """Return the number of observations that the sums run over."""
+        if self.response.weighting == "analytic":
+            return self.survey.weight / self.response.precision
         return float(self.response.n_obs)
+
+    def seen(self, outcomes: int) -> Floats:
+        """Return how often each outcome was observed."""
+        return np.array([self.survey.seen[outcome] for outcome in self.response.outcomes])
 
     def reach(self) -> Floats:
         """Return a bound on the size of the entries in each column of the design."""
@@ -123,26 +129,22 @@ def read_in_chunks(family: Family, chunks: Chunks, *, intercept: bool) -> Chunke
     nothing = data.Columns(np.empty((0, len(survey.names))), survey.names, coding)
     own = ChunkedRows(nothing, nobody, placement, chunks=chunks, family=family, survey=survey)
     centred = intercept and survey.sample.offset is not None
-    n_obs, constant, level = 0, 0.0, np.zeros(predictors)
+    survey.check_outcomes(family)
+    n_obs, constant = 0, 0.0
+    level: Any = 0.0
 
-    def totals(chunk: Chunk) -> tuple[Mark, tuple[int, float, Floats]]:
-        piece = check(family, chunk, survey.coding)
+    def totals(chunk: Chunk) -> tuple[Mark, tuple[int, float, Any]]:
+        piece = check(family, chunk, survey.coding, chunks.weighting)
         response, _ = survey.encode(family, piece, intercept)
-        moved = np.zeros(predictors)
         offset = own.rows_of(piece).offset if centred else None
-        if offset is not None:
-            moved = np.atleast_1d(offset.sum(axis=0))
+        moved = 0.0 if offset is None else offset.sum(axis=0)
         seen = response.n_obs - nobody.n_obs
         return piece.mark(chunks), (seen, response.constant - nobody.constant, moved)
 
     for seen, part, moved in chunks.map_again(totals, survey.marks):
         n_obs, constant, level = n_obs + seen, constant + part, level + moved
-    mean: Any = 0.0
-    if centred:
-        mean = level / survey.count
-        mean = float(mean[0]) if predictors == 1 else mean
     response = replace(nobody, values=np.empty(0), weights=None, n_obs=n_obs, constant=constant)
-    return replace(own, response=response, level=mean)
+    return replace(own, response=response, level=level / survey.count)
 
 
 def _coding(chunks: Chunks, intercept: bool) -> Coding | None:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError, MissingExtraError
+from estkit.likelihood.weights import KINDS
 
 T = TypeVar("T")
 
 
 class Chunk(NamedTuple):
-    """One piece: covariates, responses, frequency weights and offsets of some rows."""
+    """One piece: covariates, responses, weights and offsets of some rows."""
 
     X: Any
     y: Any
@@ -65,10 +66,13 @@ class Chunks:
         summed where they lie. A piece is a pair (X, y), a triple (X, y, weights), a quadruple
         (X, y, weights, offset), or a data frame whose columns are named below.
     y, weights, offset : str, optional
-        The columns of the frames that hold the response, frequency weights and the offset; y may be
-        a list of columns for counts.
+        The columns of the frames that hold the response, weights and the offset; y may be a list of
+        columns for counts.
     columns : sequence of str, optional
         The covariates; by default all other columns of the frames.
+    weighting : {"frequency", "sampling", "analytic"}
+        What the weights mean, see `fit`. With analytic weights, and only then, the y of `Binomial`
+        and `Softmax` holds shares.
 
     Examples
     --------
@@ -94,7 +98,11 @@ class Chunks:
         weights: str | None = None,
         offset: str | None = None,
         columns: Any = None,
+        weighting: str = "frequency",
     ) -> None:
+        if weighting not in KINDS:
+            raise DataError(f"weighting must be one of {', '.join(KINDS)}, got {weighting!r}.")
+        self.weighting = weighting
         self.y, self.weights, self.offset, self.columns = y, weights, offset, columns
         self._frames = _partitions(source)
         if self._frames is None and not (callable(source) or hasattr(source, "__iter__")):
@@ -116,6 +124,7 @@ class Chunks:
         offset: str | None = None,
         columns: Any = None,
         rows: int = 65_536,
+        weighting: str = "frequency",
     ) -> Chunks:
         """Return the pieces of a Parquet file, or of several, of about `rows` rows each.
 
@@ -153,7 +162,7 @@ class Chunks:
                     for batch in file.iter_batches(batch_size=rows, columns=wanted):
                         yield arrow.Table.from_batches([batch])
 
-        return cls(read, y=y, weights=weights, offset=offset, columns=columns)
+        return cls(read, y=y, weights=weights, offset=offset, columns=columns, weighting=weighting)
 
     def map(self, function: Callable[[Chunk], T]) -> Iterator[T]:
         """Yield ``function(chunk)`` of each piece that has rows, in order.
@@ -218,7 +227,7 @@ class Chunks:
 
     def __reduce__(self) -> Any:
         """Travel without the source: a worker is given its piece."""
-        return _without_source, (self.y, self.weights, self.offset, self.columns)
+        return _without_source, (self.y, self.weights, self.offset, self.columns, self.weighting)
 
     def _split(self, piece: Any) -> Chunk:
         if isinstance(piece, tuple | list) and 2 <= len(piece) <= 4 and self.y is None:
@@ -252,8 +261,8 @@ _COLUMNS = 509
 _AT_ONCE = 64  # partitions whose sums are held together
 
 
-def _without_source(y: Any, weights: Any, offset: Any, columns: Any) -> Chunks:
-    return Chunks(list, y=y, weights=weights, offset=offset, columns=columns)
+def _without_source(y: Any, weights: Any, offset: Any, columns: Any, weighting: str) -> Chunks:
+    return Chunks(list, y=y, weights=weights, offset=offset, columns=columns, weighting=weighting)
 
 
 def _length(X: Any) -> int:

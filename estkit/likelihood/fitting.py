@@ -137,7 +137,8 @@ def fit(
             )
         chunks = _chunks(family, X, y, weights, sampling_weights, analytic_weights, offset, groups)
         rows = read_in_chunks(family, chunks, intercept=intercept)
-        return fit_model(penalised(Regression(family, rows)), start=start, errors=errors)
+        make = getattr(family, "regression", partial(Regression, family))
+        return fit_model(penalised(make(rows)), start=start, errors=errors)
     given = {"X": X, "y": y, "offset": offset, "groups": groups}
     given |= given_weights(family, weights, sampling_weights, analytic_weights)
     dropped = Dropped()
@@ -191,18 +192,19 @@ def _told(result: LikelihoodFit, dropped: Dropped) -> LikelihoodFit:
 
 def _chunks(family: Any, X: Any, y: Any, *others: Any) -> Chunks:
     """Return data in pieces as `Chunks`; what belongs to rows must be in the pieces."""
-    if hasattr(family, "model"):
+    if hasattr(family, "model") and not hasattr(family, "regression"):
         raise DataError(f"{type(family).__name__} cannot be fitted in chunks; pass all rows.")
     if any(other is not None for other in others):
         raise DataError(
-            "Chunks carry their weights and offsets themselves, see estkit.Chunks; sampling and "
-            "analytic weights and groups are not taken in chunks."
+            "Chunks carry their weights and offsets themselves, Chunks(source, weights=, "
+            "weighting=, offset=); groups are not taken in chunks."
         )
-    if isinstance(X, Chunks):
-        if y is None:
-            return X
+    if not isinstance(X, Chunks):
+        return Chunks(X, y=y) if isinstance(y, str | list) else Chunks((X, y))
+    if y is not None:
         raise DataError("Chunks carry their responses themselves; pass Chunks(source, y=...).")
-    return Chunks(X, y=y) if isinstance(y, str | list) else Chunks((X, y))
+    given_weights(family, *(kind == X.weighting or None for kind in KINDS))
+    return X
 
 
 def check_family(family: Any) -> None:

@@ -212,6 +212,12 @@ class Rows:
             sums += part
         return np.tile(np.where(sums > 0, sums, 1.0), self.placement.predictors)
 
+    def seen(self, outcomes: int) -> Floats:
+        """Return how often each outcome was observed, of codes or counts."""
+        values, weights = self.response.values, self.response.weights
+        seen = values.sum(axis=0) if values.ndim == 2 else np.bincount(values, weights, outcomes)
+        return np.asarray(seen, float)
+
     def observed(self) -> float:
         """Return the number of observations that the sums run over."""
         weights = self.response.weights

@@ -7,7 +7,7 @@ coding of the whole.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from estkit.labels import read_labels
 from estkit.likelihood.chunks import Chunk, Chunks, Mark, checksum
 from estkit.likelihood.family import Family, Floats, Response
 from estkit.likelihood.gaussian import Gaussian
+from estkit.likelihood.weights import Weights, read_some, read_totals
 
 _SAMPLE = 20_000  # rows that are held for the start
 
@@ -35,6 +36,7 @@ class Piece:
     outcomes: tuple[Any, ...]
     weights: Floats | None
     offset: Floats | None
+    categories: tuple[Any, ...] = ()
 
     def mark(self, chunks: Chunks) -> Mark:
         """Return by what the piece is known again; pieces that are held keep their values."""
@@ -45,6 +47,14 @@ class Piece:
             if part is not None:
                 number = checksum(np.asarray(part), number)
         return Mark(self.columns.rows, number)
+
+    def observed(self) -> Floats:
+        """Return how often each outcome was observed."""
+        if self.kind == "labels":
+            return np.bincount(self.y, self.weights, len(self.outcomes)).astype(float)
+        if self.kind == "numbers":
+            return np.empty(0)
+        return np.asarray(self.y.sum(axis=0) if self.weights is None else self.weights @ self.y)
 
     def take(self, index: NDArray[np.int64]) -> Piece:
         """Return some of the rows."""
@@ -57,27 +67,35 @@ class Piece:
         )
 
 
-def check(family: Family, chunk: Chunk, coding: Coding | None) -> Piece:
+def check(family: Family, chunk: Chunk, coding: Coding | None, weighting: str) -> Piece:
     """Return a checked piece, its categories coded."""
     data.check_same_index(X=chunk.X, y=chunk.y, weights=chunk.weights, offset=chunk.offset)
     columns = data.read_columns(chunk.X) if coding is None else coding.read(chunk.X)
     rows = columns.rows
     outcomes: tuple[Any, ...] = ()
+    categories: tuple[Any, ...] = ()
+    weights = None
+    if chunk.weights is not None:
+        weights = read_some(chunk.weights, rows=rows, kind=weighting)
     y: NDArray[Any]
     if isinstance(family, Gaussian):
         kind, y = "numbers", data.read_vector(chunk.y, what="y", rows=rows)
+    elif weights is not None and weighting == "analytic":
+        kind, (y, names, _) = "counts", read_totals(chunk.y, Weights(weights, weighting))
+        weights = None  # the trials are in the counts
+        outcomes = names if data.as_frame(chunk.y) is not None else tuple(range(y.shape[1]))
     elif data.is_table(chunk.y):
         kind, (y, names) = "counts", data.read_counts(chunk.y, what="y")
         outcomes = names if data.as_frame(chunk.y) is not None else tuple(range(y.shape[1]))
     else:
         labels = read_labels(chunk.y)
         kind, y, outcomes = "labels", labels.codes, labels.outcomes
+        categories = labels.categories
     data.check_rows("y", len(y), rows)
-    weights = data.read_frequencies(chunk.weights, rows=rows)
     offset = None
     if chunk.offset is not None:
         offset = np.asarray(data.read_columns(chunk.offset, what="offset", rows=rows).values, float)
-    return Piece(columns, y, kind, outcomes, weights, offset)
+    return Piece(columns, y, kind, outcomes, weights, offset, categories)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +112,14 @@ class Survey:
         The largest size in each column.
     outcomes : tuple
         The labels of the outcomes.
+    seen : mapping of label to float
+        How often each outcome was observed.
     extremes : tuple of float
         The least and the greatest response, when responses are numbers.
+    weight, heaviest : float
+        The sum and the largest of the weights, 0 when there are none.
+    weighting : {"frequency", "sampling", "analytic"}
+        What the weights mean.
     sample : Piece
         Evenly spaced rows.
     coding : Coding, optional
@@ -108,7 +132,11 @@ class Survey:
     count: int
     largest: Floats
     outcomes: tuple[Any, ...]
+    seen: Mapping[Any, float]
     extremes: tuple[float, float]
+    weight: float
+    heaviest: float
+    weighting: str
     sample: Piece
     coding: Coding | None
     marks: tuple[Mark, ...]
@@ -130,10 +158,27 @@ class Survey:
             if piece is not None:
                 codes = np.concatenate([codes, recode(piece, self.outcomes)])
             y = pd.Categorical.from_codes(codes, pd.Index(self.outcomes), ordered=True)
-        weights = None if piece is None else piece.weights
-        if weights is not None:
-            weights = np.concatenate([np.ones(ahead), weights])
+        weights = None
+        if self.sample.weights is not None:
+            own = np.empty(0) if piece is None else _held(piece.weights)
+            if self.weighting == "sampling":
+                own = own * (self.count / self.weight)  # their mean is 1
+            stand_in = self.heaviest if self.weighting == "analytic" else 1.0
+            weights = Weights(np.append(np.full(ahead, stand_in), own), self.weighting)
         return family.encode(y, weights, len(y), intercept=intercept), ahead
+
+    def check_outcomes(self, family: Family) -> None:
+        """Raise what the family raises in memory, if outcomes that it needs never occur."""
+        import pandas as pd
+
+        seen = [float(self.seen[outcome] > 0) for outcome in self.outcomes]
+        if self.sample.kind == "labels":
+            y = pd.Categorical.from_codes(range(len(seen)), pd.Index(self.outcomes), ordered=True)
+            family.encode(y, Weights(np.array(seen)), len(y))
+        elif self.sample.kind == "counts":
+            unnamed = self.outcomes == tuple(range(len(self.outcomes)))
+            row = np.array([seen])
+            family.encode(row if unnamed else pd.DataFrame(row, columns=self.outcomes), None, 1)
 
 
 def recode(piece: Piece, outcomes: Sequence[Any]) -> NDArray[np.int64]:
@@ -153,20 +198,29 @@ def recode(piece: Piece, outcomes: Sequence[Any]) -> NDArray[np.int64]:
 def take_survey(family: Family, chunks: Chunks, coding: Coding | None) -> Survey:
     """Pass over the pieces once."""
     first: Piece | None = None
-    count, stride = 0, 1
+    alike = True
+    count, stride, weight, heaviest = 0, 1, 0.0, 0.0
+    seen: dict[Any, float] = {}
     largest, extremes = np.zeros(0), (np.inf, -np.inf)
     outcomes: list[tuple[Any, ...]] = []
     kept: list[tuple[NDArray[np.int64], Piece]] = []
     marks: list[Mark] = []
-    for piece in chunks.map(lambda chunk: check(family, chunk, coding)):
+    weighting = chunks.weighting
+    for piece in chunks.map(lambda chunk: check(family, chunk, coding, weighting)):
         first = first or piece
-        _agree(first, piece)
+        _agree(family, first, piece)
         marks.append(piece.mark(chunks))
         outcomes.append(piece.outcomes)
         sizes = np.abs(piece.columns.values).max(axis=0, initial=0.0).astype(float)
         largest = np.maximum(largest, sizes) if count else sizes
         if piece.kind == "numbers":
-            extremes = min(extremes[0], piece.y.min()), max(extremes[1], piece.y.max())
+            numbers = piece.y if piece.weights is None else piece.y[piece.weights > 0]
+            extremes = numbers.min(initial=extremes[0]), numbers.max(initial=extremes[1])
+        for outcome, often in zip(piece.outcomes, piece.observed(), strict=True):
+            seen[outcome] = seen.get(outcome, 0.0) + float(often)
+        if piece.weights is not None:
+            weight += float(piece.weights.sum())
+            heaviest = max(heaviest, float(piece.weights.max()))
         index = np.arange(-count % stride, piece.columns.rows, stride)
         kept.append((count + index, piece.take(index)))
         count += piece.columns.rows
@@ -174,12 +228,28 @@ def take_survey(family: Family, chunks: Chunks, coding: Coding | None) -> Survey
             stride *= 2
             kept = [(rows[rows % stride == 0], part.take(np.flatnonzero(rows % stride == 0)))
                     for rows, part in kept]  # fmt: skip
+        alike = alike and piece.categories == first.categories
         outcomes = [merge(outcomes)]
     if first is None:
         raise DataError("No piece has a row; at least one observation is needed.")
+    if first.weights is not None and not weight:
+        raise DataError("The weights are all zero; at least one row must count.")
+    if alike and first.categories:
+        outcomes = [tuple(each for each in first.categories if each in outcomes[0])]
     sample = _join([part for rows, part in kept if len(rows)], outcomes[0])
     return Survey(
-        first.columns.names, count, largest, outcomes[0], extremes, sample, coding, tuple(marks)
+        names=first.columns.names,
+        count=count,
+        largest=largest,
+        outcomes=outcomes[0],
+        seen=seen,
+        extremes=extremes,
+        weight=weight,
+        heaviest=heaviest,
+        weighting=chunks.weighting,
+        sample=sample,
+        coding=coding,
+        marks=tuple(marks),
     )
 
 
@@ -195,7 +265,7 @@ def merge(found: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
         raise DataError(f"The pieces hold labels without a common order: {every!r:.80}.") from error
 
 
-def _agree(first: Piece, piece: Piece) -> None:
+def _agree(family: Family, first: Piece, piece: Piece) -> None:
     if piece.columns.names != first.columns.names:
         raise DataError(
             f"A piece has the columns {', '.join(piece.columns.names)}, but the first one had "
@@ -206,6 +276,10 @@ def _agree(first: Piece, piece: Piece) -> None:
         same = own == other if what == "kind" else (own is None) == (other is None)
         if not same:
             raise DataError(f"All pieces must have the same form; they differ in {what}.")
+    check = getattr(family, "check_order", None)
+    if check is not None and piece.kind == "labels":
+        ordered = bool(piece.categories) and piece.categories == first.categories
+        check(piece.outcomes, ordered=ordered)
 
 
 def _join(parts: Sequence[Piece], outcomes: tuple[Any, ...]) -> Piece:

@@ -88,8 +88,29 @@ def read_weights(given: Any, *, rows: int, kind: str = "frequency") -> Weights |
     if kind == "frequency":
         frequencies = data.read_frequencies(given, rows=rows)
         return None if frequencies is None else Weights(frequencies)
+    values = read_some(given, rows=rows, kind=kind)
+    if not values.any():
+        raise DataError(f"{KINDS[kind]} are all zero; at least one row must count.")
+    if kind == "sampling":
+        values = values / values.max()  # so that no sum overflows
+        values = values / values.mean()
+    return Weights(values, kind)
+
+
+def read_some(given: Any, *, rows: int, kind: str) -> Floats:
+    """Return the weights of some of the rows, at their own scale; all of them may be zero.
+
+    Raises
+    ------
+    DataError
+        See `read_weights`.
+    """
     name = KINDS[kind]
     values = data.read_vector(given, what=name, rows=rows)
+    if kind == "frequency":
+        if values.any():
+            data.read_frequencies(values, rows=rows)
+        return values
     wrong = values <= 0 if kind == "sampling" else values < 0
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -100,12 +121,7 @@ def read_weights(given: Any, *, rows: int, kind: str = "frequency") -> Weights |
             else "an analytic weight is the number of observations that a row averages, 0 or more"
         )
         raise DataError(f"{name}: row {row} (counted from 0) is {values[row]:g}; {meaning}.")
-    if not values.any():
-        raise DataError(f"{name} are all zero; at least one row must count.")
-    if kind == "sampling":
-        values = values / values.max()  # so that no sum overflows
-        values = values / values.mean()
-    return Weights(values, kind)
+    return values
 
 
 def hold_shares(y: Any, weights: Weights | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -114,22 +114,17 @@ class OrderedRegression(Regression):
 
     def origin(self) -> Floats:
         """Return the thresholds that give the shares of the outcomes, and no effects."""
-        share = np.cumsum(self._seen())[:-1] / self._seen().sum()
+        seen = self.rows.seen(self.thresholds + 1)
+        share = np.cumsum(seen)[:-1] / seen.sum()
         point = np.zeros(self.size)
         point[: self.thresholds] = LINKS[self.family.link].link(share)
         return point
 
-    def _seen(self) -> Floats:
-        response = self.rows.response
-        if response.values.ndim == 2:
-            return np.asarray(response.values.sum(axis=0), float)
-        seen = np.bincount(response.values, response.weights, self.thresholds + 1)
-        return np.asarray(seen, float)
-
     def near(self, close: float) -> Floats:
         """Return a point near the maximum, or the origin if some rows lack an outcome."""
-        some = replace(self, rows=self.rows.thinned(self.rows.columns.rows // 10))
-        return super().near(close) if some._seen().all() else self.origin()
+        some = self.rows.thinned(self.rows.count // 10)
+        seen = some.seen(self.thresholds + 1).all()
+        return super().near(close) if seen else self.origin()
 
     def _settled(self, step: Floats) -> bool:
         return super()._settled(self.tie @ step)

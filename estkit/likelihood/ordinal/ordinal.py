@@ -25,11 +25,13 @@ from estkit.likelihood.ordinal.cumulative import (
     largest_change,
     observed,
 )
+from estkit.likelihood.ordinal.outcomes import check_all_seen, check_order, listed, positions
 from estkit.likelihood.predictions import expectation
 from estkit.likelihood.weights import Weights, read_weights
 
 if TYPE_CHECKING:
     from estkit.likelihood.ordinal.model import OrderedRegression
+    from estkit.likelihood.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -100,61 +102,53 @@ class Ordinal:
     ) -> OrderedRegression:
         """Check everything that was passed to `fit`, and return the regression that it makes."""
         from estkit.likelihood.fitting import gather
-        from estkit.likelihood.ordinal.model import OrderedRegression
 
-        if not intercept:
-            raise DataError(
-                "The thresholds of an ordinal regression are its intercepts, and without them "
-                "there is no model; leave intercept=True."
-            )
         regression = gather(
             self,
             X,
             y,
+            intercept=intercept,
             weights=weights,
             sampling_weights=sampling_weights,
             offset=offset,
             groups=groups,
         )
-        return OrderedRegression(self, regression.rows)
+        return self.regression(regression.rows)
+
+    def regression(self, rows: Rows) -> OrderedRegression:
+        """Return the regression of some rows, in memory or in pieces."""
+        from estkit.likelihood.ordinal.model import OrderedRegression
+
+        return OrderedRegression(self, rows)
 
     def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights; codes are numbered from the lowest outcome."""
+        if not intercept:
+            raise DataError(
+                "The thresholds of an ordinal regression are its intercepts, and without them "
+                "there is no model; leave intercept=True."
+            )
         weights = read_weights(weights, rows=rows)
         if data.is_table(y):
             return self._encode_counts(y, weights, rows)
         labels = read_labels(y)
         data.check_rows("y", len(labels.codes), rows)
         outcomes, codes = labels.outcomes, labels.codes
+        self.check_order(outcomes, ordered=labels.ordered)
         if self.order is not None:
             outcomes = tuple(self.order)
-            codes = self._positions(labels.outcomes, codes)[codes]
-        elif not (labels.ordered or all(isinstance(o, bool | int | float) for o in outcomes)):
-            raise DataError(
-                f"y has the labels {_listed(outcomes)}, which have no order of their own; give it "
-                f"from lowest to highest, Ordinal(order=({_listed(outcomes)})) in the right order, "
-                f"or make y an ordered categorical."
-            )
+            codes = positions(outcomes, labels.outcomes, codes)[codes]
         repeats = None if weights is None else weights.values
-        _check_all_seen(np.bincount(codes, repeats, len(outcomes)), outcomes)
+        check_all_seen(np.bincount(codes, repeats, len(outcomes)), outcomes)
         if weights is None:
             return Response(codes, None, rows, 0.0, outcomes, "labels")
         return Response(
             codes, repeats, weights.n_obs(), 0.0, outcomes, "labels", weighting=weights.kind
         )
 
-    def _positions(self, found: Sequence[Any], codes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return where in `order` each label that was found stands."""
-        assert self.order is not None
-        place = {outcome: k for k, outcome in enumerate(self.order)}
-        for code, label in enumerate(found):
-            if label not in place:
-                row = int(np.argmax(codes == code))
-                raise DataError(
-                    f"y: row {row} (counted from 0) is {label!r}, which order= does not name: "
-                    f"{_listed(self.order)}."
-                )
-        return np.array([place[label] for label in found], dtype=np.int64)
+    def check_order(self, outcomes: Sequence[Any], *, ordered: bool) -> None:
+        """Raise if neither order= nor the labels themselves say which is lower."""
+        check_order(self.order, outcomes, ordered=ordered)
 
     def _encode_counts(self, y: Any, weights: Weights | None, rows: int) -> Response:
         counts, names = data.read_counts(y, what="y")
@@ -165,15 +159,15 @@ class Ordinal:
         if self.order is not None:
             if set(self.order) != set(outcomes):
                 raise DataError(
-                    f"order= must name the columns of the counts {_listed(outcomes)}, got "
-                    f"{_listed(self.order)}."
+                    f"order= must name the columns of the counts {listed(outcomes)}, got "
+                    f"{listed(self.order)}."
                 )
             counts = counts[:, [outcomes.index(outcome) for outcome in self.order]]
             outcomes = tuple(self.order)
         totals = counts.sum(axis=1)
         weights = Weights(np.ones(rows)) if weights is None else weights
         weight = weights.values
-        _check_all_seen(weight @ counts, outcomes)
+        check_all_seen(weight @ counts, outcomes)
         constant = weight @ (log_factorial(totals) - log_factorial(counts).sum(axis=1))
         return Response(
             counts * weight[:, None],
@@ -324,11 +318,9 @@ class Ordinal:
             If an outcome does not occur in them.
         """
         if values.ndim == 1:
-            _check_all_seen(
-                np.bincount(values, minlength=len(response.outcomes)), response.outcomes
-            )
+            check_all_seen(np.bincount(values, minlength=len(response.outcomes)), response.outcomes)
             return replace(response, values=values)
-        _check_all_seen(values.sum(axis=0), response.outcomes)
+        check_all_seen(values.sum(axis=0), response.outcomes)
         constant = response.constant
         if response.kind == "counts":
             free = log_factorial(values.sum(axis=1)).sum() - log_factorial(values).sum()
@@ -339,21 +331,3 @@ class Ordinal:
 def _slopes_alone(params: Floats, last: int, block: Block) -> Floats:
     """Return xᵀβ, the column of ones left out."""
     return np.asarray(block.columns.predict(np.append(0.0, params[last:])[None])[0], float)
-
-
-def _check_all_seen(seen: NDArray[Any], outcomes: Sequence[Any]) -> None:
-    if len(outcomes) < 2:
-        raise DataError(
-            f"y has a single outcome, {outcomes[0]!r}; an ordinal regression needs at least two."
-        )
-    for count, outcome in zip(seen, outcomes, strict=True):
-        if count == 0:
-            raise DataError(
-                f"outcome {outcome!r} is never observed, so the thresholds on its two sides "
-                f"collapse into one; leave it out, or merge it with its neighbour."
-            )
-
-
-def _listed(outcomes: Sequence[Any]) -> str:
-    shown = ", ".join(repr(outcome) for outcome in outcomes[:6])
-    return shown if len(outcomes) <= 6 else f"{shown}, ... ({len(outcomes)} in all)"
