@@ -110,8 +110,9 @@ class Uncertainty:
         Parameters
         ----------
         function : callable
-            Takes the parameters by name, ``params["x0"]`` or ``params.x0`` (those of a `Likelihood`
-            in the form that its function takes); returns a number, a vector or a mapping.
+            Takes the parameters by name, ``params["x0"]`` or ``params.x0``, or in the order of
+            `names`, ``params[1]`` (those of a `Likelihood` in the form that its function takes);
+            returns a number, a vector or a mapping.
         names : sequence of str, optional
             Names of the values; by default the keys of a mapping.
         level : float

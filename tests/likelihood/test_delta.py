@@ -169,6 +169,40 @@ def test_parameters_cannot_be_misspelt_or_changed() -> None:
         BINOMIAL.delta(change)
 
 
+@pytest.mark.parametrize("position", [1, -1, np.int64(1)])
+def test_parameters_have_positions(position: Any) -> None:
+    by_name = BINOMIAL.delta(lambda params: params["dose"] ** 2)
+    by_position = BINOMIAL.delta(lambda params: params[position] ** 2)
+    assert (by_position.value, by_position.std_error) == (by_name.value, by_name.std_error)
+
+
+@pytest.mark.parametrize(
+    ("function", "asked"),
+    [
+        (lambda params: params["age"], "'age'"),
+        (lambda params: params.age, "'age'"),
+        (lambda params: params[2], "2"),
+        (lambda params: params[:1], "slice"),
+    ],
+    ids=["key", "attribute", "position", "slice"],
+)
+def test_a_parameter_that_there_is_not_is_named_with_those_that_there_are(
+    function: Any, asked: str
+) -> None:
+    with pytest.raises(ek.DataError) as found:
+        BINOMIAL.delta(function)
+    assert str(found.value).startswith(asked)
+    assert "they are intercept, dose" in str(found.value)
+
+
+def test_a_function_may_ask_whether_there_is_a_parameter() -> None:
+    def asking(params: Any) -> Any:
+        assert "age" not in params and not hasattr(params, "age")
+        return params.get("age", 0.0) + params.dose
+
+    assert BINOMIAL.delta(asking).value == BINOMIAL.params[1]
+
+
 def test_a_fit_without_an_answer_has_no_functions() -> None:
     failed = ek.fit(ek.Binomial(), [1, 2, 3, 4], [0, 0, 1, 1], errors="return")
     with pytest.raises(ek.EstkitError, match="no answer"):

@@ -19,8 +19,20 @@ from estkit.errors import DataError
 from estkit.likelihood.family import Floats
 
 
+class _UnknownKey(DataError, KeyError):
+    """No parameter of this name; a KeyError, too, so that ``in`` and ``get`` work."""
+
+    __str__ = Exception.__str__  # that of KeyError shows the message in quotes
+
+
+class _UnknownAttribute(DataError, AttributeError):
+    """No parameter of this name; an AttributeError, too, so that ``hasattr`` works."""
+
+
 class Parameters(Mapping[str, Any]):
-    """Parameters by name, which cannot be changed: ``params["mu"]`` or ``params.mu``.
+    """Parameters by name or position, which cannot be changed.
+
+    ``params["mu"]``, ``params.mu`` and ``params[0]`` are the same.
 
     Examples
     --------
@@ -35,16 +47,24 @@ class Parameters(Mapping[str, Any]):
     def __init__(self, values: dict[str, Any]) -> None:
         object.__setattr__(self, "_values", values)
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str | int) -> Any:
         try:
-            return self._values[name]
-        except KeyError:
-            raise KeyError(f"{name!r} is no parameter; they are {', '.join(self)}") from None
+            return self._values[name]  # type: ignore[index]
+        except (KeyError, TypeError):  # TypeError: a slice or a list
+            if isinstance(name, int | np.integer) and -len(self) <= name < len(self):
+                return list(self._values.values())[name]
+            raise _UnknownKey(self._unknown(name)) from None
 
     def __getattr__(self, name: str) -> Any:
         if name in self._values:
             return self._values[name]
-        raise AttributeError(f"{name!r} is no parameter; they are {', '.join(self)}")
+        raise _UnknownAttribute(self._unknown(name))
+
+    def _unknown(self, name: Any) -> str:
+        return (
+            f"{name!r} is no parameter; they are {', '.join(self)}, and may also be asked for by "
+            f"their positions 0 to {len(self) - 1}."
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"parameters are read-only; a function must not change {name!r}")
