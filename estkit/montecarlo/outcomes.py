@@ -109,8 +109,7 @@ def collect(answers: Sequence[Any], first: int, warnings: dict[int, str]) -> Out
         if estimate is not None and estimate.names == names:
             _enter(estimate, row, table, status, reasons, first)
         elif estimate is not None:
-            strays[first + row] = estimate
-            reasons[first + row] = _other_names(estimate.names, names)
+            _set_aside(estimate, first + row, names, strays, reasons)
     columns = [table.get(part) for part in FIELDS]
     found = _of(names, columns, status, reasons, warnings, first, strays, leader.level)
     return _refuse_nan(found)
@@ -159,6 +158,27 @@ def _enter(
             if part not in table:
                 table[part] = np.full_like(table["estimate"], np.nan)
             table[part][row] = given
+
+
+def _set_aside(
+    estimate: Estimate,
+    number: int,
+    names: tuple[str, ...],
+    strays: dict[int, Estimate],
+    reasons: dict[int, str],
+) -> None:
+    """Keep an answer whose names are not those of the others, should they turn out to be."""
+    if estimate.status == "ok" and not np.isfinite(estimate.value).all():
+        alone = _refuse_nan(collect([estimate], number, {}))
+        reasons[number] = alone.reasons[number]
+        if _answered(alone)[0]:
+            strays[number] = single_estimate(alone)
+        return
+    strays[number] = estimate
+    if estimate.status == "ok":
+        reasons[number] = _other_names(estimate.names, names)
+    else:
+        reasons[number] = estimate.reason or estimate.status
 
 
 def single_estimate(outcome: Outcomes) -> Estimate:
@@ -286,15 +306,19 @@ def _other_names(found: Sequence[str], expected: Sequence[str]) -> str:
 
 
 def join(parts: Sequence[Outcomes]) -> Outcomes:
-    """Return the outcomes of consecutive blocks as one; the first block with names decides them."""
+    """Return the outcomes of consecutive blocks as one; the first block with names decides them.
+
+    Answers with other names stay among the strays, so it does not matter what is joined first.
+    """
     names = next((part.names for part in parts if part.names is not None), None)
     adapted = [part if part.names == names else _renamed(part, names) for part in parts]
     status = np.concatenate([part.status for part in adapted])
     reasons = {number: text for part in adapted for number, text in part.reasons.items()}
     warnings = {number: text for part in adapted for number, text in part.warnings.items()}
     leader = next((part for part in parts if part.names is not None), parts[0])
+    strays = {number: answer for part in adapted for number, answer in part.strays.items()}
     columns = [_joined_column(adapted, field) for field in FIELDS]
-    return _of(names, columns, status, reasons, warnings, parts[0].first, level=leader.level)
+    return _of(names, columns, status, reasons, warnings, parts[0].first, strays, leader.level)
 
 
 def _joined_column(parts: Sequence[Outcomes], field: str) -> Floats | None:
@@ -304,17 +328,26 @@ def _joined_column(parts: Sequence[Outcomes], field: str) -> Floats | None:
 
 
 def _renamed(part: Outcomes, names: tuple[str, ...] | None) -> Outcomes:
-    """Return a block under other names: answers with these count, all others fail."""
+    """Return a block under other names: answers with these count, all others are strays."""
     table = _empty(len(part), len(names or ()))
     status = np.full(len(part), _FAILED, dtype=np.int8)
-    reasons = dict(part.reasons)
-    for row in np.flatnonzero(part.status == 0).tolist():
-        reasons[part.first + row] = _other_names(part.names or (), names or ())
+    reasons, strays = dict(part.reasons), dict[int, Estimate]()
+    for row in np.flatnonzero(_answered(part)).tolist():
+        estimate = single_estimate(part.rows(row, row + 1))
+        _set_aside(estimate, part.first + row, names or (), strays, reasons)
     for number, estimate in part.strays.items():
         if estimate.names == names:
-            del reasons[number]
+            reasons.pop(number, None)
             _enter(estimate, number - part.first, table, status, reasons, part.first)
         else:
-            reasons[number] = _other_names(estimate.names, names or ())
+            _set_aside(estimate, number, names or (), strays, reasons)
     columns = [table.get(field) for field in FIELDS]
-    return _refuse_nan(_of(names, columns, status, reasons, part.warnings, part.first))
+    found = _of(names, columns, status, reasons, part.warnings, part.first, strays, part.level)
+    return _refuse_nan(found)
+
+
+def _answered(part: Outcomes) -> NDArray[np.bool_]:
+    """Return in which replicates there is any number."""
+    known = [~np.isnan(c).all(axis=1) for c in map(part.__dict__.get, FIELDS) if c is not None]
+    answered: NDArray[np.bool_] = np.any(known, axis=0)
+    return answered

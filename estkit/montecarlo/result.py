@@ -434,6 +434,23 @@ class StudyResult(Tabular):
 
         return plot_study(self, measure, ax=ax)
 
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of all outcomes, statuses, reasons and truths.
+
+        Two runs have the same one if they gave the same bytes, however they were computed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+        >>> study.run(9, rng=1).fingerprint() == study.run(9, rng=1, n_jobs=1).fingerprint()
+        True
+        """
+        from estkit.montecarlo.fingerprint import fingerprint
+
+        return fingerprint(self._outcomes, self._outcomes, self._truths)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold: seed, conditions and the summary.
 
