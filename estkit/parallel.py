@@ -38,10 +38,19 @@ def workers(n_jobs: int | None) -> int:
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Limit the linear-algebra libraries to one thread inside the block."""
+    with _libraries(len(sys.modules)).limit(limits=1):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> Any:
+    """Return the control over all libraries with threads; to look for them takes milliseconds.
+
+    A library that was not there before came with a module that was not there before.
+    """
     import threadpoolctl
 
-    with threadpoolctl.threadpool_limits(limits=1):
-        yield
+    return threadpoolctl.ThreadpoolController()
 
 
 @lru_cache(maxsize=1)

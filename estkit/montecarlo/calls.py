@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from estkit.errors import StudyError
 
@@ -13,8 +14,24 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 _OWN = ("rng", "replicates", "condition")
 
 
-def parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+_Listed = list[inspect.Parameter] | None
+_READ: WeakKeyDictionary[Any, _Listed] = WeakKeyDictionary()  # reading takes up to 0.1 ms
+_OF_NUMPY: dict[Any, _Listed] = {}  # they cannot be referred to weakly, and stay anyway
+
+
+def parameters(function: Callable[..., Any]) -> _Listed:
     """Return the parameters of a function, or None when it does not tell (some compiled ones)."""
+    of_numpy = type(function).__module__.split(".")[0] == "numpy"
+    known: MutableMapping[Any, _Listed] = _OF_NUMPY if of_numpy else _READ
+    try:
+        if function not in known:
+            known[function] = _read(function)
+        return known[function]
+    except TypeError:  # it has no hash, or cannot be referred to weakly
+        return _read(function)
+
+
+def _read(function: Callable[..., Any]) -> _Listed:
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

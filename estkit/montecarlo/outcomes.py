@@ -223,6 +223,10 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
     """
     if hasattr(answer, "params") and hasattr(answer, "status"):
         return _from_fits(answer, replicates, first, warnings)
+    if type(answer) is np.ndarray and answer.shape == (replicates,) and answer.dtype == float:
+        status = np.zeros(replicates, dtype=np.int8)
+        columns: list[Floats | None] = [answer[:, None], None, None, None, None]
+        return _refuse_nan(_of(("value",), columns, status, {}, warnings, first))
     parts = _parts_of(answer)
     given = [part for part in parts.values() if isinstance(part, Estimate)]
     fields = [f for f in FIELDS[1:] if any(getattr(each, f) is not None for each in given)]
@@ -283,6 +287,8 @@ def _from_fits(answer: Any, replicates: int, first: int, warnings: dict[int, str
 def _refuse_nan(outcomes: Outcomes) -> Outcomes:
     """Turn replicates that answered nan or infinity into failures, with the parameter named."""
     wrong = ~np.isfinite(outcomes.estimate)
+    if not wrong.any():
+        return outcomes
     for row in np.flatnonzero(wrong.any(axis=1) & (outcomes.status == 0)):
         column = int(np.argmax(wrong[row]))
         assert outcomes.names is not None
