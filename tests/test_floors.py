@@ -20,6 +20,7 @@ FLOORS = (
     {"data", "table", "parallel"},
     {"labels", "missing", "categories"},
     {"formulas"},
+    {"formula_coding"},
     {"gradients", "similarity"},
     {"montecarlo"},
     {"likelihood", "comparison"},

@@ -15,6 +15,7 @@ import numpy as np
 from estkit import formulas
 from estkit.data import as_frame, refuse_value
 from estkit.errors import DataError
+from estkit.formula_coding import learn
 from estkit.likelihood.fitting import check_family, check_options, fit_given
 from estkit.likelihood.weights import given_weights
 from estkit.missing import Dropped, drop_missing, missing_values
@@ -125,7 +126,7 @@ def fit_formula(
     _refuse_missing(columns)
     given |= {name: columns[column].to_native() for name, column in named.items()}
     given["y"] = _response(response, columns)
-    given["X"], intercept = formulas.learn(right, columns, len(columns))
+    given["X"], intercept = learn(right, columns, len(columns))
     return fit_given(family, given, dropped, intercept=intercept, start=start, errors=errors)
 
 

@@ -273,6 +273,6 @@ def coding_from(stored: Any) -> data.Coding | None:
         return None
     if stored["kind"] == "categories":
         return Coding.from_plain(stored)
-    from estkit.formulas import FormulaCoding
+    from estkit.formula_coding import FormulaCoding
 
     return FormulaCoding.from_plain(stored)

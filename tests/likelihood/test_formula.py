@@ -173,14 +173,6 @@ def test_a_stored_formula_predicts(terms: str) -> None:
     assert str(again) == str(fit) and stored(again).to_dict() == again.to_dict()
 
 
-@pytest.mark.parametrize("terms", [*LEARNING, "C(age > 30)"])
-def test_a_stored_formula_that_learnt_refuses_to_predict(terms: str) -> None:
-    fit = fitted(f"low ~ {terms}")
-    np.testing.assert_array_equal(stored(fit).params, fit.params)
-    with pytest.raises(ek.EstkitError, match="JSON does not hold what they learnt"):
-        stored(fit).predict(FRAME)
-
-
 RESPONSES: dict[str, Callable[[], Any]] = {
     "cbind(won, lost)": lambda: np.column_stack([WON, TRIALS - WON]),
     "cbind(won, trials - won)": lambda: np.column_stack([WON, TRIALS - WON]),
