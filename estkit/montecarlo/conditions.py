@@ -127,6 +127,10 @@ class Setting:
             self._group = group
         return self._offer
 
+    def lasting(self) -> Mapping[str, Any]:
+        """Return what is on offer in all replicates alike, as to a truth that is a function."""
+        return self.condition if self.every else self.at(0)
+
     def _prepared(self, group: int) -> dict[str, Any]:
         if self._prepare is None:
             return {}

@@ -357,7 +357,7 @@ def replay(
                 outcome = runner._whole(estimator, drawn, row + 1).rows(row, row + 1)
             outcomes[estimator.name] = outcome
     truth = study.truth if own is None else own
-    offer = study.setting(number, seed).at(replicate)
+    offer = study.setting(number, seed).lasting()
     truths = {
         name: truth_of(
             truth, runner.condition, name, outcomes[name].names or (), study.estimators, offer

@@ -93,7 +93,7 @@ class StudyResult(Tabular):
         expected: dict[int, list[float]] = {}
         for number in known:
             condition, own = study.conditions[number], gathered.truths(number)
-            offer = study.setting(number, seed).at(0)
+            offer = study.setting(number, seed).lasting()
             by_name = gathered.outcomes(number)
             outcomes |= {(number, name): outcome for name, outcome in by_name.items()}
             expected[number] = [

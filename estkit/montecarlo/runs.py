@@ -108,7 +108,7 @@ def _check_truth(gathered: Gathered, block: Block) -> None:
         return
     study = gathered.study
     condition = study.conditions[block.condition]
-    offer = study.setting(block.condition, gathered.seed).at(block.first)
+    offer = study.setting(block.condition, gathered.seed).lasting()
     for name in study.estimators:
         names = block.outcomes[name].names
         if names is not None:
