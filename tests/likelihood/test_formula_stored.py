@@ -69,8 +69,8 @@ def test_margins_of_a_stored_formula_are_those_of_the_fit() -> None:
     at = FRAME.iloc[10:200]
     wanted = fit.margins("age", at=at)
     found = stored(fit).margins("age", at=at)
-    np.testing.assert_array_equal(found.value, wanted.value)
-    np.testing.assert_array_equal(found.std_error, wanted.std_error)
+    np.testing.assert_array_equal(found.effects, wanted.effects)
+    np.testing.assert_array_equal(found.std_errors, wanted.std_errors)
 
 
 def test_splines_keep_their_ends() -> None:
