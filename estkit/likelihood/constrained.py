@@ -62,7 +62,14 @@ class Constrained:
         return self._scale * (information if stand_in is None else stand_in)
 
 
-def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -> Constrained:
+def maximise_under(
+    model: Model,
+    matrix: Floats,
+    value: Floats,
+    start: Floats,
+    *,
+    precision: float = newton.PRECISION,
+) -> Constrained:
     """Maximise the likelihood where ``matrix @ θ = value``.
 
     Parameters
@@ -75,6 +82,8 @@ def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -
         What they must equal.
     start : array of shape (k,)
         Where to begin; it is moved to the nearest point that satisfies the constraints.
+    precision : float
+        The Newton decrement to reach; what the value lacks is about half of its square.
 
     Raises
     ------
@@ -96,7 +105,7 @@ def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -
     plane = Plane(base, free)
     point, gradient = base, None
     if free.shape[1]:
-        point, gradient = _highest(model, plane)
+        point, gradient = _highest(model, plane, precision)
     loglik, own_gradient, _ = model.total(point, curvature=False)
     edge = gradient is not None or not np.isfinite(loglik)
     concluded = model.conclude(loglik)
@@ -105,7 +114,7 @@ def maximise_under(model: Model, matrix: Floats, value: Floats, start: Floats) -
     return Constrained(point, concluded.loglik, scale * score, rank, edge, model, scale)
 
 
-def _highest(model: Model, plane: Plane) -> tuple[Floats, Floats | None]:
+def _highest(model: Model, plane: Plane, precision: float) -> tuple[Floats, Floats | None]:
     """Return the maximum in a plane; on an edge also the gradient that the barrier leaves there."""
     free = plane.free
 
@@ -118,7 +127,14 @@ def _highest(model: Model, plane: Plane) -> tuple[Floats, Floats | None]:
         return None if whole is None else free.T @ whole @ free
 
     def maximise(begin: Floats, steps: int) -> newton.Optimum:
-        return newton.maximise(objective, begin, max_iter=steps, stand_in=stand_in, certify=False)
+        return newton.maximise(
+            objective,
+            begin,
+            precision=precision,
+            max_iter=steps,
+            stand_in=stand_in,
+            certify=False,
+        )
 
     optimum = maximise(np.zeros(free.shape[1]), _STEPS)
     if not optimum.converged and model.bounds is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STEPS = 60
 _TOLERANCE = 1e-10  # in the log-likelihood
+_PRECISION = 1e-5  # of the fits on the way: half its square is within the tolerance
 _EDGE = 1e-12
 _FAR = 1e7  # standard errors from the estimate: the likelihood will fall no more
 
@@ -78,13 +79,13 @@ def _distance(
 ) -> float:
     """Return how far from the estimate the limit on one side lies; infinity if there is none."""
     wanted = normal_quantile(level)
-    distance, start = wanted * error, inside
+    distance = wanted * error
+    begin = inside + sign * distance * direction
     center = float(contrast @ inside)
     below, above = 0.0, math.inf
     for _ in range(_STEPS):
         target = np.array([center + sign * distance])
-        begin = inside + sign * distance * direction if start is inside else start
-        found = maximise_under(model, contrast[None], target, begin)
+        found = maximise_under(model, contrast[None], target, begin, precision=_PRECISION)
         fall = loglik - found.loglik
         if abs(fall - wanted**2 / 2) <= _TOLERANCE * max(1.0, wanted**2 / 2):
             return distance
@@ -96,9 +97,20 @@ def _distance(
             return math.inf
         if above < math.inf and above - below <= _EDGE * above:
             return below  # the region of the parameters ends before the fall
-        start = found.point
+        reached = distance
         distance = _next(distance, fall, slope_of(found, contrast, sign), wanted, below, above)
+        begin = _predicted(inside, sign * direction, found.point, reached, distance)
     raise ConvergenceError("A profile limit was not found; ask for the Wald interval instead.")
+
+
+def _predicted(
+    inside: Floats, direction: Floats, point: Floats, reached: float, distance: float
+) -> Floats:
+    """Return where the profile goes on: a parabola from the estimate through the last point."""
+    if not 0.5 <= distance / reached <= 2.0:
+        return point
+    bend = point - inside - reached * direction
+    return inside + distance * direction + (distance / reached) ** 2 * bend
 
 
 def slope_of(found: Constrained, contrast: Floats, sign: float) -> float:

@@ -10,6 +10,7 @@ import statsmodels.api as sm
 from scipy import optimize, stats
 
 import estkit as ek
+from estkit.likelihood.regression import Regression
 
 LIMITS = 1e-8  # of a standard error: a limit is solved to 1e-10 in the log-likelihood
 CLOSED = 1e-9
@@ -177,3 +178,19 @@ def test_limits_follow_a_response_of_extreme_size() -> None:
     near = ek.fit(ek.Gaussian(), X, Y).interval(method="profile")
     far = ek.fit(ek.Gaussian(), X, 1e200 * Y).interval(method="profile")
     np.testing.assert_allclose(far / 1e200, near, rtol=1e-8)
+
+
+def test_a_limit_takes_few_passes_over_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(150, 5))
+    fit = ek.fit(ek.Binomial(), X, rng.random(150) < 1 / (1 + np.exp(-X[:, 0])))
+    calls: list[bool] = []
+
+    def counted(self: Regression, point: Any, *, curvature: bool = True) -> Any:
+        calls.append(curvature)
+        return passed(self, point, curvature=curvature)
+
+    passed = Regression.total
+    monkeypatch.setattr(Regression, "total", counted)
+    limits = fit.interval(method="profile")
+    assert len(calls) <= 11 * limits.size
