@@ -60,8 +60,8 @@ def test_a_condition_is_prepared_the_same_way_wherever_it_runs() -> None:
     assert one.groupby(one["replicate"] // 7)["truth"].nunique().tolist() == [1] * 5
     assert one["truth"].nunique() == 5
     assert truths.replay(22, rng=SEED).truth["mean"] == one["truth"][22]
-    with pytest.raises(ek.StudyError, match="truth asks for 'center', which is not on offer"):
-        study(30, rng=SEED)  # no truth for all replicates, when it changes with them
+    with pytest.raises(ek.StudyError, match="truth names 'n'"):
+        study(30, rng=SEED)  # center is the condition here, for what is prepared changes
 
 
 @pytest.mark.parametrize("vectorized", [False, True])
