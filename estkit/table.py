@@ -43,6 +43,8 @@ class Column:
         ``"error"`` shows `values` as the error itself, ``"p_value"`` to three decimals.
     right : bool
         Whether to align text right, as numbers are.
+    order : sequence, optional
+        The numbers behind text, by which a page sorts it.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Column:
     error: Sequence[float] | NDArray[Any] | None = None
     style: str = "number"
     right: bool = False
+    order: Sequence[Any] | None = None
 
     @property
     def is_left(self) -> bool:
@@ -92,6 +95,12 @@ class Table:
     columns: Sequence[Column]
     title: str = ""
     notes: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with the full digits."""

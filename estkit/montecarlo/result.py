@@ -18,12 +18,12 @@ from estkit.montecarlo.summary import (
     Cell,
     difference,
     draws_of,
-    in_brackets,
     measured,
     named_measures,
 )
+from estkit.montecarlo.tables import study_table
 from estkit.montecarlo.truth import Truth, truth_of
-from estkit.table import Column, Table, Tabular
+from estkit.table import Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from estkit.montecarlo.gathering import Gathered
     from estkit.montecarlo.study import Replay, Study
-
-_SHOWN = ("bias", "empirical_se", "model_se", "rmse", "coverage")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -165,6 +163,12 @@ class StudyResult(Tabular):
     def _replicates(self) -> str:
         counts = sorted({len(self._outcomes[n, self.estimators[0]]) for n in self.conditions})
         return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+    def heading(self) -> str:
+        """Return in a line what was run."""
+        several = len(self.conditions) > 1
+        each = f" in each of {len(self.conditions)} conditions" if several else ""
+        return f"Monte-Carlo study: {self._replicates()} replicates{each}"
 
     def _cells(self) -> Iterator[Cell]:
         for number, condition in self.conditions.items():
@@ -410,29 +414,91 @@ class StudyResult(Tabular):
                     again.estimates[name] = failed
         return again
 
-    def _table(self) -> Table:
-        cells = list(self._cells())
-        rows = {name: [measured(cell, name, 0.95) for cell in cells] for name in _SHOWN}
-        names = [name for name in _SHOWN if any(row["used"] for row in rows[name])]
-        first = next(iter(self.conditions.values()))
-        columns = [Column(name, [cell.condition[name] for cell in cells]) for name in first]
-        columns.append(Column("estimator", [cell.estimator for cell in cells]))
-        if any(cell.parameter not in ("value", "") for cell in cells):
-            columns.append(Column("parameter", [cell.parameter for cell in cells]))
-        columns += [Column(name, [in_brackets(row) for row in rows[name]], right=True)
-                    for name in names]  # fmt: skip
-        failed = [int(cell.draws.failed.sum()) for cell in cells]
-        columns.append(Column("failed", failed, style="count"))
-        several = len(self.conditions) > 1
-        each = f" in each of {len(self.conditions)} conditions" if several else ""
-        title = f"Monte-Carlo study: {self._replicates()} replicates{each}"
-        return Table(columns, title, ["In brackets: Monte-Carlo standard errors."])
+    def cells(self) -> Iterator[Cell]:
+        """Yield what measures are computed from: each parameter of each estimator and condition."""
+        return self._cells()
 
-    def plot(self, measure: str = "bias", *, ax: Axes | None = None) -> Axes:
-        """Draw a measure with its Monte-Carlo intervals; needs the extra ``plot``."""
+    def chosen_estimators(self, names: str | Sequence[str] | None) -> list[str]:
+        """Return the names of estimators, all for None, or raise for one that does not exist."""
+        wanted = list(self.estimators) if names is None else names
+        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+        unknown = [name for name in wanted if name not in self.estimators]
+        if unknown or not wanted:
+            what = f"{unknown[0]!r} is not an estimator" if unknown else "No estimator was named"
+            raise DataError(f"{what} of this study: {', '.join(map(repr, self.estimators))}.")
+        return wanted
+
+    def table(
+        self,
+        measures: str | Sequence[str] | None = None,
+        *,
+        estimators: str | Sequence[str] | None = None,
+        across: str = "measure",
+    ) -> Table:
+        """Return measures side by side, cut to the digits that their Monte-Carlo errors leave.
+
+        Parameters
+        ----------
+        measures : str or sequence of str, optional
+            Which, as in `summary`; by default bias, empirical and model SE, RMSE and coverage.
+        estimators : str or sequence of str, optional
+            Which, in this order; by default all.
+        across : {"measure", "estimator"}
+            What stands side by side.
+
+        Returns
+        -------
+        Table
+            With ``to_text``, ``to_markdown``, ``to_latex``, ``to_html`` and ``to_frame``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> study = ek.Study(
+        ...     lambda rng, n: rng.normal(size=n),
+        ...     {"mean": np.mean, "median": np.median},
+        ...     truth=0.0,
+        ...     conditions=ek.grid(n=[10, 40]),
+        ... )
+        >>> result = study.run(1000, rng=1)
+        >>> print(result.table("mse", across="estimator"))
+        Monte-Carlo study: 1000 replicates in each of 2 conditions
+        <BLANKLINE>
+         n  measure             mean           median
+        10  mse      0.0997 (0.0047)  0.1302 (0.0062)
+        40  mse      0.0239 (0.0011)  0.0379 (0.0017)
+        <BLANKLINE>
+        In brackets: Monte-Carlo standard errors.
+        """
+        return study_table(self, measures, self.chosen_estimators(estimators), across)
+
+    def _table(self) -> Table:
+        return self.table()
+
+    def plot(
+        self,
+        measure: str = "bias",
+        *,
+        kind: str = "lollipop",
+        estimators: str | Sequence[str] | None = None,
+        parameter: str | None = None,
+        condition: Any = None,
+        factors: Sequence[str] | None = None,
+        level: float = 0.95,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the study, by default a measure with its Monte-Carlo intervals.
+
+        Needs the extra ``plot``. The kinds ``"lollipop"``, ``"nested_loop"``, ``"zip"``,
+        ``"estimates"`` and ``"convergence"`` and what they need: `estkit.plot.plot_study`.
+        """
         from estkit.plot import plot_study
 
-        return plot_study(self, measure, ax=ax)
+        return plot_study(
+            self, measure, kind=kind, estimators=estimators, parameter=parameter,
+            condition=condition, factors=factors, level=level, ax=ax,
+        )  # fmt: skip
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of all outcomes, statuses, reasons and truths.

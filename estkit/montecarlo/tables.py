@@ -1,0 +1,110 @@
+"""Wide tables of a study: measures, or estimators, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from estkit.errors import DataError
+from estkit.montecarlo.summary import Cell, in_brackets, measured, named_measures
+from estkit.table import Column, Table
+
+if TYPE_CHECKING:
+    from estkit.montecarlo.result import StudyResult
+
+_SHOWN = ("bias", "empirical_se", "model_se", "rmse", "coverage")
+_NOTE = "In brackets: Monte-Carlo standard errors."
+_LEVEL = 0.95
+
+
+def study_table(
+    result: StudyResult,
+    measures: str | Sequence[str] | None,
+    estimators: Sequence[str],
+    across: str,
+) -> Table:
+    """Return the table of a study; see `StudyResult.table`.
+
+    Parameters
+    ----------
+    result : StudyResult
+        The study.
+    measures : str, sequence of str, or None
+        Which measures; None for the usual ones, as far as the outcomes allow them.
+    estimators : sequence of str
+        Which estimators, in this order.
+    across : {"measure", "estimator"}
+        What stands side by side.
+    """
+    if across not in ("measure", "estimator"):
+        raise DataError(f"across must be 'measure' or 'estimator', got {across!r:.60}.")
+    names = list(_SHOWN) if measures is None else named_measures(measures)
+    cells = [cell for cell in result.cells() if cell.estimator in estimators]
+    cells.sort(key=lambda cell: (cell.number, estimators.index(cell.estimator)))
+    rows = {name: [measured(cell, name, _LEVEL) for cell in cells] for name in names}
+    if measures is None:
+        names = [name for name in names if any(row["used"] for row in rows[name])]
+    shape = _by_measure if across == "measure" else _by_estimator
+    return Table(shape(result, cells, names, rows, estimators), result.heading(), [_NOTE])
+
+
+def _lead(result: StudyResult, cells: Sequence[Cell]) -> list[Column]:
+    """Return the columns of the condition, and of its replicates where their number varies."""
+    first = next(iter(result.conditions.values()))
+    columns = [Column(name, [cell.condition[name] for cell in cells]) for name in first]
+    counts = {cell.number: len(cell.draws.failed) for cell in cells}
+    if len(set(counts.values())) > 1:
+        counted = [counts[cell.number] for cell in cells]
+        columns.append(Column("replicates", counted, style="count"))
+    return columns
+
+
+def _parameters(cells: Sequence[Cell]) -> list[Column]:
+    if all(cell.parameter in ("value", "") for cell in cells):
+        return []
+    return [Column("parameter", [cell.parameter for cell in cells])]
+
+
+def _figures(name: str, rows: Sequence[Any]) -> Column:
+    order = [row["value"] for row in rows]
+    return Column(name, [in_brackets(row) for row in rows], right=True, order=order)
+
+
+def _by_measure(
+    result: StudyResult,
+    cells: Sequence[Cell],
+    names: Sequence[str],
+    rows: dict[str, list[dict[str, Any]]],
+    estimators: Sequence[str],
+) -> list[Column]:
+    who = Column("estimator", [cell.estimator for cell in cells])
+    failed = Column("failed", [int(c.draws.failed.sum()) for c in cells], style="count")
+    shown = [_figures(name, rows[name]) for name in names]
+    return [*_lead(result, cells), who, *_parameters(cells), *shown, failed]
+
+
+def _by_estimator(
+    result: StudyResult,
+    cells: Sequence[Cell],
+    names: Sequence[str],
+    rows: dict[str, list[dict[str, Any]]],
+    estimators: Sequence[str],
+) -> list[Column]:
+    """Return a row for each condition, parameter and measure; what an estimator lacks is empty."""
+    leaders: dict[tuple[int, str], Cell] = {}
+    found: dict[tuple[int, str, str, str], dict[str, Any]] = {}
+    answered = {cell.number for cell in cells if cell.parameter}
+    for i, cell in enumerate(cells):
+        if cell.parameter or cell.number not in answered:  # one that always failed has no row
+            leaders.setdefault((cell.number, cell.parameter), cell)
+        for name in names:
+            found[cell.number, cell.parameter, name, cell.estimator] = rows[name][i]
+    leading = [leader for leader in leaders.values() for _ in names]
+    kept = [name for _ in leaders for name in names]
+    missing = {"used": 0, "value": None}
+    keys = [(cell.number, cell.parameter, name) for cell, name in zip(leading, kept, strict=True)]
+    columns = [
+        _figures(estimator, [found.get((*key, estimator), missing) for key in keys])
+        for estimator in estimators
+    ]
+    return [*_lead(result, leading), *_parameters(leading), Column("measure", kept), *columns]

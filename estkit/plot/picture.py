@@ -1,0 +1,88 @@
+"""What a picture of a study was asked for, and the figures that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.errors import DataError
+from estkit.montecarlo.summary import Cell, measured
+from estkit.plot.choice import Series, condition_number, series_of
+
+if TYPE_CHECKING:
+    from estkit.montecarlo.result import StudyResult
+
+_MARKERS = "osD^vP*X"  # one for each ten colors
+_NEUTRAL = {"bias": 0.0, "relative_bias": 0.0, "model_se_error": 0.0}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a picture of a study was asked for.
+
+    Parameters
+    ----------
+    result : StudyResult
+        The study.
+    measure : str
+        The measure, for the kinds that show one.
+    cells : list of Cell
+        The estimators and parameters to show, in every condition.
+    condition : object
+        The condition as it was given, for the kinds that show one.
+    factors : sequence of str or None
+        The order in which the factors are nested.
+    level : float
+        The confidence level of the Monte-Carlo intervals.
+    """
+
+    result: StudyResult
+    measure: str
+    cells: list[Cell]
+    condition: Any
+    factors: Sequence[str] | None
+    level: float
+
+    def number(self) -> int:
+        """Return the number of the one condition that is shown."""
+        return condition_number(self.result, self.condition)
+
+    def series(self) -> list[Series]:
+        """Return what is drawn, line by line."""
+        return series_of(self.cells, whole=self.measure == "failure_rate")
+
+    def figures(self, cell: Cell) -> tuple[float, float, float]:
+        """Return the measure in a cell, and its Monte-Carlo interval."""
+        row = measured(cell, self.measure, self.level)
+        return row["value"], row["lower"], row["upper"]
+
+    def references(self) -> list[float]:
+        """Return what the measure would be for an estimator without fault."""
+        if "coverage" in self.measure:
+            return self.result.levels()
+        return [_NEUTRAL[self.measure]] if self.measure in _NEUTRAL else []
+
+    def table(self) -> NDArray[np.float64]:
+        """Return value, lower and upper for each series and condition, of shape (S, C, 3)."""
+        numbers = list(self.result.conditions)
+        series = self.series()
+        found = np.full((len(series), len(numbers), 3), np.nan)
+        for row, line in zip(found, series, strict=True):
+            for number, cell in line.cells.items():
+                row[numbers.index(number)] = self.figures(cell)
+        if np.isnan(found[..., 0]).all():
+            raise DataError(
+                f"No replicate has what the measure {self.measure!r} needs; nothing to draw."
+            )
+        return found
+
+
+def styles() -> Iterator[dict[str, Any]]:
+    """Yield color and marker of one line after the other, all different."""
+    for marker in _MARKERS:
+        yield from ({"color": f"C{color}", "marker": marker} for color in range(10))
+    yield from styles()

@@ -1,0 +1,112 @@
+"""Wide tables of a study: what is side by side, and how many digits are left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import estkit as ek
+from estkit.estimate import with_error
+
+
+def mean(x: Any) -> ek.Estimate:
+    return ek.Estimate(x.mean(), std_error=x.std(ddof=1) / np.sqrt(len(x)))
+
+
+def moments(x: Any) -> dict[str, float]:
+    return {"center": x.mean(), "spread": x.std()}
+
+
+def picky(x: Any) -> float:
+    if len(x) == 9:
+        raise ValueError("nine")
+    return float(np.median(x))
+
+
+def result(conditions: Any, replicates: Any = 50, **estimators: Any) -> ek.StudyResult:
+    def generate(rng: np.random.Generator, n: int) -> Any:
+        return rng.normal(size=n)
+
+    functions: Any = estimators or {"mean": mean, "picky": picky}
+    return ek.Study(generate, functions, truth=0.0, conditions=conditions).run(replicates, rng=2)
+
+
+GRID = ek.grid(n=[5, 9])
+
+
+def columns(table: Any) -> dict[str, list[str]]:
+    return {column.name: column.shown() for column in table.columns}
+
+
+def test_the_chosen_measures_and_estimators_stand_in_the_chosen_order() -> None:
+    table = result(GRID).table(["mse", "bias"], estimators=["picky", "mean"])
+    assert list(columns(table)) == ["n", "estimator", "mse", "bias", "failed"]
+    assert columns(table)["estimator"] == ["picky", "mean"] * 2
+    assert columns(table)["failed"] == ["0", "0", "50", "0"]
+    assert columns(table)["mse"][2] == ""  # picky has no answer there
+
+
+@pytest.mark.parametrize("measure", ["bias", "coverage", "empirical_se"])
+def test_digits_end_where_the_monte_carlo_error_begins(measure: str) -> None:
+    found = result(GRID, mean=mean)
+    rows = found.summary(measure)
+    pairs = zip(rows["value"], rows["mcse"], strict=True)
+    expected = ["{} ({})".format(*with_error(value, error)) for value, error in pairs]
+    assert columns(found.table(measure))[measure] == expected
+
+
+def test_estimators_stand_side_by_side() -> None:
+    found = result(GRID)
+    table = found.table(["bias", "mse"], across="estimator")
+    own = columns(table)
+    assert list(own) == ["n", "measure", "mean", "picky"]
+    assert own["measure"] == ["bias", "mse"] * 2
+    wide = columns(found.table(["bias", "mse"]))
+    assert own["mean"] == [wide[m][i] for i in (0, 2) for m in ("bias", "mse")]
+    assert own["picky"] == [wide["bias"][1], wide["mse"][1], "", ""]
+
+
+def test_estimators_with_other_parameters_leave_cells_empty() -> None:
+    found = result(GRID, moments=moments, mean=mean)
+    own = columns(found.table("bias", across="estimator"))
+    assert own["parameter"] == ["center", "spread", "value"] * 2
+    assert [cell == "" for cell in own["mean"]] == [True, True, False] * 2
+    assert [cell == "" for cell in own["moments"]] == [False, False, True] * 2
+
+
+def test_unequal_numbers_of_replicates_have_a_column() -> None:
+    assert "replicates" not in columns(result(GRID).table())
+    for across in ("measure", "estimator"):
+        table = result([{"n": 5}, {"n": 9}, {"n": 5}], [20, 40, 60]).table("mse", across=across)
+        assert list(dict.fromkeys(columns(table)["replicates"])) == ["20", "40", "60"]
+        assert "20 to 60 replicates" in table.title
+
+
+def test_numbers_to_sort_by_stand_behind_the_text() -> None:
+    found = result(GRID)
+    (column,) = [c for c in found.table("mse").columns if c.name == "mse"]
+    assert column.order is not None
+    np.testing.assert_array_equal(list(column.order), found.summary("mse")["value"])
+
+
+def test_every_format_has_the_same_cells() -> None:
+    table = result(GRID).table("bias", across="estimator")
+    cell = table.columns[2].shown()[0]
+    assert str(table) == table.to_text()
+    for text in (table.to_text(), table.to_markdown(), table.to_latex(), table._repr_html_()):
+        assert cell in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"measures": "accuracy"}, "'accuracy' is not a measure"),
+        ({"estimators": "mode"}, r"'mode' is not an estimator of this study: 'mean', 'picky'"),
+        ({"across": "condition"}, r"'measure' or 'estimator'.*'condition'"),
+    ],
+)
+def test_what_does_not_exist_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ek.DataError, match=message):
+        result(GRID).table(**options)
