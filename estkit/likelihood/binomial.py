@@ -12,14 +12,8 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import Labels, read_labels
-from estkit.likelihood.family import (
-    Block,
-    Conclusion,
-    Floats,
-    Response,
-    Sums,
-    log_factorial,
-)
+from estkit.likelihood.counts import Long, constants_of
+from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
 from estkit.likelihood.links import linked, links
 from estkit.likelihood.links.bounds import Domain
 from estkit.likelihood.penalties.penalty import Penalty, check_penalty
@@ -151,32 +145,22 @@ class Binomial:
         if not trials.any():
             raise DataError("y has no trials: all successes and failures are 0.")
         weight = weights.values
-        constant = weight @ (log_factorial(trials) - log_factorial(counts).sum(axis=1))
-        n_obs = weights.n_obs(trials > 0)
-        outcomes = ("failure", "success")
         return Response(
-            counts[:, 0] * weight, trials * weight, n_obs, float(constant), outcomes, "counts",
-            weighting=weights.kind,
+            counts[:, 0] * weight, trials * weight, weights.n_obs(trials > 0),
+            outcomes=("failure", "success"), kind="counts", weighting=weights.kind,
+            **constants_of(counts, weight),
         )  # fmt: skip
 
     def _outcomes(self, labels: Labels, y: Any) -> tuple[Any, Any]:
-        found = labels.outcomes
-        if self.success is not None:
-            if self.success not in found:
-                raise DataError(
-                    f"success={self.success!r} is not among the labels of y: {_listed(found)}."
-                )
-            if len(found) > 2:
-                raise DataError(
-                    f"y has {len(found)} labels ({_listed(found)}), a binomial response has two; "
-                    f"use Softmax, or code y as success or not yourself."
-                )
-            others = [outcome for outcome in found if outcome != self.success]
-            return (others[0] if others else "other", self.success)
-        if all(_is_zero_or_one(outcome) for outcome in found):
+        found, given = labels.outcomes, self.success is not None
+        if given and self.success not in found:
+            raise DataError(
+                f"success={self.success!r} is not among the labels of y: {_listed(found)}."
+            )
+        if not given and all(_is_zero_or_one(outcome) for outcome in found):
             return (False, True) if isinstance(found[0], bool) else (0, 1)
         numeric = all(isinstance(outcome, int | float) for outcome in found)
-        if numeric and len(found) > 2:
+        if not given and numeric and len(found) > 2:
             wrong = next(outcome for outcome in found if not _is_zero_or_one(outcome))
             row = int(np.argmax(labels.codes == found.index(wrong)))
             raise DataError(
@@ -188,6 +172,9 @@ class Binomial:
                 f"y has {len(found)} labels ({_listed(found)}), a binomial response has two; use "
                 f"Softmax, or code y as success or not yourself."
             )
+        if given:
+            others = [outcome for outcome in found if outcome != self.success]
+            return (others[0] if others else "other", self.success)
         raise DataError(
             f"y has the labels {_listed(found)}; say which is the success, for example "
             f"Binomial(success={found[-1]!r})."
@@ -196,6 +183,16 @@ class Binomial:
     def rowwise(self, response: Response) -> BinomialRows:
         """Return the likelihood as a function of the linear predictors of the rows."""
         return BinomialRows(self._link, response.values, response.weights)
+
+    def counts(self, response: Response, part: slice) -> Floats:
+        """Return failures and successes of rows of counts, of shape (n, 2)."""
+        assert response.weights is not None
+        won = response.values[part]
+        return np.column_stack([response.weights[part] - won, won])
+
+    def shares(self, eta: Long) -> Long:
+        """Return the probabilities of failure and success."""
+        return linked.shares(self._link, eta[:, 0])
 
     def predictors(self, response: Response) -> int:
         """Return 1."""
@@ -326,12 +323,11 @@ class Binomial:
 
     def renew(self, values: NDArray[Any], response: Response) -> Response:
         """Return the response with other numbers of successes."""
-        constant = response.constant
-        if response.kind == "counts" and response.weights is not None:
-            trials = response.weights
-            free = log_factorial(values) + log_factorial(trials - values)
-            constant = float((log_factorial(trials) - free).sum())
-        return replace(response, values=values, constant=constant)
+        renewed = replace(response, values=values)
+        if response.kind != "counts" or response.weights is None:
+            return renewed
+        counts = self.counts(renewed, slice(None))
+        return replace(renewed, **constants_of(counts, np.ones(len(counts))))
 
 
 def _linear_predictor(params: Floats, block: Block) -> Floats:

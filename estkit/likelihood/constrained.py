@@ -108,7 +108,7 @@ def maximise_under(
         point, gradient = _highest(model, plane, precision)
     loglik, own_gradient, _ = model.total(point, curvature=False)
     edge = gradient is not None or not np.isfinite(loglik)
-    concluded = model.conclude(loglik)
+    concluded = model.conclude_at(point, loglik)
     scale = model.spread(concluded) ** -2  # `total` took the inside standard deviation for 1
     score = own_gradient if gradient is None else gradient
     return Constrained(point, concluded.loglik, scale * score, rank, edge, model, scale)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from estkit.likelihood import newton
+from estkit.errors import SeparationError
+from estkit.likelihood import existence, newton
 from estkit.likelihood.existence import Separation
 from estkit.likelihood.family import Floats
 
 if TYPE_CHECKING:
     from estkit.likelihood.model import Model
+    from estkit.likelihood.regression import Regression
 
 _FAR = 45.0  # a margin at which what is left of a comparison is below all rounding
 _FAR_OF_CAUCHY = 1e9  # its tails fall slowly: what is left is the inverse of the margin
@@ -80,3 +82,26 @@ def approached(model: Model, separation: Separation, near: Floats) -> Separation
             flat = abs(moves) <= _SMALL * float(np.abs(row) @ np.abs(direction))
             limits[j] = np.nan if flat else np.sign(moves) * np.inf
     return replace(separation, limits=limits, supremum=model.conclude(value).loglik)
+
+
+def refuse_separated(model: Regression, point: Floats) -> None:
+    """Raise if the outcomes are separated, and say what is approached from a point.
+
+    Raises
+    ------
+    SeparationError
+        With what separates them, and the limits.
+    """
+    placement = model.rows.placement
+    mixed = placement.mix is not None
+    separation = existence.find_separation(
+        model.rows, model.family, tie=model.tie, guess=None if mixed else point
+    )
+    if separation is None:
+        return
+    if mixed:
+        rows = replace(model.rows, placement=replace(placement, mix=None))
+        model = replace(model, rows=rows)
+        point = model.origin()
+    found = approached(model, separation, point)
+    raise SeparationError(found.message, separation=found)

@@ -43,6 +43,8 @@ class Response:
         What the weights mean.
     precision : float
         Analytic weights of numbers are held divided by it, near 1.
+    saturated : float, optional
+        The log-likelihood of large counts if each row had its own shares as probabilities.
     """
 
     values: NDArray[Any]
@@ -55,6 +57,7 @@ class Response:
     unit: float = 1.0
     weighting: str = "frequency"
     precision: float = 1.0
+    saturated: float | None = None
 
     def active(self) -> NDArray[np.bool_] | None:
         """Return which rows carry any observation, or None when all do."""

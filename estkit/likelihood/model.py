@@ -103,6 +103,10 @@ class Model(ABC):
         """Turn the maximum of `total` into the log-likelihood with its constants."""
         return Conclusion(value)
 
+    def conclude_at(self, point: Floats, value: float) -> Conclusion:
+        """Return the log-likelihood at a point where `total` has this value."""
+        return self.conclude(value)
+
     def outside(self, point: Floats) -> Floats:
         """Return the outside parameters at an inside point."""
         return np.array([self.coordinate(j).outward(float(v)) for j, v in enumerate(point)])

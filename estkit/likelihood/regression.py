@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit import data, parallel
-from estkit.errors import ConvergenceError, DataError, SeparationError
-from estkit.likelihood import approach, divergence, existence, newton, rank
+from estkit.errors import ConvergenceError, DataError
+from estkit.likelihood import approach, counts, divergence, existence, newton, rank
 from estkit.likelihood.family import Block, Conclusion, Family, Floats, Sums
 from estkit.likelihood.links.bounds import Bounds, Plane
 from estkit.likelihood.links.restarts import restarts
@@ -90,6 +90,12 @@ class Regression(Model):
     def conclude(self, value: float) -> Conclusion:
         """Return the log-likelihood as the family concludes it."""
         return self.family.conclude(value, self.rows.response)
+
+    def conclude_at(self, point: Floats, value: float) -> Conclusion:
+        """Return the log-likelihood; that of large counts from parts that do not cancel."""
+        concluded = self.conclude(value)
+        found = counts.loglik_at(self.family, self.rows, point)
+        return concluded if found is None else concluded._replace(loglik=found)
 
     def spread(self, conclusion: Conclusion) -> float:
         """Return σ of the response as it is held inside."""
@@ -290,19 +296,7 @@ class Regression(Model):
 
     def _refuse_separated(self, point: Floats) -> None:
         """Raise if the outcomes are separated, and say what is approached."""
-        placement = self.rows.placement
-        mixed = placement.mix is not None
-        separation = existence.find_separation(
-            self.rows, self.family, tie=self.tie, guess=None if mixed else point
-        )
-        if separation is None:
-            return
-        plain = self
-        if mixed:
-            plain = replace(self, rows=replace(self.rows, placement=replace(placement, mix=None)))
-            point = plain.origin()
-        found = divergence.approached(plain, separation, point)
-        raise SeparationError(found.message, separation=found)
+        divergence.refuse_separated(self, point)
 
     def _highest(self, found: newton.Optimum) -> newton.Optimum:
         """Return the highest of the maxima found from here and from the other starts."""

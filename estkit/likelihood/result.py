@@ -251,7 +251,7 @@ def sigma_estimate(value: float, n_obs: int | None) -> Estimate:
 
 def measured(model: Model, optimum: Optimum) -> dict[str, Any]:
     """Return the fields of a fit that converged."""
-    conclusion = model.conclude(optimum.value)
+    conclusion = model.conclude_at(optimum.point, optimum.value)
     jacobian = model.jacobian(optimum.point)
     middle, spread = optimum.inverse, model.spread(conclusion)
     pseudo = kind_of(model) == "linearized"

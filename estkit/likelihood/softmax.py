@@ -12,15 +12,9 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError
 from estkit.labels import read_labels
+from estkit.likelihood.counts import Long, constants_of, softmax_shares
 from estkit.likelihood.design import Design
-from estkit.likelihood.family import (
-    Block,
-    Conclusion,
-    Floats,
-    Response,
-    Sums,
-    log_factorial,
-)
+from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
 from estkit.likelihood.penalties.penalty import Penalty, check_penalty
 from estkit.likelihood.penalties.rowwise import SoftmaxRows, counts_of
 from estkit.likelihood.predictions import expectation
@@ -109,12 +103,10 @@ class Softmax:
         totals = counts.sum(axis=1)
         weight = weights.values
         _check_all_seen(weight @ counts, outcomes)
-        constant = weight @ (log_factorial(totals) - log_factorial(counts).sum(axis=1))
-        n_obs = weights.n_obs(totals > 0)
         values = counts[:, self.order(outcomes)] * weight[:, None]
         return Response(
-            values, totals * weight, n_obs, float(constant), outcomes, "counts",
-            weighting=weights.kind,
+            values, totals * weight, weights.n_obs(totals > 0), outcomes=outcomes, kind="counts",
+            weighting=weights.kind, **constants_of(counts, weight),
         )  # fmt: skip
 
     def order(self, outcomes: Sequence[Any]) -> list[int]:
@@ -131,6 +123,14 @@ class Softmax:
         """Return the likelihood as a function of the linear predictors of the rows."""
         counts = counts_of(response.values, response.weights, len(response.outcomes))
         return SoftmaxRows(counts, self.symmetric)
+
+    def counts(self, response: Response, part: slice) -> Floats:
+        """Return the counts of rows (n, K), the reference first."""
+        return np.asarray(response.values[part], float)
+
+    def shares(self, eta: Long) -> Long:
+        """Return the probabilities, the reference first."""
+        return softmax_shares(eta)
 
     def predictors(self, response: Response) -> int:
         """Return the number of outcomes other than the reference."""
@@ -281,11 +281,10 @@ class Softmax:
             _check_all_seen(np.bincount(values, minlength=len(outcomes)), outcomes)
             return replace(response, values=values)
         _check_all_seen(values.sum(axis=0), outcomes)
-        constant = response.constant
-        if response.kind == "counts":
-            totals = values.sum(axis=1)
-            constant = float(log_factorial(totals).sum() - log_factorial(values).sum())
-        return replace(response, values=values, constant=constant)
+        renewed = replace(response, values=values)
+        if response.kind != "counts":
+            return renewed
+        return replace(renewed, **constants_of(values, np.ones(len(values))))
 
 
 class _Shares(NamedTuple):

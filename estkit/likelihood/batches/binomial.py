@@ -24,6 +24,7 @@ from estkit.likelihood.batches.design import (
     place,
 )
 from estkit.likelihood.binomial import Binomial
+from estkit.likelihood.counts import LARGE
 from estkit.likelihood.existence import SMALL_MOVE
 from estkit.likelihood.family import Floats, Response, log_factorial
 from estkit.likelihood.newton import PRECISION
@@ -114,7 +115,7 @@ def suits(family: object) -> TypeGuard[Binomial]:
 def redrawn(family: Binomial, values: Floats, response: Response) -> Responses:
     """Return outcomes from drawn numbers of successes (R, n) and the trials of a response."""
     constant = np.array([family.renew(each, response).constant for each in values])
-    valid = np.ones(len(values), dtype=bool)
+    valid = np.full(len(values), response.saturated is None)
     if response.weights is None:
         return Responses(2.0 * values - 1.0, None, constant, valid)
     return Responses(values, np.broadcast_to(response.weights, values.shape), constant, valid)
@@ -131,6 +132,7 @@ def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Responses:
         counts = np.where(whole, counts, 0.0)
         trials = counts.sum(axis=2)
         constant = (log_factorial(trials) - log_factorial(counts).sum(axis=2)).sum(axis=1)
+        valid = valid & (trials.max(axis=1, initial=0.0) <= LARGE)  # `fit` knows how to add those
         return Responses(counts[:, :, 0], trials, constant, valid)
     if family.success is None:
         seen = 2.0 * y.astype(float) - 1.0 if numeric else np.full(y.shape, np.nan)

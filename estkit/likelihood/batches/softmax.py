@@ -17,6 +17,7 @@ from estkit import parallel
 from estkit.errors import DataError
 from estkit.labels import read_labels
 from estkit.likelihood.batches.design import Placed, Solved, common_place, newton_steps, place
+from estkit.likelihood.counts import LARGE
 from estkit.likelihood.existence import SMALL_MOVE
 from estkit.likelihood.family import Floats, Response, log_factorial
 from estkit.likelihood.newton import PRECISION
@@ -92,6 +93,7 @@ def _of_counts(counts: Floats, valid: NDArray[np.bool_], outcomes: tuple[Any, ..
     totals = counts.sum(axis=2)
     constant = log_factorial(totals).sum(axis=1) - log_factorial(counts).sum(axis=(1, 2))
     valid = valid & (counts.max(axis=1).min(axis=1) > 0)
+    valid = valid & (totals.max(axis=1, initial=0.0) <= LARGE)  # `fit` knows how to add those
     by_outcome = np.ascontiguousarray(counts.transpose(0, 2, 1))
     return Responses(by_outcome, totals, constant, valid, outcomes)
 

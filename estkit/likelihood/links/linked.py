@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from estkit.likelihood.counts import Long, softmax_shares
 from estkit.likelihood.family import Block, Floats, Sums
 from estkit.likelihood.links.links import Link, expected_weight, rows
 
@@ -44,3 +45,13 @@ def _placed(link: Link, eta: Floats, block: Block) -> Floats | None:
     if block.weights is None or block.weights[beyond].any():
         return None
     return np.where(beyond, link.link(np.array([0.5])), eta)
+
+
+def shares(link: Link, eta: Long) -> Long:
+    """Return the probabilities of failure and success, those of the logit with more digits."""
+    if link.name == "logit":
+        return softmax_shares(eta[:, None])
+    near = eta.astype(float)
+    with np.errstate(all="ignore"):  # of rows without a trial
+        logs = np.column_stack([link.failure(near).value, link.success(near).value])
+        return np.exp(logs.astype(np.longdouble))

@@ -13,7 +13,7 @@ from estkit.likelihood.family import Floats
 if TYPE_CHECKING:
     from estkit.likelihood.regression import Regression
 
-_HALVES = 16  # none of 1600 sets of data with outliers had its highest maximum missed
+_HALVES = 16  # none of 1000 sets of data with outliers had its highest maximum missed
 _STEPS = 12
 _LARGE = 20_000
 

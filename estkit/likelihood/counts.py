@@ -1,0 +1,129 @@
+"""Log-likelihoods of counts so large that a log-likelihood is a small difference of large numbers.
+
+The logarithm of a binomial coefficient of 1e15 trials is near 1e15, and what it leaves with the
+rest near -17. So the log-likelihood is put together from small parts: that of the saturated model,
+in which every row has its own shares as probabilities, less half of the deviance (Loader 2000,
+"Fast and accurate computation of binomial probabilities").
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import data
+from estkit.likelihood.family import Floats, log_factorial
+
+if TYPE_CHECKING:
+    from estkit.likelihood.rows import Rows
+
+LARGE = 1e4  # trials of a row, up to which a plain sum has twelve digits
+_SERIES = 16.0  # a count from which the series for its factorial has all digits
+_LOG_2PI = math.log(2.0 * math.pi)
+_CLOSE = 0.1  # relative: counts so near to what is expected that the series is used
+_TERMS = 12  # 0.1 ** 24 is below any rounding
+_ROWS = 8192
+
+# On most machines with 11 bits more than float64: with 1e15 trials a probability in float64 moves
+# the expected count by a billionth of its standard deviation.
+Long = NDArray[np.longdouble]
+
+
+class Constants(TypedDict):
+    """What the log-likelihood of counts holds that no parameter moves."""
+
+    constant: float
+    saturated: float | None
+
+
+def constants_of(counts: Floats, weights: Floats) -> Constants:
+    """Return the logarithm of the multinomial coefficients of counts (n, K).
+
+    If any total is large, also the log-likelihood of the counts under their own shares. Each row
+    counts as often as its weight says.
+    """
+    totals = counts.sum(axis=1)
+    constant = float(weights @ (log_factorial(totals) - log_factorial(counts).sum(axis=1)))
+    large = totals.max(initial=0.0) > LARGE
+    return {"constant": constant, "saturated": _saturated(counts, weights) if large else None}
+
+
+def _saturated(counts: Floats, weights: Floats) -> float:
+    totals = counts.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = _stirling_error(counts) + 0.5 * (_LOG_2PI + np.log(counts))
+        whole = _stirling_error(totals) + 0.5 * (_LOG_2PI + np.log(totals))
+    rows = np.where(totals > 0, whole, 0.0) - np.where(counts > 0, parts, 0.0).sum(axis=1)
+    return math.fsum((weights * rows).tolist())
+
+
+def _stirling_error(n: Floats) -> Floats:
+    """Return log n! - (n log n - n + ½ log(2πn)); at 0 nothing of use."""
+    large = np.maximum(n, _SERIES)
+    r = 1.0 / (large * large)
+    series = (1 - r * (1 / 30 - r * (1 / 105 - r * (1 / 140 - r / 99)))) / (12 * large)
+    small = np.clip(n, 1.0, _SERIES)
+    exact = log_factorial(small) - small * np.log(small) + small
+    exact = exact - 0.5 * (_LOG_2PI + np.log(small))
+    return np.where(n >= _SERIES, series, exact)
+
+
+def _half_deviance(counts: Floats, shares: Long) -> float:
+    """Return half of the deviance of counts (n, K) from probabilities of the same shape."""
+    x = counts.astype(np.longdouble)
+    expected = x.sum(axis=1, keepdims=True) * shares
+    apart, both = x - expected, x + expected
+    with np.errstate(divide="ignore", invalid="ignore"):
+        v = apart / both
+        far = x * np.log(x / expected) - apart
+        square, term = v * v, 2.0 * x * v
+        near = apart * v
+        for j in range(1, _TERMS):
+            term = term * square
+            near = near + term / (2 * j + 1)
+    parts = np.where(np.abs(apart) < _CLOSE * both, near, np.where(x > 0, far, expected))
+    return float(np.where(both > 0, parts, 0.0).sum())
+
+
+def softmax_shares(eta: Long) -> Long:
+    """Return the probabilities (n, K), reference first, of linear predictors (n, K - 1)."""
+    whole = np.column_stack([np.zeros(len(eta), dtype=eta.dtype), eta])
+    weight = np.exp(whole - whole.max(axis=1, keepdims=True))
+    result: Long = weight / weight.sum(axis=1, keepdims=True)
+    return result
+
+
+def _long_predictors(rows: Rows, point: Floats, part: slice) -> Long:
+    """Return the linear predictors of some rows, from the columns as they were given."""
+    placement, values = rows.placement, data.rows_of(rows.columns.values, part)
+    coefficients = point.reshape(placement.predictors, -1).astype(np.longdouble)
+    if data.is_sparse(values):
+        design = placement.columns(values).dense.astype(np.longdouble)
+    else:
+        design = np.ones((len(values), coefficients.shape[1]), dtype=np.longdouble)
+        moved = values.astype(np.longdouble) - placement.shift
+        if placement.scale is not None:
+            moved = moved * placement.scale
+        if placement.mix is not None:
+            moved = moved @ placement.mix.astype(np.longdouble)
+        design[:, int(placement.intercept) :] = moved
+    eta = design @ coefficients.T
+    if rows.offset is not None:
+        eta = eta + rows.offset[part].reshape(len(eta), -1)
+    return np.asarray(eta)
+
+
+def loglik_at(family: Any, rows: Rows, point: Floats) -> float | None:
+    """Return the log-likelihood of large counts at an inside point, or None if none is large."""
+    response = rows.response
+    if response.saturated is None or family.penalty is not None:
+        return None
+    halves = []
+    for first in range(0, rows.count, _ROWS):
+        part = slice(first, first + _ROWS)
+        shares = family.shares(_long_predictors(rows, point, part))
+        halves.append(_half_deviance(family.counts(response, part), shares))
+    return response.saturated - math.fsum(halves)
