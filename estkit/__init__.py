@@ -2,7 +2,8 @@
 
 Likelihood: what is θ̂, and how sure is it?
     `fit`, `fit_formula`, `fit_many` with `Binomial`, `Softmax`, `Ordinal`, `ConditionalLogit`,
-    `Gaussian`, `Joint`; they answer with `LikelihoodFit` and `BatchFit`. `Distribution` and
+    `Gaussian`, `Joint`; they answer with a `LikelihoodFit` (its kinds: `RegressionFit`,
+    `PenalisedFit`, `OrdinalFit`, `MatchedFit`, `JointFit`) and `BatchFit`. `Distribution` and
     `Censored` for the laws of scipy.stats, with `DistributionFit`; `Likelihood` for your own
     function, with `CustomFit`. `proportion` for a share and its interval. Fits answer
     with `Prediction`, `Margins` and `Profile`. `L1`, `L2`, `ElasticNet` and `Jeffreys` for a
@@ -43,12 +44,17 @@ from estkit.likelihood import (
     Gaussian,
     Jeffreys,
     Joint,
+    JointFit,
     Likelihood,
     LikelihoodFit,
     Margins,
+    MatchedFit,
     Ordinal,
+    OrdinalFit,
+    PenalisedFit,
     Prediction,
     Profile,
+    RegressionFit,
     RegularizationPath,
     Softmax,
     fit,
@@ -81,14 +87,19 @@ __all__ = [
     "Gaussian",
     "Jeffreys",
     "Joint",
+    "JointFit",
     "Likelihood",
     "LikelihoodFit",
     "Margins",
+    "MatchedFit",
     "MissingExtraError",
     "Ordinal",
+    "OrdinalFit",
+    "PenalisedFit",
     "Prediction",
     "Profile",
     "RankError",
+    "RegressionFit",
     "RegularizationPath",
     "Sample",
     "SeparationError",

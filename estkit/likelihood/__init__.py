@@ -12,8 +12,11 @@ from estkit.likelihood.distribution.fit import DistributionFit
 from estkit.likelihood.fitting import fit
 from estkit.likelihood.formula import fit_formula
 from estkit.likelihood.gaussian import Gaussian
+from estkit.likelihood.joint.fit import JointFit
 from estkit.likelihood.joint.joint import Joint
 from estkit.likelihood.matched.conditional import ConditionalLogit
+from estkit.likelihood.matched.fit import MatchedFit
+from estkit.likelihood.ordinal.model import OrdinalFit
 from estkit.likelihood.ordinal.ordinal import Ordinal
 from estkit.likelihood.penalties.fit import PenalisedFit
 from estkit.likelihood.penalties.path import RegularizationPath, path
@@ -40,10 +43,13 @@ __all__ = [
     "Gaussian",
     "Jeffreys",
     "Joint",
+    "JointFit",
     "Likelihood",
     "LikelihoodFit",
     "Margins",
+    "MatchedFit",
     "Ordinal",
+    "OrdinalFit",
     "PenalisedFit",
     "Prediction",
     "Profile",

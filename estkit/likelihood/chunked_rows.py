@@ -143,8 +143,8 @@ def read_in_chunks(family: Family, chunks: Chunks, *, intercept: bool) -> Chunke
 
     for seen, part, moved in chunks.map_again(totals, survey.marks):
         n_obs, constant, level = n_obs + seen, constant + part, level + moved
-    merged = {"n_obs": n_obs, "constant": constant, "saturated": None}
-    response = replace(nobody, values=np.empty(0), weights=None, **merged)
+    merged = replace(nobody, n_obs=n_obs, constant=constant, saturated=None)
+    response = replace(merged, values=np.empty(0), weights=None)
     return replace(own, response=response, level=level / survey.count)
 
 

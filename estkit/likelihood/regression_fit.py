@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RegressionFit(LikelihoodFit):
-    """A fit whose linear predictors are made from columns; see `LikelihoodFit`."""
+    """A fit whose linear predictors are made from columns; see `LikelihoodFit`.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> fit = ek.fit(ek.Binomial(), [1, 2, 3, 4, 5, 6], [0, 0, 1, 0, 1, 1])
+    >>> fit.predict([3.5]).round(3)
+    array([0.5])
+    """
 
     family: Family
     _placement: Placement

@@ -27,7 +27,16 @@ _LAWS: dict[str, type[Shares] | type[Normals]] = {"Shares": Shares, "Normals": N
 
 @dataclass(frozen=True, eq=False, repr=False)
 class JointFit(LikelihoodFit):
-    """The fit of a `Joint` likelihood; see `LikelihoodFit`."""
+    """The fit of a `Joint` likelihood; see `LikelihoodFit`.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> x, kind = [1.0, 2.0, 3.0, 2.5, 4.0, 5.0], ["a", "a", "a", "b", "b", "b"]
+    >>> fit = ek.fit(ek.Joint("gaussian"), x, kind)
+    >>> fit.outcomes, fit.predict([3.0]).round(3)
+    (('a', 'b'), array([[0.456, 0.544]]))
+    """
 
     family: Joint
     _shares: Shares

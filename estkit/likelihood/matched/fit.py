@@ -28,6 +28,15 @@ class MatchedFit(LikelihoodFit):
     ----------
     n_strata : int
         The number of strata that have cases and other rows; only these were used.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> dose, case = [1.0, 0.5, 2.0, 2.2, 3.0, 2.5, 1.5, 1.0], [1, 0, 0, 1, 1, 0, 0, 1]
+    >>> pairs = ["a", "a", "b", "b", "c", "c", "d", "d"]
+    >>> fit = ek.fit(ek.ConditionalLogit(), dose, case, groups=pairs)
+    >>> fit.n_strata, fit.predict([1.0, 2.0], groups=["e", "e"]).round(2)
+    (4, array([0.13, 0.87]))
     """
 
     n_strata: int = 0

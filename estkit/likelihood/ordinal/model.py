@@ -41,7 +41,15 @@ def untied(tie: Floats, placement: Placement) -> Floats:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OrdinalFit(RegressionFit):
-    """A fit whose first parameters are thresholds; see `LikelihoodFit`."""
+    """A fit whose first parameters are thresholds; see `LikelihoodFit`.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> fit = ek.fit(ek.Ordinal(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [0, 1, 0, 1, 2, 1, 2])
+    >>> fit.names, fit.predict([4.0]).round(3)
+    (('0|1', '1|2', 'x0'), array([[0.138, 0.725, 0.138]]))
+    """
 
     @property
     def _baseline(self) -> tuple[str, ...]:
