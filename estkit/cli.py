@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 import estkit as ek
+from estkit.estimate import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 app = typer.Typer(
     name="estkit",
@@ -36,6 +43,180 @@ def options(
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""
+
+
+class Family(StrEnum):
+    """The families that a command can name."""
+
+    binomial = "binomial"
+    softmax = "softmax"
+    ordinal = "ordinal"
+    gaussian = "gaussian"
+
+
+class Missing(StrEnum):
+    """What to do with incomplete rows."""
+
+    refuse = "raise"
+    drop = "drop"
+
+
+class Kind(StrEnum):
+    """The covariances that errors can come from."""
+
+    observed = "observed"
+    expected = "expected"
+    HC0 = "HC0"
+    HC1 = "HC1"
+    cluster = "cluster"
+    linearized = "linearized"
+
+
+_COLUMN = "COLUMN"
+
+
+@app.command("fit")
+def fit_file(
+    data: Annotated[Path, typer.Argument(help="A CSV or a Parquet file.")],
+    formula: Annotated[str, typer.Argument(help="For example 'low ~ age + C(race)'.")],
+    family: Annotated[Family, typer.Option(help="What is maximised.")] = Family.binomial,
+    link: Annotated[
+        str | None, typer.Option(help="The link of binomial or ordinal; logit if not given.")
+    ] = None,
+    success: Annotated[str | None, typer.Option(help="The label that binomial counts.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="The outcome that softmax compares with.")
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option(help="The outcomes of ordinal, lowest first: low,mid,high.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar=_COLUMN, help="How often each row was observed.")
+    ] = None,
+    sampling_weights: Annotated[
+        str | None, typer.Option(metavar=_COLUMN, help="How many units each row stands for.")
+    ] = None,
+    analytic_weights: Annotated[
+        str | None, typer.Option(metavar=_COLUMN, help="How many observations a row averages.")
+    ] = None,
+    offset: Annotated[
+        str | None, typer.Option(metavar=_COLUMN, help="A known part of the predictor.")
+    ] = None,
+    groups: Annotated[
+        str | None, typer.Option(metavar=_COLUMN, help="The group of each row, for cluster.")
+    ] = None,
+    covariance: Annotated[
+        Kind | None, typer.Option(help="Where the errors come from; observed if not given.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="The level of the intervals.")] = 0.95,
+    missing: Annotated[Missing, typer.Option(help="What to do with rows that lack a value.")] = (
+        Missing.refuse
+    ),
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write the fit, which LikelihoodFit.from_dict reads."),
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Write the table as a page.")
+    ] = None,
+) -> None:
+    """Fit a regression to a file of data by maximum likelihood, and print it with its errors.
+
+    The numbers are those of estkit.fit_formula in Python. Needs the extra formula, and for Parquet
+    the extra store.
+    """
+    own = {"link": link, "success": success, "reference": reference, "order": order}
+    made = _family(family, {name: value for name, value in own.items() if value is not None})
+    for file in (json_file, html_file):
+        if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
+            raise ek.DataError(f"cannot write {str(file)!r}: it is a folder, or in none.")
+    result = ek.fit_formula(
+        formula,
+        _read(data),
+        made,
+        weights=weights,
+        sampling_weights=sampling_weights,
+        analytic_weights=analytic_weights,
+        offset=offset,
+        groups=groups,
+        missing=missing.value,
+    )
+    kind = None if covariance is None else covariance.value
+    table = result._table(level, kind)
+    said = (
+        f"Standard errors are {kind or result.covariance_kind}; intervals are at level {level:g}."
+    )
+    table = replace(table, notes=(*table.notes, said))
+    typer.echo(table.to_text())
+    if json_file is not None:
+        rows = plain(table.to_frame().to_dict("records"))
+        shown = {"level": level, "covariance": kind or result.covariance_kind, "rows": rows}
+        stored = {**result.to_dict(), "table": shown}
+        _write(json_file, json.dumps(stored, indent=1, allow_nan=False) + "\n")
+    if html_file is not None:
+        head = (
+            '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>estkit fit</title>'
+        )
+        _write(html_file, f"{head}\n{table.to_html()}</html>\n")
+
+
+def _family(name: Family, options: dict[str, str]) -> Any:
+    """Return the family that a command names, with labels as a file of data holds them."""
+    takes = {
+        Family.binomial: (ek.Binomial, {"link", "success"}),
+        Family.softmax: (ek.Softmax, {"reference"}),
+        Family.ordinal: (ek.Ordinal, {"link", "order"}),
+        Family.gaussian: (ek.Gaussian, set[str]()),
+    }
+    make, known = takes[name]
+    for option in options.keys() - known:
+        raise ek.DataError(
+            f"--{option} is not for --family {name}, which takes "
+            f"{', '.join(f'--{each}' for each in sorted(known)) or 'no options of its own'}."
+        )
+    given: dict[str, Any] = {key: _label(text) for key, text in options.items()}
+    if "order" in options:
+        given["order"] = tuple(_label(text.strip()) for text in options["order"].split(","))
+    return make(**given)
+
+
+def _label(text: str) -> Any:
+    """Return a label as pandas reads it from a file: a number, true or false, or text."""
+    if text in ("True", "False"):
+        return text == "True"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _read(file: Path) -> pd.DataFrame:
+    """Return a file of data as a frame."""
+    import pandas as pd
+
+    kind = file.suffix.lower()
+    if kind not in (".csv", ".parquet"):
+        raise ek.DataError(f"cannot read {str(file)!r}: it must end in .csv or .parquet.")
+    try:
+        return pd.read_csv(file) if kind == ".csv" else pd.read_parquet(file)
+    except ImportError as error:
+        raise ek.MissingExtraError(
+            "Parquet files need pyarrow, which is not installed; install estkit[store]."
+        ) from error
+    except OSError as error:
+        raise ek.DataError(f"cannot read {str(file)!r}: {error.strerror or error}.") from error
+    except ValueError as error:  # what pandas and pyarrow raise where a file is not of its kind
+        reason = str(error).strip().split("\n")[0]
+        raise ek.DataError(f"cannot read {str(file)!r}: {reason}") from error
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ek.DataError(f"cannot write {str(file)!r}: {error.strerror or error}.") from error
 
 
 @app.command()
