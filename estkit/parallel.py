@@ -118,12 +118,23 @@ def map_threads(function: Callable[[T], R], items: Iterable[T], *, threads: int)
 @contextmanager
 def progress_bar(
     total: int, *, show: bool, unit: str, description: str
-) -> Iterator[Callable[[int], Any]]:
-    """Give a function that moves a progress bar on; silent unless `show`."""
+) -> Iterator[Callable[..., Any]]:
+    """Give a function that moves a progress bar on; silent unless `show`.
+
+    It is called with the steps that were made, and may be given a `note` to show beside the bar and
+    another `total`.
+    """
     if not show:
-        yield lambda steps: None
+        yield lambda steps, note="", total=None: None
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, unit=unit, desc=description) as bar:
-        yield bar.update
+    with tqdm(total=total, unit=unit, desc=description, mininterval=0.5) as bar:
+
+        def forward(steps: int, note: str = "", total: int | None = None) -> None:
+            bar.total = bar.total if total is None else total
+            if note:
+                bar.set_postfix_str(note, refresh=False)
+            bar.update(steps)
+
+        yield forward

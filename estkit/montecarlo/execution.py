@@ -6,7 +6,7 @@ import ctypes
 import random
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,7 +41,7 @@ class Span(NamedTuple):
 class Block(NamedTuple):
     """What came out of consecutive replicates: outcomes by estimator, truths that came with them.
 
-    The outcomes of control variates stand among those of the estimators.
+    The outcomes of control variates stand among those of the estimators; seconds are what it took.
     """
 
     condition: int
@@ -49,6 +49,7 @@ class Block(NamedTuple):
     size: int
     outcomes: Mapping[str, Outcomes]
     truths: list[Any]
+    seconds: float = 0.0
 
 
 class Runner:
@@ -244,10 +245,12 @@ class Execution:
         """Return at what multiples spans of a condition must begin."""
         return self._runner(number).step
 
-    def blocks(self, spans: Sequence[Span]) -> Iterator[_Finished]:
+    def blocks(
+        self, spans: Sequence[Span], in_time: Callable[[], bool] = lambda: True
+    ) -> Iterator[_Finished]:
         """Yield finished blocks in the order of the spans, each with what stopped it, if anything.
 
-        Nothing follows a block that was stopped.
+        Nothing follows a block that was stopped, or the work that was in progress when time is up.
         """
         wanted = [span for span in spans if span.start < span.stop]
         several = parallel.workers(self._n_jobs) > 1
@@ -258,7 +261,7 @@ class Execution:
             for span in here:
                 for block, stop in self._here(span):
                     yield block, stop
-                    if stop is not None:
+                    if stop is not None or not in_time():
                         return
         if not several:
             return
@@ -269,6 +272,8 @@ class Execution:
                 yield block, stop
                 if stop is not None:
                     return
+            if not in_time():
+                return
 
     def _runner(self, number: int) -> Runner:
         if number not in self._runners:
@@ -328,11 +333,12 @@ def _pieces(runner: Runner, span: Span, seconds: dict[int, float]) -> Iterator[_
     while first < span.stop:
         started = time.perf_counter()
         block, stop = runner.run(first, min(first + length, span.stop))
-        yield block, stop
+        taken = time.perf_counter() - started
+        if stop is None:
+            spent = seconds[span.condition] = taken / block.size
+        yield block._replace(seconds=taken), stop
         if stop is not None:
             return
-        spent = (time.perf_counter() - started) / block.size
-        seconds[span.condition] = spent
         first += block.size
         if runner.step == 1:
             length = max(1, min(longest, int(_SECONDS_PER_TASK / max(spent, 1e-9))))

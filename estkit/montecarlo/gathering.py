@@ -10,6 +10,7 @@ from estkit.montecarlo.execution import Block
 from estkit.montecarlo.outcomes import Outcomes, join
 
 if TYPE_CHECKING:
+    from estkit.montecarlo.budget import Ending
     from estkit.montecarlo.result import StudyResult
     from estkit.montecarlo.study import Study
 
@@ -32,6 +33,8 @@ class Gathered:
         self._blocks: dict[int, list[Block]] = {}
         self._loose: dict[int, int] = {}  # how many blocks at the end were not put together yet
         self._count: dict[int, int] = {}
+        self._time: dict[int, list[float]] = {}  # seconds and replicates
+        self.ending: Ending | None = None  # what ended the run, when it has ended
 
     @property
     def total(self) -> int:
@@ -48,6 +51,9 @@ class Gathered:
         if block.first < self.count(block.condition):
             own[:] = [_before(block.first, old) for old in own if old.first < block.first]
         own.append(block)
+        if block.seconds:
+            seconds, replicates = self._time.get(block.condition, [0.0, 0])
+            self._time[block.condition] = [seconds + block.seconds, replicates + block.size]
         self._count[block.condition] = block.first + block.size
         loose = self._loose.get(block.condition, 0) + 1
         if loose == _JOINED:
@@ -66,6 +72,10 @@ class Gathered:
     def truths(self, number: int) -> list[Any] | None:
         """Return the truths that came with the data sets of a condition, if they came."""
         return [t for block in self._blocks.get(number, []) for t in block.truths] or None
+
+    def seconds(self) -> dict[int, float]:
+        """Return how long a replicate took, by condition, where that was measured."""
+        return {number: spent / size for number, (spent, size) in self._time.items() if size}
 
     def result(self, truth: Any) -> StudyResult:
         """Return what can be said of all that was gathered."""

@@ -12,6 +12,7 @@ import numpy as np
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import STATUSES, Estimate, check_level, plain
 from estkit.montecarlo import conditions as settings
+from estkit.montecarlo import planning
 from estkit.montecarlo.conditions import CONTROL, describe
 from estkit.montecarlo.outcomes import Outcomes
 from estkit.montecarlo.summary import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from estkit.montecarlo.budget import Ending
     from estkit.montecarlo.gathering import Gathered
     from estkit.montecarlo.study import Replay, Study
 
@@ -48,6 +50,8 @@ class StudyResult(Tabular):
         The names of the estimators.
     seed : dict
         ``entropy`` and ``spawn_key`` of the random streams; the same seed gives the same bytes.
+    ending : Ending or None
+        What ended the run in each condition; see `replicates` and `targets`.
 
     Examples
     --------
@@ -79,6 +83,7 @@ class StudyResult(Tabular):
     _outcomes: Mapping[tuple[int, str], Outcomes]
     _truths: Mapping[tuple[int, str], Truth]
     _study: Study | None
+    ending: Ending | None = None
 
     @classmethod
     def of(
@@ -123,6 +128,7 @@ class StudyResult(Tabular):
             outcomes,
             truths,
             study,
+            getattr(gathered, "ending", None),
         )  # fmt: skip
         result._check_truth(truth)
         return result
@@ -301,6 +307,67 @@ class StudyResult(Tabular):
         if not rows:
             raise DataError(f"{a!r} and {b!r} have no parameter in common, so nothing to compare.")
         return pd.DataFrame(rows)
+
+    def replicates(self) -> pd.DataFrame:
+        """Return how many replicates each condition has, and what ended it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The condition, then replicates, asked (the most), ended (``complete``, ``target``,
+            ``time`` or ``memory``) and seconds (of one replicate on one worker).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+        >>> result = study.run(10_000, rng=1, target_mcse={"bias": 0.01})
+        >>> result.replicates()[["replicates", "asked", "ended"]]
+           replicates  asked   ended
+        0        1248  10000  target
+        """
+        return planning.replicates(self)
+
+    def targets(self) -> pd.DataFrame:
+        """Return which Monte-Carlo errors that `Study.run` was asked for were reached.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The condition, then estimator, parameter, measure, replicates, mcse (of a rate that at
+            (k + 2) / (n + 4)), target and met.
+        """
+        return planning.reached(self)
+
+    def plan(self, target_mcse: Any, *, level: float = 0.95) -> pd.DataFrame:
+        """Return how many replicates a Monte-Carlo error takes, and how long they take.
+
+        Parameters
+        ----------
+        target_mcse : number or mapping
+            As in `Study.run`.
+        level : float
+            The confidence level of the interval for the number of replicates.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The condition, then estimator, parameter, measure, replicates (so far), mcse (of a rate
+            that at (k + 2) / (n + 4)), target, needed, lower and upper (its interval), further
+            and seconds (of these, on one worker).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+        >>> pilot = study.run(200, rng=1)
+        >>> pilot.plan({"bias": 0.005})[["mcse", "needed", "lower", "upper", "further"]].round(4)
+             mcse  needed  lower  upper  further
+        0  0.0232    4311   3560   5221     4111
+        """
+        return planning.plan(self, target_mcse, level)
 
     def failures(self) -> pd.DataFrame:
         """Return every replicate without a usable estimate: condition, estimator, status, reason.

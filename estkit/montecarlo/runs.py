@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit import parallel
 from estkit.errors import EstkitError, StudyError, StudyInterrupted
+from estkit.montecarlo.budget import Course
 from estkit.montecarlo.execution import Block, Execution, Span
 from estkit.montecarlo.gathering import Gathered
+from estkit.montecarlo.progress import Progress
 from estkit.montecarlo.truth import truth_of
 
 if TYPE_CHECKING:
@@ -33,24 +33,30 @@ class Request:
         How many workers.
     progress : bool
         Whether to show a progress bar.
+    target_mcse, max_seconds, max_bytes
+        What may end it earlier; see `Study.run`.
     """
 
     replicates: tuple[int, ...]
     seed: np.random.SeedSequence
     n_jobs: int | None = None
     progress: bool = False
+    target_mcse: Any = None
+    max_seconds: float | None = None
+    max_bytes: float | None = None
 
 
 def run(study: Study, request: Request) -> StudyResult:
     """Run a study, and return what was computed; on trouble, raise with what was complete."""
     gathered = Gathered(study, request.seed)
     execution = Execution(study, request.seed, request.n_jobs)
-    total = sum(request.replicates) - sum(map(gathered.count, range(len(study.conditions))))
-    bar = parallel.progress_bar(total, show=request.progress, unit="rep", description="study")
-    with bar as forward:
+    course = Course(study, request, gathered, execution)
+    with Progress(course, gathered, show=request.progress) as progress:
         try:
-            for spans in _rounds(study, request, gathered):
-                _compute(execution, spans, gathered, forward)
+            for spans in course.rounds():
+                _compute(execution, spans, gathered, progress, course)
+                if not course.in_time():
+                    break
         except KeyboardInterrupt as stop:
             note = f"The study was stopped.{_kept(gathered)}"
             raise StudyInterrupted(note, _so_far(gathered)) from stop
@@ -63,27 +69,23 @@ def run(study: Study, request: Request) -> StudyResult:
                 f"to see why, and define functions so that they can be pickled.{_kept(gathered)}",
                 _so_far(gathered),
             ) from error
+    gathered.ending = course.ending()
     try:
         return gathered.result(study.truth)
     except EstkitError as error:
         raise StudyError(f"{error}{_kept(gathered)}", _so_far(gathered)) from error
 
 
-def _rounds(study: Study, request: Request, gathered: Gathered) -> Iterator[list[Span]]:
-    """Yield the spans to compute next."""
-    yield [
-        Span(number, gathered.count(number), count)
-        for number, count in enumerate(request.replicates)
-    ]
-
-
-def _compute(execution: Execution, spans: list[Span], gathered: Gathered, forward: Any) -> None:
-    for block, stop in execution.blocks(spans):
+def _compute(
+    execution: Execution, spans: list[Span], gathered: Gathered, progress: Progress, course: Course
+) -> None:
+    for block, stop in execution.blocks(spans, course.in_time):
         if block.size:
             if not gathered.total:
                 _check_truth(gathered, block)
+            before = gathered.total
             gathered.add(block)
-            forward(block.size)
+            progress.forward(block.condition, gathered.total - before)
         if stop is not None:
             raise stop
 

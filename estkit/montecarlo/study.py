@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -153,6 +154,9 @@ class Study:
         *,
         rng: Any = None,
         n_jobs: int | None = None,
+        target_mcse: Any = None,
+        max_seconds: float | None = None,
+        max_bytes: float | None = None,
         progress: bool = False,
     ) -> StudyResult:
         """Draw, estimate and collect.
@@ -161,13 +165,24 @@ class Study:
         ----------
         replicates : int, sequence of int, or callable
             How many data sets to draw: in each condition, one number for each, or a function of the
-            condition.
+            condition. The most, where something else may end the run.
         rng : int, SeedSequence, Generator or None
             The seed. None takes one from the system; the result tells which.
         n_jobs : int, optional
             How many workers; ``joblib.parallel_config`` decides where they run.
+        target_mcse : number or mapping, optional
+            Stop a condition when the Monte-Carlo errors of all estimators are as small as this:
+            ``{"coverage": 0.005, "bias": 0.01}``; each a number, a sequence with one for each
+            condition, or a function of the condition. A number alone is that of the bias. Rates
+            count as (k + 2) / (n + 4), and a coverage is never judged by fewer replicates than
+            intervals that keep their level take.
+        max_seconds : float, optional
+            Stop when time is up. The conditions take turns, the work in progress is finished, and
+            the leading replicates are kept, so that slow ones are not left out.
+        max_bytes : float, optional
+            How much memory the outcomes may take; the number of replicates is lowered to that.
         progress : bool
-            Whether to show a progress bar.
+            Whether to show a progress bar, with the Monte-Carlo error so far.
 
         Returns
         -------
@@ -192,7 +207,12 @@ class Study:
         """
         if n_jobs is not None and (not _is_whole(n_jobs) or n_jobs == 0):
             raise DataError(f"n_jobs must be a whole number other than 0, got {n_jobs!r}.")
-        request = runs.Request(self._counts(replicates), seed_sequence(rng), n_jobs, progress)
+        for name, limit in {"max_seconds": max_seconds, "max_bytes": max_bytes}.items():
+            _check_limit(name, limit)
+        request = runs.Request(
+            self._counts(replicates), seed_sequence(rng), n_jobs, progress,
+            target_mcse, max_seconds, max_bytes,
+        )  # fmt: skip
         return runs.run(self, request)
 
     def _counts(self, replicates: Any) -> tuple[int, ...]:
@@ -260,6 +280,12 @@ class Study:
             f"condition must be a number below {len(self.conditions)} or one of the conditions, "
             f"such as {self.conditions[0]!r}; got {condition!r}."
         )
+
+
+def _check_limit(name: str, limit: Any) -> None:
+    number = isinstance(limit, Real) and not isinstance(limit, bool)
+    if limit is not None and not (number and limit > 0):
+        raise DataError(f"{name} must be a positive number, got {limit!r}.")
 
 
 def _is_whole(number: Any, least: float = -math.inf) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from estkit.errors import DataError
+from estkit.montecarlo.planning import notes
 from estkit.montecarlo.summary import Cell, in_brackets, measured, named_measures
 from estkit.table import Column, Table
 
@@ -45,7 +46,8 @@ def study_table(
     if measures is None:
         names = [name for name in names if any(row["used"] for row in rows[name])]
     shape = _by_measure if across == "measure" else _by_estimator
-    return Table(shape(result, cells, names, rows, estimators), result.heading(), [_NOTE])
+    columns = shape(result, cells, names, rows, estimators)
+    return Table(columns, result.heading(), [_NOTE, *notes(result)])
 
 
 def _lead(result: StudyResult, cells: Sequence[Cell]) -> list[Column]:
