@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import estkit as ek
+from estkit.likelihood.batches import batch
+from estkit.likelihood.batches.design import Own
 
 # Batched and looped the same numbers, a coefficient near 0 to that part of its standard error.
 SAME = 1e-11
@@ -81,3 +83,24 @@ def test_the_bootstrap_of_a_softmax_fit_is_batched_and_right() -> None:
     ratio = table[table["measure"] == "empirical_se"]["value"].to_numpy() / fit.std_errors
     # 400 replicates know a standard deviation to 3.5 %; small samples have larger ones
     assert (np.abs(ratio - 1.05) < 0.16).all()
+
+
+def test_a_few_passes_over_the_rows_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting where the linear discriminants say."""
+    rng = np.random.default_rng(1)
+    slopes = rng.normal(0.0, 0.7, (REPLICATES, 3, 3)) / [[1.0], [10.0], [0.1]]
+    codes = np.argmax(
+        (X - [0.0, 5.0, 100.0]) @ slopes + rng.gumbel(size=(REPLICATES, ROWS, 3)), axis=2
+    )
+    seen: list[int] = []
+
+    def predictors(self: Own, params: Any) -> Any:
+        seen.append(len(params))
+        return passed(self, params)
+
+    passed = Own.many_predictors
+    monkeypatch.setattr(Own, "many_predictors", predictors)
+    monkeypatch.setattr(batch, "fit", None)  # nothing is left for the loop
+    fits = ek.fit_many(ek.Softmax(), X, codes)
+    assert fits.converged.all()
+    assert sum(seen) <= 5.5 * REPLICATES

@@ -210,3 +210,16 @@ def test_data_sets_of_unequal_shape_are_looped() -> None:
         .reshape(2, -1)
     )
     np.testing.assert_allclose(whole, loop, rtol=BATCH, atol=BATCH)
+
+
+def test_a_function_with_a_form_for_blocks_is_not_called_for_single_data_sets() -> None:
+    calls: list[int] = []
+
+    def middle(x: Any) -> float:
+        calls.append(len(x))
+        return float(np.mean(x))
+
+    middle.vectorized = lambda x: np.mean(x, axis=1)  # type: ignore[attr-defined]
+    study = ek.Study(lambda rng: rng.normal(size=20), {"middle": middle}, truth=0.0)
+    assert len(study.run(40, rng=1).outcomes()) == 40
+    assert calls == []

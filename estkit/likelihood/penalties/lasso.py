@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.likelihood.family import Floats
-from estkit.likelihood.penalties.proximal import ProximalNewton, central
+from estkit.likelihood.penalties.proximal import STEPS, ProximalNewton, central
 from estkit.likelihood.penalties.rowwise import RowLikelihood
 from estkit.likelihood.penalties.working_set import Candidates, Indices, WorkingSet
 
@@ -22,6 +22,7 @@ _MOST = 100  # candidates taken at once while few are in use
 _FEW = 10
 _DOWN = 0.3  # how far one goes at a time on the way to a single strength
 _ROUGH = 1e-3  # the KKT error on that way
+_FEW_STEPS = 25  # for one strength on that way
 _TINY = 1e-300
 
 
@@ -133,15 +134,19 @@ class Lasso:
     def at(self, strength: float) -> Solution:
         """Return the solution for one strength, by way of a few larger ones, roughly."""
         largest, wanted = self.largest_strength(), self.tolerance
-        self.tolerance = max(wanted, _ROUGH)
+        self.tolerance, self._newton.limit = max(wanted, _ROUGH), _FEW_STEPS
         steps = int(np.log(max(strength, _TINY) / largest) / np.log(_DOWN)) if largest > 0 else 0
         way = np.arange(1.0, min(steps, 60) + 1)
-        self.path(np.asarray(largest * _DOWN**way, float))
-        self.tolerance = wanted
+        self._walk(np.asarray(largest * _DOWN**way, float), hard=False)
+        self.tolerance, self._newton.limit = wanted, STEPS
         return self.path(np.array([strength]))[0]
 
     def path(self, strengths: Floats) -> list[Solution]:
         """Return the solutions for decreasing strengths."""
+        return self._walk(strengths, hard=True)
+
+    def _walk(self, strengths: Floats, *, hard: bool) -> list[Solution]:
+        """Solve for decreasing strengths, up to one that is too hard, or through."""
         found: list[Solution] = []
         previous = self.largest_strength()
         while len(found) < len(strengths):
@@ -151,6 +156,8 @@ class Lasso:
             found += done
             if done:
                 previous = float(group[len(done) - 1])
+                if not hard and done[-1].iterations >= self._newton.limit:
+                    break
         return found
 
     def effective(self, solution: Solution, strength: float = 1.0) -> float:
@@ -207,6 +214,9 @@ class Lasso:
             newton.iterations = 0
             newton.solve(*self._penalties(float(strength)), self.tolerance)
             states.append((newton.coefs[:, : self._working.front], newton.eta, newton.iterations))
+            if newton.iterations >= newton.limit:
+                break
+        group = group[: len(states)]
         residuals = [self.likelihood.residual(eta) for _, eta, _ in states]
         gradients = self.design.correlate(np.concatenate(residuals))
         gradients = gradients.reshape(len(group), self.likelihood.predictors, -1)

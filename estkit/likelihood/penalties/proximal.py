@@ -16,7 +16,7 @@ from estkit.likelihood.penalties import quadratic
 from estkit.likelihood.penalties.rowwise import RowLikelihood
 from estkit.likelihood.penalties.working_set import WorkingSet
 
-_STEPS = 200
+STEPS = 200
 _HALVINGS = 40
 _AIM = 0.8  # what is confirmed over all columns is summed in another order
 _NEARLY = 0.93  # of the penalty: a pull from which on a candidate is taken into use
@@ -27,6 +27,9 @@ _OVERHEAD = 1e6  # operations that take as long as the calls of one step
 _PROXIMAL = 1e-3  # of the curvature, what flat directions are given
 _FINEST = 1e-13  # what rounding leaves of a gradient, relative to its size
 _ROUNDING = 1e-14
+_FINE = 1e-9  # a KKT error below which digits are polished, as long as steps halve it
+_POLISHES = 4
+_PATIENCE = 30  # steps in which the KKT error has to halve
 _TINY = 1e-300
 
 
@@ -49,7 +52,7 @@ class ProximalNewton:
     pull : array of shape (K, m)
         The gradient of the log-likelihood; of candidates, where it was last asked for.
     iterations : int
-        The steps since it was last set to 0.
+        The steps since it was last set to 0; at its `limit` they are given up.
     unit : float
         ‖r‖ for the unit in which KKT errors are measured, ‖x‖ ‖r‖.
     """
@@ -59,7 +62,7 @@ class ProximalNewton:
         residual = likelihood.residual(eta)
         self.coefs = np.zeros((len(eta), working.size))
         self.pull = residual.sum(axis=1, keepdims=True)[:, : working.start]
-        self.iterations = 0
+        self.iterations, self.limit = 0, STEPS
         self.unit = 1.0
         self._weights: Floats | None = None
         self._hessian = np.zeros((len(eta), 0, len(eta), 0))
@@ -80,12 +83,16 @@ class ProximalNewton:
 
     def solve(self, l1: Floats, l2: Floats, tolerance: float) -> None:
         """Go to the maximum over the working set, as near as the tolerance or rounding allows."""
+        with np.errstate(over="ignore", invalid="ignore"):  # a wild step is halved
+            self._solve(l1, l2, tolerance)
+
+    def _solve(self, l1: Floats, l2: Floats, tolerance: float) -> None:
         working, target = self.working, _AIM * tolerance
-        settled, shrinks, stuck = True, _SHRINKS, 0
+        settled, shrinks, stuck, idle, least = True, _SHRINKS, 0, 0, math.inf
         self._employ(l1)
         l1, l2 = l1[self._order], l2[self._order]
         before = self.error(l1, l2, 0, working.front)
-        while self.iterations < _STEPS:
+        while self.iterations < self.limit:
             if before <= target or stuck > 1:
                 if settled:
                     return
@@ -108,7 +115,10 @@ class ProximalNewton:
             error = self.error(l1, l2, 0, working.front)
             shrinks = min(max(error / before, 1e-3), 0.9)
             stuck = stuck + 1 if length == 0 or (length == 1 and error > 0.9 * before) else 0
-            before = error
+            idle = 0 if error < 0.5 * least else idle + 1
+            least, before = min(least, error), error
+            if idle > (_POLISHES if error < _FINE else _PATIENCE):
+                stuck = 2  # rounding is all that is left, or this leads nowhere
 
     def _worth_renewing(self, steps: float) -> bool:
         """Tell whether new curvature costs less than the steps that are left with the old one."""

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from estkit.likelihood.family import Floats
 
 _BOLD = 50  # rounds in which many coefficients may come in at once
-_ROUNDS = 1000
+_ROUNDS = 300
 _SINGULAR = 1e-10  # relative pivots: below, columns are dependent as far as a float can tell
 _PROXIMAL = 1e-8  # of the diagonal, what is then added to it; later rounds take it out again
 _SLACK = 1e-12
+_NO_GAIN = 1e-15  # of the value
+_PATIENCE = 20  # rounds that lower nothing but may still bring a gradient nearer to 0
 _TINY = 1e-300
 
 
@@ -50,6 +52,7 @@ def minimise(
     scale = np.sqrt(np.maximum(hessian.diagonal(), _TINY))
     gradient = linear - hessian @ b  # downhill
     most = len(b)
+    lowest, idle = np.inf, 0
     for round_ in range(_ROUNDS):
         inactive = (b == 0) & (l1 > 0)
         excess = np.where(inactive, np.abs(gradient) - l1, 0.0)
@@ -60,6 +63,11 @@ def minimise(
         still = bool((np.abs(residual[held]) <= tolerance[held]).all())
         if still and not len(new):
             break
+        value = float((l1 * np.abs(b)).sum()) - 0.5 * float(b @ (linear + gradient))
+        idle = idle + 1 if round_ > _BOLD and value > lowest - _NO_GAIN * abs(value) else 0
+        lowest = min(lowest, value)
+        if idle > _PATIENCE:
+            break  # rounding is all that is left
         if round_ > _BOLD:  # one at a time, from one minimum to a lower one: this must end
             most, new = 1, new if still else new[:0]
         if len(new) > most:
