@@ -12,6 +12,7 @@ import numpy as np
 
 from estkit.errors import DataError
 from estkit.estimate import STATUSES, Estimate
+from estkit.montecarlo import libraries
 
 
 def as_estimate(answer: Any) -> Estimate:
@@ -19,9 +20,10 @@ def as_estimate(answer: Any) -> Estimate:
 
     Parameters
     ----------
-    answer : number, array, mapping, Estimate, fit, or statsmodels result
+    answer : number, array, mapping, Estimate, fit, or a result of another library
         A mapping is read as parameter names and their values, unless it has the key ``"value"``
-        and only keys that `Estimate` knows.
+        and only keys that `Estimate` knows. Of other libraries: fits of statsmodels, tests and
+        fits of scipy, and fitted scikit-learn estimators with coefficients.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def _from_mapping(answer: Mapping[str, Any]) -> Estimate:
     if vectors:
         raise DataError(f"a mapping must hold one number for each name; {vectors[0]!r} holds more.")
     stacked: dict[str, Any] = {}
-    for field in ("std_error", "lower", "upper"):
+    for field in ("std_error", "lower", "upper", "p_value"):
         column = [getattr(part, field) for part in parts.values()]
         if any(entry is not None for entry in column):
             stacked[field] = [math.nan if entry is None else entry for entry in column]
@@ -75,33 +77,14 @@ def _from_series(answer: Any) -> Estimate:
     return Estimate(answer.to_numpy(), names=[str(name) for name in answer.index])
 
 
-def _from_statsmodels(answer: Any) -> Estimate:
-    names = getattr(answer.params, "index", None)
-    if names is None:
-        names = getattr(getattr(answer, "model", None), "exog_names", None)
-    params = np.asarray(answer.params)
-    if params.ndim != 1 or names is None or len(names) != params.size:
-        names = [f"value[{i}]" for i in range(params.size)]
-    converged = getattr(answer, "converged", None)
-    if converged is None:
-        converged = (getattr(answer, "mle_retvals", None) or {}).get("converged", True)
-    limits: dict[str, Any] = {}
-    if params.ndim == 1 and hasattr(answer, "conf_int"):  # by t where statsmodels does so
-        lower, upper = np.asarray(answer.conf_int()).T
-        limits = {"lower": lower, "upper": upper}
-    return Estimate(
-        params.ravel(order="F"),
-        **limits,
-        names=[str(name) for name in names],
-        std_error=np.asarray(answer.bse).ravel(order="F"),
-        status="ok" if converged else "not_converged",
-        reason="" if converged else "statsmodels reports converged=False",
-    )
-
-
 _CONVERSIONS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Estimate]], ...] = (
     (lambda answer: hasattr(answer, "to_estimate"), lambda answer: answer.to_estimate()),
+    (libraries.is_of_scipy, libraries.from_scipy),
     (lambda answer: isinstance(answer, Mapping), _from_mapping),
-    (lambda answer: hasattr(answer, "params") and hasattr(answer, "bse"), _from_statsmodels),
+    (
+        lambda answer: hasattr(answer, "params") and hasattr(answer, "bse"),
+        libraries.from_statsmodels,
+    ),
+    (libraries.is_of_sklearn, libraries.from_sklearn),
     (lambda answer: hasattr(answer, "index") and hasattr(answer, "to_numpy"), _from_series),
 )

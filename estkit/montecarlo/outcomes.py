@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from estkit.errors import DataError, StudyError
 from estkit.estimate import STATUSES, Estimate, normal_quantile
 from estkit.montecarlo.answers import as_estimate
+from estkit.montecarlo.libraries import from_scipy, is_of_scipy
 
 Floats = NDArray[np.float64]
 FIELDS = ("estimate", "std_error", "lower", "upper", "p_value")
@@ -227,7 +228,7 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
         status = np.zeros(replicates, dtype=np.int8)
         columns: list[Floats | None] = [answer[:, None], None, None, None, None]
         return _refuse_nan(_of(("value",), columns, status, {}, warnings, first))
-    parts = _parts_of(answer)
+    parts = _parts_of(from_scipy(answer) if is_of_scipy(answer) else answer)
     given = [part for part in parts.values() if isinstance(part, Estimate)]
     fields = [f for f in FIELDS[1:] if any(getattr(each, f) is not None for each in given)]
     table: dict[str, list[Floats]] = {field: [] for field in ("estimate", *fields)}

@@ -13,6 +13,7 @@ from estkit.errors import DataError
 from estkit.montecarlo import conditions as settings
 from estkit.montecarlo import execution, runs
 from estkit.montecarlo.conditions import CONTROL
+from estkit.montecarlo.libraries import Refitted
 from estkit.montecarlo.streams import Streams, seed_sequence
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class Study:
         arrays, or a `Sample` with its own truth. All randomness must come from `rng`.
     estimators : mapping of str to callable, or callable
         Each takes a data set and returns anything that an `Estimate` can be made of: a number, an
-        array, a mapping, an `Estimate`, a fit, a statsmodels result. A tuple of data is passed as
-        several arguments when the estimator takes several. A required parameter with the name of
-        a condition gets its value, one named ``rng`` the estimator's own stream.
+        array, a mapping, an `Estimate`, a fit, a result of statsmodels or scipy. A scikit-learn
+        estimator is fitted anew to the data (X, y), and its coefficients are studied. A tuple of
+        data is passed as several arguments when the estimator takes several. A required parameter
+        with the name of a condition gets its value, one named ``rng`` the estimator's own stream.
     truth : float, array, mapping, callable or None
         The true value: one for all; a mapping by estimator or by parameter; or a function of the
         condition. None when `generate` returns a `Sample`, or for measures that need none.
@@ -308,7 +310,9 @@ def _named(estimators: Any) -> dict[str, Callable[..., Any]]:
     if not named:
         raise DataError("There is no estimator to study; pass a mapping of names to functions.")
     for name, function in named.items():
-        if not callable(function):
+        if not callable(function) and hasattr(function, "fit") and hasattr(function, "get_params"):
+            named[name] = Refitted(function)
+        elif not callable(function):
             raise DataError(
                 f"estimator {name!r} must be a function of the data, got {type(function).__name__}."
             )
