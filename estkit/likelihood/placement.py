@@ -187,8 +187,8 @@ def _place_sparse(
     values = columns.values if active is None or active.all() else columns.values[active]
     shift = sparse_columns.distance(values) if intercept else np.zeros(values.shape[1])
     placement = Placement(shift, None, intercept, predictors)
-    sizes = np.abs(values.data[values.data != 0])
-    if not len(sizes) or (sizes.max() <= _EXTREME and sizes.min() >= 1 / _EXTREME):
+    sizes = np.abs(values.data)
+    if sizes.max(initial=0.0) <= _EXTREME and sizes[sizes < 1 / _EXTREME].max(initial=0.0) == 0:
         return placement
     return rescale(columns, placement)
 

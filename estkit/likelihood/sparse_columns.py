@@ -21,9 +21,14 @@ def distance(values: Any) -> Floats:
     """Return a value inside each full column that is far from 0, and 0 for all other columns."""
     rows, size = values.shape
     shift = np.zeros(size)
-    stored = np.bincount(values.indices[values.data != 0], minlength=size)
-    full = np.flatnonzero(stored == rows)
-    if rows and len(full):
+    if not rows:
+        return shift
+    first = values.indices[: values.indptr[1]]
+    full = np.intersect1d(first, values.indices[values.indptr[-2] :])
+    if len(full):  # as most columns are not
+        stored = np.bincount(values.indices, minlength=size)
+        full = full[stored[full] == rows]
+    if len(full):
         sample = values[:: max(1, rows // _SAMPLE)][:, full].toarray()
         middle = np.median(sample, axis=0)
         ranges = np.abs(sample - middle).max(axis=0)

@@ -44,9 +44,10 @@ class Ridge(Regression):
         """The matrix S of the penalty ½ θᵀSθ on inside parameters."""
         assert self.strengths is not None
         placement, response = self.rows.placement, self.rows.response
+        if self._separate:
+            return np.diag(self._own)
         scale = np.ones(len(self.strengths)) if placement.scale is None else placement.scale
-        own: Floats = np.zeros((len(scale), len(scale)))
-        own[np.diag_indices_from(own)] = self.strengths * scale**2
+        own: Floats = np.diag(self.strengths * scale**2)
         if placement.mix is not None:
             own = np.asarray(placement.mix.T @ own @ placement.mix, float)
         start = int(placement.intercept)
@@ -60,6 +61,17 @@ class Ridge(Regression):
         return price
 
     @cached_property
+    def _own(self) -> Floats:
+        """The diagonal of S."""
+        if not self._separate:
+            return self.price.diagonal()
+        assert self.strengths is not None
+        placement = self.rows.placement
+        scale = np.ones(len(self.strengths)) if placement.scale is None else placement.scale
+        each = np.concatenate([np.zeros(int(placement.intercept)), self.strengths * scale**2])
+        return np.tile(each, placement.predictors) * (self.part / self.rows.response.precision)
+
+    @cached_property
     def _separate(self) -> bool:
         """Whether each inside parameter pays by itself, so that S is a diagonal."""
         mixed = self.rows.placement.mix is not None
@@ -68,14 +80,19 @@ class Ridge(Regression):
     def priced(self, values: Floats) -> Floats:
         """Return ``values @ S``, without the products when S is a diagonal."""
         if self._separate:
-            return values * self.price.diagonal()
+            return values * self._own
         result: Floats = values @ self.price
         return result
 
     def total(self, point: Floats, *, curvature: bool = True) -> Sums:
         """Return the sums over all rows, less the penalty."""
         sums, slope = super().total(point, curvature=curvature), self.priced(point)
-        information = None if sums.information is None else sums.information + self.price
+        information = sums.information
+        if information is not None and self._separate:
+            information = information.copy()
+            information[np.diag_indices_from(information)] += self._own
+        elif information is not None:
+            information = information + self.price
         return Sums(sums.loglik - 0.5 * float(point @ slope), sums.gradient - slope, information)
 
     def thinned(self) -> Ridge:
@@ -85,7 +102,7 @@ class Ridge(Regression):
 
     def diagonal(self) -> Floats:
         """Return a guess of the diagonal of the information."""
-        return super().diagonal() + self.price.diagonal()
+        return super().diagonal() + self._own
 
     @property
     def free(self) -> Rows:
@@ -124,7 +141,7 @@ class Ridge(Regression):
     def _taken(self, inverse: Floats) -> Floats:
         """Return (H + S)⁻¹ S (H + S)⁻¹, what the penalty takes from the inverse."""
         if self._separate:
-            root = inverse * np.sqrt(self.price.diagonal())
+            root = inverse * np.sqrt(self._own)
             product: Floats = root @ root.T  # numpy sees the symmetry and does half the work
             return product
         product = inverse @ self.price @ inverse
@@ -144,7 +161,8 @@ class Ridge(Regression):
         """Return the fit, with the errors of the penalised estimator."""
         paid = 0.5 * float(optimum.point @ self.priced(optimum.point))
         inverse, kind = optimum.inverse, kind_of(self)
-        effective = len(inverse) - float(np.einsum("ij,ij->", inverse, self.price))
+        taken = self.priced(inverse.diagonal()) if self._separate else inverse * self.price
+        effective = len(inverse) - float(taken.sum())
         if kind == "observed":
             kind, inverse = "penalized", self._left(inverse, optimum.point)
         fields = concluded(self, replace(optimum, inverse=inverse), paid)
