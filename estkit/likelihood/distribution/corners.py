@@ -38,7 +38,8 @@ def distribution_model(family: Distribution, observations: Observations) -> Mode
     law = find_law(family.law)
     settled = law.settle(family.fixed)
     held = dict(zip(law.names, settled, strict=True))
-    ends = _ends(law.name, held, observations) if observations.exact else {}
+    find = _ends if observations.exact else _censored_ends
+    ends = find(law.name, held, observations)
     if not ends:
         return model_of(family, observations, settled)
     settled = tuple({**held, **ends}[name] for name in law.names)
@@ -74,6 +75,30 @@ def _ends(law: str, held: dict[str, float | None], observations: Observations) -
         observations.refuse(x <= held["loc"], f"pareto is defined above {held['loc']:g}.")
         return {"scale": low - held["loc"]}
     return {}
+
+
+def _censored_ends(
+    law: str, held: dict[str, float | None], observations: Observations
+) -> dict[str, float]:
+    """Return the same where some rows are censored.
+
+    An exact or right-censored row is the likelier, the higher the end of the law lies below it, so
+    that end is the smallest exact value. Rows with an upper bound pull it down again.
+    """
+    end = "scale" if law == "pareto" and held["loc"] is not None else "loc"
+    if law not in ("uniform", "pareto", *_FALLING) or held[end] is not None:
+        return {}
+    own, exact = observations, observations.lower == observations.upper
+    others = [value for name, value in held.items() if name != end]
+    known = own.below is None and (exact | np.isposinf(own.upper)).all()
+    if known and exact.any() and None in others:
+        low = float(own.lower[exact].min())
+        return {end: low if end == "loc" else low - float(held["loc"] or 0.0)}
+    raise FitError(
+        f"{law} begins at its {end}, where its likelihood breaks off: with rows that are censored "
+        f"to the left, to intervals or truncated, or without another parameter to estimate, its "
+        f"maximum may be a corner of the data, which no derivative finds or certifies. Fix {end}."
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +219,8 @@ class CornerModel(Model):
         self, point: Floats, sigma: float | None, rng: np.random.Generator, replicates: int
     ) -> NDArray[Any]:
         """Return samples of as many values as were observed."""
+        if self.inner is not None and not self.observations.exact:
+            return self.inner.draw(point, sigma, rng, replicates)  # says why it cannot
         size = (replicates, self.n_obs)
         return np.asarray(self._frozen(point).rvs(size=size, random_state=rng))
 

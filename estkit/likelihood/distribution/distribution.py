@@ -50,7 +50,8 @@ class Distribution:
     is reported is then the local maximum inside, if there is one.
 
     Where a law ends at the smallest or largest value (uniform, the scale of pareto, a free loc of
-    expon), that value is the estimate; it has no standard error. The loc of laplace is a median,
+    expon), that value is the estimate, the smallest exact one if others are censored to the right;
+    it has no standard error. The loc of laplace is a median,
     whose standard error is scale / √n.
 
     scipy's geom counts trials and begins at 1; ``fixed={"loc": -1}`` counts failures, from 0.

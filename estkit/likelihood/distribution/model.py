@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from estkit.errors import ConvergenceError, EstkitError, FitError
 from estkit.estimate import normal_quantile
 from estkit.likelihood import newton
+from estkit.likelihood.distribution import breaks
 from estkit.likelihood.distribution.censoring import Observations
 from estkit.likelihood.distribution.laws import starts
 from estkit.likelihood.distribution.laws.ascent import ascend
@@ -284,15 +285,19 @@ class DistributionModel(Model):
                 f"log-likelihood does not fall, {height:.10g} so far, as {far}. Fix such a "
                 f"parameter, or choose a law with fewer."
             )
+        broken = None if self.sample else breaks.explain(self, optimum.point)
+        if broken is not None:
+            return FitError(broken)
         measured = optimum.certificate
         return ConvergenceError(
             f"The fit of {self.law.name} did not converge: {measured.reason} (Newton decrement "
             f"{measured.newton_decrement:.2g}, log-likelihood {height:.10g} at "
-            f"{self._shown(optimum.point)}). Say where to begin with start=, fix a parameter, or "
+            f"{self.shown(optimum.point)}). Say where to begin with start=, fix a parameter, or "
             f"look for a value that the law does not explain."
         )
 
-    def _shown(self, point: Floats) -> str:
+    def shown(self, point: Floats) -> str:
+        """Return the parameters at a point in words."""
         pairs = zip(self.names, self.outside(point).tolist(), strict=True)
         return ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
 

@@ -1,0 +1,110 @@
+"""Maxima that have no curvature: at a kink of the likelihood, or where the support of a law ends.
+
+A density with a kink at its centre (laplace, gennorm with beta ≤ 1, triang) gives the likelihood
+one at every value of the sample; a support that depends on the parameters makes it break off where
+a value would fall outside. A search ends there without a certificate, and here the place is named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from estkit.likelihood.family import Floats
+
+if TYPE_CHECKING:
+    from estkit.likelihood.distribution.model import DistributionModel
+
+_NEAR = (0.3, 0.03)  # standard errors: within which the support ends, and a kink is looked for
+_BENT = 4.0  # times the curvature that a smooth likelihood has
+_ROUNDS, _STEPS = 3, 40
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+
+
+def explain(model: DistributionModel, ended: Floats) -> str | None:
+    """Say why a search ended at a point where there is no curvature, if that is why."""
+    point = ended.copy()
+    kind, number = broken_at(model.rows.value, point, model.n_obs)
+    law, name, shown = model.law.name, model.names[number], model.shown(point)
+    if kind == "edge":
+        return (
+            f"The likelihood of {law} breaks off near {shown}: the support of the law, which "
+            f"depends on {name}, ends at a value of the data there. The maximum is a corner "
+            f"without a standard error, or the likelihood is unbounded, where the density is "
+            f"infinite at that end. Fix {name}, or choose a law whose support does not depend on "
+            f"its parameters."
+        )
+    if kind == "kink":
+        height = model.conclude(model.rows.value(point)).loglik
+        where = float(model.outside(point)[number])
+        return (
+            f"The likelihood of {law} has its maximum at a kink in {name}, as the density has one "
+            f"at a value of the data: log-likelihood {height:.10g} at {shown}. It has no curvature "
+            f"there that a standard error could come from. To fit the other parameters, hold it "
+            f"there: fixed={{{name!r}: {where:.8g}}}; for its own error, simulate."
+        )
+    return None
+
+
+def broken_at(value: Callable[[Floats], float], point: Floats, rows: float) -> tuple[str, int]:
+    """Return how a likelihood breaks at the place where a search ended, and along which coordinate.
+
+    Parameters
+    ----------
+    value : callable
+        Takes a point, changes visibly over a distance of 1; not finite where rows are impossible.
+    point : array of shape (k,)
+        Where the search ended; moved to the highest point near by.
+    rows : float
+        The number of observations: a standard error is about 1 over its root.
+
+    Returns
+    -------
+    str, int
+        "edge", "kink" or "", and the coordinate.
+    """
+    error = 1.0 / math.sqrt(rows)
+    if not math.isfinite(value(point)):
+        return "", 0
+    for i in range(len(point)):
+        for side in (-1.0, 1.0):
+            if not math.isfinite(_along(value, point, i)(side * _NEAR[0] * error)):
+                return "edge", i
+    for _ in range(_ROUNDS):
+        for i in range(len(point)):
+            point[i] += _highest(_along(value, point, i), _NEAR[0] * error)
+    bends = [_bend(_along(value, point, i), error) for i in range(len(point))]
+    worst = int(np.argmax(bends))
+    return ("kink", worst) if bends[worst] > _BENT else ("", worst)
+
+
+def _along(value: Callable[[Floats], float], point: Floats, i: int) -> Callable[[float], float]:
+    def at(step: float) -> float:
+        moved = point.copy()
+        moved[i] += step
+        return value(moved)
+
+    return at
+
+
+def _highest(at: Callable[[float], float], reach: float) -> float:
+    """Return the step to the highest value in reach, by golden section: no slope is asked for."""
+    low, high = -reach, reach
+    for _ in range(_STEPS):
+        width = _GOLDEN * (high - low)
+        if at(high - width) >= at(low + width):
+            high = low + width
+        else:
+            low = high - width
+    step = (low + high) / 2.0
+    return step if at(step) >= at(0.0) else 0.0
+
+
+def _bend(at: Callable[[float], float], error: float) -> float:
+    """Return how much more the likelihood is curved close by than further off: 1 if smooth."""
+    (far, close), top = _NEAR, at(0.0)
+    curves = [(2.0 * top - at(h * error) - at(-h * error)) / (h * h) for h in (far, close)]
+    return curves[1] / curves[0] if curves[0] > 0.0 else 1.0

@@ -1,0 +1,99 @@
+"""Maxima at a kink, an edge of the support, an end of censored data: named, or closed forms."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import estkit as ek
+from estkit.likelihood.distribution.breaks import broken_at
+
+# Closed forms: rounding alone, and what a search by numerical derivatives leaves.
+EXACT, SEARCHED = 1e-12, 1e-7
+# Golden section near a kink, in units of the data.
+KINK = 1e-6
+
+RNG = np.random.default_rng(17)
+
+
+def right_censored(x: Any, at: float) -> Any:
+    return ek.Censored(np.minimum(x, at), np.where(x > at, np.inf, x))
+
+
+def test_a_kink_is_told_from_a_smooth_peak_and_from_an_edge() -> None:
+    point = np.array([0.01, 0.02])
+    smooth = broken_at(lambda p: -50.0 * float(p @ p), point.copy(), 100.0)
+    assert smooth[0] == ""
+    found = point.copy()
+    kinked = broken_at(lambda p: -50.0 * float(p @ p) - 40.0 * abs(float(p[1])), found, 100.0)
+    assert kinked == ("kink", 1) and abs(found[1]) < KINK
+    edge = broken_at(lambda p: float(p[0]) if p[0] < 0.02 else -math.inf, point.copy(), 100.0)
+    assert edge == ("edge", 0)
+
+
+def test_the_mode_of_a_triangular_sample_is_said_to_be_a_kink_at_a_value() -> None:
+    x = stats.triang.rvs(0.3, size=100, random_state=3)
+    with pytest.raises(ek.FitError, match=r"maximum at a kink in c.*log-likelihood") as caught:
+        ek.fit(ek.Distribution("triang"), x)
+    heights = [stats.triang.logpdf(x, c).sum() for c in x]
+    best = int(np.argmax(heights))  # the maximum is at a value (Oliver 1972)
+    assert f"{heights[best]:.6g}"[:6] in str(caught.value)
+    shown = float(str(caught.value).split("{'c': ")[1].split("}")[0])
+    assert shown == pytest.approx(x[best], abs=KINK)
+
+
+def test_a_cusp_can_be_held_and_the_rest_fitted() -> None:
+    x = stats.gennorm.rvs(0.7, loc=1.0, scale=2.0, size=100, random_state=1)
+    with pytest.raises(ek.FitError, match="maximum at a kink in loc") as caught:
+        ek.fit(ek.Distribution("gennorm", {"scale": 2.0}), x)
+    loc = float(str(caught.value).split("{'loc': ")[1].split("}")[0])
+    assert np.abs(x - loc).min() < KINK
+    rest = ek.fit(ek.Distribution("gennorm", {"scale": 2.0, "loc": loc}), x)
+    assert rest.std_errors[0] > 0.0
+
+
+def test_a_support_that_ends_at_a_value_is_named() -> None:
+    x = stats.pearson3.rvs(-2.2, loc=1.0, scale=2.0, size=100, random_state=2)
+    with pytest.raises(ek.FitError, match=r"breaks off near .*ends at a value of the data"):
+        ek.fit(ek.Distribution("pearson3"), x)
+
+
+def test_the_scale_of_a_right_censored_pareto_sample_is_its_smallest_value() -> None:
+    x = 3.0 * (1.0 + RNG.pareto(2.5, 300))
+    fit = ek.fit(ek.Distribution("pareto"), right_censored(x, 5.0))
+    low, seen = x.min(), float((x <= 5.0).sum())
+    b = seen / np.log(np.minimum(x, 5.0) / low).sum()
+    assert fit.names == ("b", "scale")
+    assert fit.params[1] == pytest.approx(low, rel=EXACT) and np.isnan(fit.std_errors[1])
+    assert fit.params[0] == pytest.approx(b, rel=SEARCHED)
+    assert fit.std_errors[0] == pytest.approx(b / math.sqrt(seen), rel=1e-5)
+    with pytest.raises(ek.EstkitError, match="censored data cannot be simulated"):
+        fit.simulate(rng=0)
+
+
+def test_the_start_of_a_right_censored_exponential_sample_is_its_smallest_value() -> None:
+    x = 2.0 + RNG.exponential(3.0, 300)
+    fit = ek.fit(ek.Distribution("expon", {"loc": None}), right_censored(x, 5.0))
+    scale = (np.minimum(x, 5.0) - x.min()).sum() / (x <= 5.0).sum()
+    np.testing.assert_allclose(fit.params, [x.min(), scale], rtol=SEARCHED)
+    assert np.isnan(fit.std_errors[0]) and fit.std_errors[1] > 0.0
+
+
+def test_the_ends_of_a_right_censored_uniform_sample() -> None:
+    x = RNG.uniform(2.0, 5.0, 300)
+    fit = ek.fit(ek.Distribution("uniform"), right_censored(x, 4.0))
+    # of n values, those above 4 say how far it goes: seen / n = (4 - loc) / scale
+    scale = (4.0 - x.min()) / (x <= 4.0).mean()
+    np.testing.assert_allclose(fit.params, [x.min(), scale], rtol=SEARCHED)
+
+
+@pytest.mark.parametrize("law", ["uniform", "pareto", "expon"])
+def test_an_end_that_other_censoring_pulls_at_is_refused(law: str) -> None:
+    low = np.floor(4.0 * (2.0 + RNG.exponential(1.0, 50))) / 4.0
+    family = ek.Distribution(law, {"loc": None} if law == "expon" else None)
+    with pytest.raises(ek.FitError, match=r"maximum may be a corner of the data.* Fix "):
+        ek.fit(family, ek.Censored(low, low + 0.25))
