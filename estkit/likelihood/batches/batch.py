@@ -117,7 +117,13 @@ class BatchFit(Tabular):
 
 
 def fit_many(
-    family: Family, X: Any, y: Any, *, intercept: bool = True, offset: Any = None
+    family: Family,
+    X: Any,
+    y: Any,
+    *,
+    intercept: bool = True,
+    weights: Any = None,
+    offset: Any = None,
 ) -> BatchFit:
     """Fit the same model to many data sets at once.
 
@@ -132,6 +138,8 @@ def fit_many(
         The response of each replicate.
     intercept : bool
         Whether to add a column of ones.
+    weights : array of shape (R, n) or (n,), optional
+        Frequency weights, as in `fit`. `Binomial` is batched with them, others are looped.
     offset : array of shape (n,), optional
         A known part of the linear predictor, the same in all replicates.
 
@@ -167,9 +175,19 @@ def fit_many(
     if not (intercept or X.shape[-1]):
         raise DataError("X has no columns and intercept=False, so there is nothing to estimate.")
 
+    often = None if weights is None else _often(weights, y)
+    usable = None if often is None else _usable(often)
+
     def alone(replicate: int) -> LikelihoodFit:
-        own = X[replicate] if X.ndim == 3 else (columns or X)
-        return fit(family, own, y[replicate], intercept=intercept, offset=offset, errors="return")
+        return fit(
+            family,
+            X[replicate] if X.ndim == 3 else (columns or X),
+            y[replicate],
+            intercept=intercept,
+            weights=None if often is None else often[replicate],
+            offset=offset,
+            errors="return",
+        )
 
     solved: list[Solved] = []
     names = None
@@ -182,11 +200,13 @@ def fit_many(
         solved = binomial_batch.solve(
             X,
             y.shape[:2],
-            lambda part: binomial_batch.outcomes_of(logit, y[part]),
+            lambda part: binomial_batch.outcomes_of(
+                logit, y[part], None if usable is None else usable[part]
+            ),
             intercept=intercept,
             offset=added,
         )
-    elif softmax_batch.suits(family):
+    elif softmax_batch.suits(family) and often is None:
         found = softmax_batch.outcomes_of(family, y)
         if found is not None:
             response = Response(np.zeros(y.shape[1]), None, y.shape[1], 0.0, found.outcomes)
@@ -246,6 +266,26 @@ def _shapes(X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     if y.shape[1] == 0:
         raise DataError("X and y have no rows; at least one observation is needed.")
     return X, y
+
+
+def _often(weights: Any, y: NDArray[Any]) -> Floats:
+    """Return the frequency weights (R, n) of all replicates, good or bad."""
+    given = np.asarray(weights)
+    if given.dtype.kind not in "fiub":
+        raise DataError(f"weights must hold real numbers, got dtype {given.dtype}.")
+    if given.shape not in (y.shape[:2], y.shape[1:2]):
+        raise DataError(
+            f"weights has shape {given.shape}; expected (R, n) = {y.shape[:2]}, or (n,) for the "
+            f"same in all replicates."
+        )
+    return np.broadcast_to(given.astype(float), y.shape[:2])
+
+
+def _usable(often: Floats) -> Floats:
+    """Return frequency weights, 0 in replicates in which they are not whole numbers."""
+    whole = ((often >= 0) & (often == np.floor(often)) & (often < np.inf)).all(axis=1)
+    result: Floats = often if whole.all() else np.where(whole[:, None], often, 0.0)
+    return result
 
 
 def _assemble(

@@ -19,6 +19,7 @@ from estkit.likelihood.batches.design import (
     Placed,
     Solved,
     common_place,
+    independent,
     inverses,
     newton_steps,
     place,
@@ -121,8 +122,27 @@ def redrawn(family: Binomial, values: Floats, response: Response) -> Responses:
     return Responses(values, np.broadcast_to(response.weights, values.shape), constant, valid)
 
 
-def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Responses:
-    """Return outcomes from responses of shape (R, n) or (R, n, 2), valid or not."""
+def outcomes_of(
+    family: Binomial, y: NDArray[np.generic], weights: Floats | None = None
+) -> Responses:
+    """Return outcomes from responses of shape (R, n) or (R, n, 2), valid or not.
+
+    Frequency weights are whole and of shape (R, n), all 0 in a replicate where they cannot be used.
+    """
+    found, coefficients = _outcomes(family, y)
+    if weights is None:
+        return found._replace(constant=coefficients.sum(axis=1))
+    if found.trials is None:
+        trials, successes = weights, weights * (found.seen > 0)
+    else:
+        trials, successes = weights * found.trials, weights * found.seen
+    valid = found.valid & weights.any(axis=1) & (trials.max(axis=1) <= LARGE)
+    constant = (coefficients * weights).sum(axis=1)
+    return Responses(successes, trials, constant, valid)
+
+
+def _outcomes(family: Binomial, y: NDArray[np.generic]) -> tuple[Responses, Floats]:
+    """Return outcomes of rows that were observed once, and their constants row by row."""
     numeric = y.dtype.kind in "fiub"
     none = np.zeros(len(y))
     if y.ndim == 3:
@@ -131,15 +151,17 @@ def outcomes_of(family: Binomial, y: NDArray[np.generic]) -> Responses:
         valid = whole.all(axis=(1, 2)) & (y.shape[2] == 2) & (family.success is None)
         counts = np.where(whole, counts, 0.0)
         trials = counts.sum(axis=2)
-        constant = (log_factorial(trials) - log_factorial(counts).sum(axis=2)).sum(axis=1)
+        constant = log_factorial(trials) - log_factorial(counts).sum(axis=2)
         valid = valid & (trials.max(axis=1, initial=0.0) <= LARGE)  # `fit` knows how to add those
-        return Responses(counts[:, :, 0], trials, constant, valid)
+        return Responses(counts[:, :, 0], trials, none, valid), constant
+    no_constants = none[:, None]
     if family.success is None:
         seen = 2.0 * y.astype(float) - 1.0 if numeric else np.full(y.shape, np.nan)
-        return Responses(seen, None, none, (np.abs(seen) == 1.0).all(axis=1))
+        return Responses(seen, None, none, (np.abs(seen) == 1.0).all(axis=1)), no_constants
     won = np.asarray(y == family.success, dtype=bool)
     other = np.take_along_axis(y, won.argmin(axis=1)[:, None], axis=1)
-    return Responses(2.0 * won - 1.0, None, none, (won | (y == other)).all(axis=1))
+    valid = (won | (y == other)).all(axis=1)
+    return Responses(2.0 * won - 1.0, None, none, valid), no_constants
 
 
 def _start(placed: Placed, outcomes: Responses, offset: Floats | None) -> Floats:
@@ -257,6 +279,13 @@ def _finished(
     loglik = _loglik(eta, outcomes)
     covariance, regular = inverses(information)
     step = (covariance @ gradient[:, :, None])[:, :, 0]
+    if outcomes.trials is not None:  # columns may depend in the rows that were observed
+        with np.errstate(all="ignore"):
+            scale = np.sqrt(np.diagonal(information, axis1=1, axis2=2))
+            correlation = information / (scale[:, :, None] * scale[:, None, :])
+        regular &= np.isfinite(correlation).all(axis=(1, 2))
+        identity = np.eye(correlation.shape[1])
+        regular &= independent(np.where(regular[:, None, None], correlation, identity))
     proved = regular & ((gradient * step).sum(axis=1) <= PRECISION**2)
     slopes = (params + step) / placed.spread
     covariance /= placed.spread[:, :, None] * placed.spread[:, None, :]

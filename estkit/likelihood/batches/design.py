@@ -186,10 +186,10 @@ def place(X: NDArray[Any], intercept: bool) -> Placed:
         good &= np.isfinite(gram).all(axis=(1, 2))
     if not good.all():
         gram = np.where(good[:, None, None], gram, np.eye(size))
-    return Placed(Own(design), shift, spread, gram, good & _independent(gram))
+    return Placed(Own(design), shift, spread, gram, good & independent(gram))
 
 
-def _independent(gram: Floats) -> NDArray[np.bool_]:
+def independent(gram: Floats) -> NDArray[np.bool_]:
     """Return in which correlation matrices no eigenvalue is nearly 0.
 
     The determinant tells it of most: the other eigenvalues sum to at most q, so that their product
