@@ -92,7 +92,8 @@ def maximise_under(
     ConvergenceError
         If the maximum under the constraints is not reached.
     """
-    length = np.linalg.norm(matrix, axis=1)
+    size = np.abs(matrix).max(axis=1)  # its square may be no float
+    length = size * np.linalg.norm(matrix / size[:, None], axis=1)
     unit, target = matrix / length[:, None], value / length
     left, singular, right = np.linalg.svd(unit)
     rank = int((singular > _RANK * singular[0]).sum())

@@ -58,8 +58,11 @@ def limits_of(
 ) -> list[float]:
     """Return the lower and upper limit of one outside parameter."""
     row, outward, _ = model.coordinate(index)
-    error = math.sqrt(float(row @ covariance @ row))
-    direction = covariance @ row / error**2  # of the profile, as its parameter grows
+    size = float(np.abs(row).max())  # its square may be no float
+    variance = float((row / size) @ covariance @ (row / size))
+    error = size * math.sqrt(variance)
+    # of the profile, as its parameter grows
+    direction = covariance @ (row / size) / variance / size
     ends = []
     for sign in (-1.0, 1.0):
         distance = _distance(model, row, point, direction, loglik, sign, error, level)
@@ -115,7 +118,9 @@ def _predicted(
 
 def slope_of(found: Constrained, contrast: Floats, sign: float) -> float:
     """Return how fast the profile log-likelihood falls with the distance."""
-    return -sign * float(found.score @ contrast) / float(contrast @ contrast)
+    size = float(np.abs(contrast).max())  # its square may be no float
+    scaled = contrast / size
+    return -sign * float(found.score @ scaled) / float(scaled @ scaled) / size
 
 
 def _next(

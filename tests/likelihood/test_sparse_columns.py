@@ -98,3 +98,15 @@ def test_values_too_small_for_any_coefficient_are_refused(form: Any, penalty: An
     X[:, 2] *= 1e-310
     with pytest.raises(ek.DataError, match="'x2' holds values up to"):
         ek.fit(ek.Binomial(penalty=penalty), form(X), y)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_tests_and_profiles_do_not_depend_on_the_scale_of_columns(scale: float) -> None:
+    X, y = drawn()
+    plain = ek.fit(ek.Binomial(), X, y)
+    scaled = ek.fit(ek.Binomial(), X * [1.0, 1.0, scale], y)
+    for test in ("likelihood_ratio", "score_test"):
+        expected = getattr(plain, test)(["x2"]).statistic
+        assert getattr(scaled, test)(["x2"]).statistic == pytest.approx(expected, rel=1e-8)
+    found = scaled.interval(method="profile")[3] * scale
+    np.testing.assert_allclose(found, plain.interval(method="profile")[3], rtol=1e-6)
