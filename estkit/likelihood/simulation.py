@@ -88,7 +88,7 @@ class Simulation(Uncertainty):
         >>> y = [0, 1, 0, 0, 1, 0, 1, 1, 0, 1] * 4
         >>> study = ek.fit(ek.Binomial(), x, y).bootstrap(200, rng=1)
         >>> study.summary("bias").value.round(2).tolist()
-        [-0.04, 0.02]
+        [-0.06, 0.02]
         """
         from estkit.likelihood.bootstrap import study_of
 

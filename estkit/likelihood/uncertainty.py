@@ -182,7 +182,7 @@ class Uncertainty:
         >>> x = [0.1, 0.4, 0.9, 1.3, 1.8, 2.2, 2.9, 3.1, 3.7, 4.0] * 4
         >>> fit = ek.fit(ek.Binomial(), x, [0, 1, 0, 0, 1, 0, 1, 1, 0, 1] * 4)
         >>> fit.interval(method="bootstrap", replicates=400, rng=1).round(2)[1]
-        array([0.04, 1.12])
+        array([0.01, 1.2 ])
         """
         check_level(level)
         if method == "wald":
