@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import random
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,13 +19,13 @@ from estkit.montecarlo.outcomes import Outcomes, collect, single_estimate
 from estkit.montecarlo.sampling import Drawn, Source
 from estkit.montecarlo.streams import Streams
 from estkit.montecarlo.truth import truth_of
+from estkit.montecarlo.watch import Watch
 
 if TYPE_CHECKING:
     from estkit.estimate import Estimate
     from estkit.montecarlo.study import Study
 
 _SECONDS_PER_TASK = 0.25  # long against the cost of sending a task, short against waiting for it
-_MT19937_BYTES = 4 * (624 + 1)  # its key and its position
 _FIRST_LOOK = 4  # replicates that are run here before workers start, to see what is wrong
 
 
@@ -72,7 +71,7 @@ class Runner:
     """
 
     def __init__(self, study: Study, number: int, seed: np.random.SeedSequence) -> None:
-        self._start = _global_states()
+        self._watch = Watch()
         self.number = number
         self.condition = study.conditions[number]
         streams = Streams(seed.entropy, seed.spawn_key, study.stream_of(number))
@@ -173,51 +172,30 @@ class Runner:
 
     def _check_global_state(self, drawn: Drawn, size: int) -> None:
         """Raise when a user's function has drawn from a global generator, and say which."""
-        if self._start == _global_states():
+        if not self._watch.sees_change():
+            return
+        culprit = self._culprit(drawn.first, size)
+        if culprit is None:
+            self._watch.acquit()
             return
         raise StudyError(
-            f"{self._culprit(drawn, size)} used the global random state in "
-            f"{describe(self.condition)}, so the study could not be reproduced; draw everything "
-            f"from an argument named rng."
+            f"{culprit} used the global random state in {describe(self.condition)}, so the study "
+            f"could not be reproduced; draw everything from an argument named rng."
         )
 
-    def _culprit(self, drawn: Drawn, size: int) -> str:
-        """Go through a block once more, from known states, to find who changes them."""
-        kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - put back below
-        drawn = self.drawn(drawn.first, size)
-        try:
-            for row in range(size):
-                known = _known_states(row)
-                data, _ = drawn.data(row)
-                if _global_states() != known:
-                    return "generate"
-                for estimator in self.estimators:
-                    known = _known_states(row)
-                    estimator.answer(data, drawn.first + row)
-                    if _global_states() != known:
-                        return f"estimator {estimator.name!r}"
-            return (
-                "generate"  # a whole block is drawn by one call, before the first row is looked at
-            )
-        finally:
-            random.setstate(kept[0])
-            np.random.set_state(kept[1])  # noqa: NPY002
-
-
-def _known_states(number: int) -> tuple[Any, ...]:
-    random.seed(number)
-    np.random.seed(number)  # noqa: NPY002 - only on the way to an error, and put back
-    return _global_states()
-
-
-def _global_states() -> tuple[Any, ...]:
-    """Return the states of the two global generators; numpy's as it lies in memory, for speed."""
-    bits = np.random.get_bit_generator()  # type: ignore[attr-defined]  # looked at, never used
-    if isinstance(bits, np.random.MT19937):
-        state: Any = ctypes.string_at(bits.ctypes.state_address, _MT19937_BYTES)
-    else:
-        state = repr(bits.state)
-    return state, random.getstate()
+    def _culprit(self, first: int, size: int) -> str | None:
+        """Go through a block once more to find who moves the global states, if anybody does."""
+        if self.step > 1 and self._watch.draws(lambda: self.drawn(first, size), 0):
+            return "generate"
+        drawn = self.drawn(first, size)
+        for row in range(size):
+            if self._watch.draws(partial(drawn.data, row), row):
+                return "generate"
+            data, _ = drawn.data(row)
+            for estimator in self.estimators:
+                if self._watch.draws(partial(estimator.answer, data, drawn.first + row), row):
+                    return f"estimator {estimator.name!r}"
+        return None
 
 
 _Finished = tuple[Block, BaseException | None]
