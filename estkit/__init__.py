@@ -63,7 +63,16 @@ from estkit.likelihood import (
     proportion,
 )
 from estkit.likelihood.penalties.path import path
-from estkit.montecarlo import Sample, Study, StudyResult, grid, vectorized
+from estkit.montecarlo import (
+    Draws,
+    Influence,
+    Measure,
+    Sample,
+    Study,
+    StudyResult,
+    grid,
+    vectorized,
+)
 
 __all__ = [
     "L1",
@@ -79,12 +88,14 @@ __all__ = [
     "DataError",
     "Distribution",
     "DistributionFit",
+    "Draws",
     "ElasticNet",
     "Estimate",
     "EstkitError",
     "EstkitWarning",
     "FitError",
     "Gaussian",
+    "Influence",
     "Jeffreys",
     "Joint",
     "JointFit",
@@ -92,6 +103,7 @@ __all__ = [
     "LikelihoodFit",
     "Margins",
     "MatchedFit",
+    "Measure",
     "MissingExtraError",
     "Ordinal",
     "OrdinalFit",

@@ -1,8 +1,11 @@
 """Monte-Carlo studies: the bias, variance and coverage of any estimator."""
 
 from estkit.montecarlo.conditions import grid
+from estkit.montecarlo.influence import Draws, Influence, Measure
 from estkit.montecarlo.result import StudyResult
 from estkit.montecarlo.sampling import Sample, vectorized
 from estkit.montecarlo.study import Study
 
-__all__ = ["Sample", "Study", "StudyResult", "grid", "vectorized"]
+__all__ = [
+    "Draws", "Influence", "Measure", "Sample", "Study", "StudyResult", "grid", "vectorized",
+]  # fmt: skip

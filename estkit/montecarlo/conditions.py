@@ -16,7 +16,8 @@ from estkit.montecarlo.streams import SETTING, Streams
 CONTROL = "control:"  # what the names of control variates begin with among the outcomes
 _RESERVED = set(
     "rng replicates condition estimator parameter measure replicate value mcse lower upper used "
-    "failed estimate std_error truth p_value gain status reason warning a b".split()
+    "failed estimate std_error truth p_value gain note status reason warning a b condition_a "
+    "condition_b".split()
 )
 
 
@@ -67,11 +68,31 @@ def checked(given: Any) -> list[dict[str, Any]]:
     return conditions
 
 
-def describe(condition: Mapping[str, Any]) -> str:
+def describe(condition: Mapping[str, Any], kind: str = "condition ") -> str:
     """Return a condition in words."""
     if not condition:
         return "the only condition"
-    return "condition " + ", ".join(f"{name}={value!r}" for name, value in condition.items())
+    return kind + ", ".join(f"{name}={value!r}" for name, value in condition.items())
+
+
+def number_of(condition: Any, conditions: Mapping[int, Mapping[str, Any]]) -> int:
+    """Return the number of a condition given as its number, as a mapping, or as None if single."""
+    if condition is None and len(conditions) == 1:
+        (only,) = conditions
+        return only
+    for number, own in conditions.items():
+        if isinstance(condition, int | np.integer) and number == condition:
+            return number
+        if (
+            isinstance(condition, Mapping)
+            and own.keys() == condition.keys()
+            and all(np.array_equal(own[name], condition[name]) for name in own)
+        ):
+            return number
+    raise DataError(
+        f"condition must be a number below {max(conditions) + 1} or one of the conditions, "
+        f"such as {dict(next(iter(conditions.values())))!r}; got {condition!r}."
+    )
 
 
 def called(

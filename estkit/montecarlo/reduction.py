@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from estkit.montecarlo.measures import Floats, Influence
+from estkit.montecarlo.influence import Floats, Influence
 
 
 def adjusted(influence: Influence, controls: Floats) -> Influence:
@@ -25,15 +25,15 @@ def adjusted(influence: Influence, controls: Floats) -> Influence:
     Examples
     --------
     >>> import numpy as np
-    >>> from estkit.montecarlo.measures import Influence
+    >>> from estkit.montecarlo.influence import Influence
     >>> from estkit.montecarlo.reduction import adjusted
     >>> control = np.array([[0.5], [1.5], [-0.5], [0.5]])
-    >>> value, psi = adjusted(Influence(2.0, 1.0 + 2 * control[:, 0]), control)
-    >>> round(value, 12), psi.round(12).tolist()
+    >>> found = adjusted(Influence(2.0, 1.0 + 2 * control[:, 0]), control)
+    >>> round(found.value, 12), found.psi.round(12).tolist()
     (1.0, [1.0, 1.0, 1.0, 1.0])
     """
     moved = controls.mean(axis=0)
     centred = controls - moved
     slopes = np.linalg.lstsq(centred, influence.psi - influence.psi.mean())[0]
     value = influence.value - float(moved @ slopes)
-    return Influence(value, influence.psi - controls @ slopes)
+    return influence._replace(value=value, psi=influence.psi - controls @ slopes)

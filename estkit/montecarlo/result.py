@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit.errors import DataError, EstkitError
-from estkit.estimate import STATUSES, Estimate, check_level, plain
+from estkit.estimate import STATUSES, Estimate, plain
 from estkit.montecarlo import conditions as settings
-from estkit.montecarlo import planning
+from estkit.montecarlo import contrasts, planning
 from estkit.montecarlo.conditions import CONTROL, describe
+from estkit.montecarlo.measures import chosen_measures
 from estkit.montecarlo.outcomes import Outcomes
-from estkit.montecarlo.summary import (
-    Cell,
-    difference,
-    draws_of,
-    measured,
-    named_measures,
-)
+from estkit.montecarlo.reading import Reading
+from estkit.montecarlo.selection import selected
+from estkit.montecarlo.summary import Cell, draws_of, summarised
 from estkit.montecarlo.tables import study_table
 from estkit.montecarlo.truth import Truth, truth_of
 from estkit.table import Table, Tabular
@@ -176,15 +173,17 @@ class StudyResult(Tabular):
         each = f" in each of {len(self.conditions)} conditions" if several else ""
         return f"Monte-Carlo study: {self._replicates()} replicates{each}"
 
-    def _cells(self) -> Iterator[Cell]:
+    def _cells(self, reading: Reading | None = None) -> Iterator[Cell]:
+        reading = reading or Reading()
         for number, condition in self.conditions.items():
-            controls = self._controls(number)
+            controls, own = self._controls(number), []
             for name in self.estimators:
                 outcome, truth = self._outcomes[number, name], self._truths[number, name]
                 for j, parameter in enumerate(outcome.names or ("",)):
-                    draws, error = draws_of(outcome, truth, j)
-                    yield Cell(condition, number, name, parameter, draws, error,
-                               self.design["group"], controls)  # fmt: skip
+                    draws, error = draws_of(outcome, truth, j, reading)
+                    own.append(Cell(condition, number, name, parameter, draws, error,
+                                    self.design["group"], controls))  # fmt: skip
+            yield from selected(own, reading.missing)
 
     def _controls(self, number: int) -> Any:
         """Return the control variates of a condition less their expectations, or None."""
@@ -204,109 +203,187 @@ class StudyResult(Tabular):
         return np.stack(columns, axis=1)
 
     def summary(
-        self, measures: str | Sequence[str] | None = None, *, level: float = 0.95
+        self,
+        measures: Any = None,
+        *,
+        level: float = 0.95,
+        missing: str = "pairwise",
+        rate_interval: str = "wilson",
+        alpha: float = 0.05,
+        null: Any = None,
+        simultaneous: bool = False,
     ) -> pd.DataFrame:
         """Return each performance measure with its Monte-Carlo standard error and interval.
 
         Parameters
         ----------
-        measures : str or sequence of str, optional
-            Which ones; by default all that the outcomes allow. They are ``bias``,
-            ``relative_bias``, ``empirical_variance``, ``empirical_se``, ``mse``, ``rmse``,
-            ``model_se``, ``model_se_error``, ``coverage``, ``bias_eliminated_coverage``,
-            ``interval_width``, ``power`` (of rejecting 0) and ``failure_rate``.
+        measures : str, Measure, function, or a sequence or mapping of them, optional
+            Which ones; by default the usual ones, as far as the outcomes allow. The names are those
+            of the Notes. A function of the draws, such as ``lambda d: np.quantile(d.estimate,
+            0.9)``, gets its error from the bootstrap; see `Measure`.
         level : float
-            The confidence level of the Monte-Carlo intervals; those of rates are Wilson's.
+            The confidence level of the Monte-Carlo intervals.
+        missing : {"pairwise", "complete", "worst"}
+            What becomes of replicates without an answer. "pairwise": each estimator is judged by
+            all of its own answers. "complete": all by the replicates in which every estimator
+            answered. "worst": a failure counts as the largest error that the estimator made
+            elsewhere, as an interval that misses, and as no rejection.
+        rate_interval : {"wilson", "clopper_pearson"}
+            The interval of rates.
+        alpha : float
+            Power is the share of p-values of at most this. Where there is none, an interval rejects
+            what it leaves out, at its own level.
+        null : float or mapping of parameter to float, optional
+            What intervals must leave out to count for power, instead of p-values; by default 0.
+        simultaneous : bool
+            Whether the intervals of a measure hold all at once, over conditions, estimators and
+            parameters, so that the most conspicuous of many can be pointed at.
 
         Returns
         -------
         pandas.DataFrame
             The condition, then estimator, parameter, measure, value, mcse, lower, upper, used (the
-            replicates it rests on) and failed (those without a usable estimate).
+            replicates it rests on), failed (those without a usable estimate) and note (why a value
+            is missing, or that it does not settle); with variance reduction, gain.
+
+        Notes
+        -----
+        Usual: ``bias``, ``relative_bias``, ``median_bias``, ``empirical_variance`` (divisor R - 1),
+        ``empirical_se``, ``mse``, ``rmse``, ``mae``, ``model_se`` (root mean square),
+        ``model_se_error`` (relative to the empirical SE), ``coverage``,
+        ``bias_eliminated_coverage``, ``interval_width``, ``power``, ``failure_rate``. By name:
+        ``precision`` (1 / variance), ``relative_rmse``, ``median``, ``quantile_05``,
+        ``quantile_95``, ``mean_model_se``, ``non_convergence_rate``, ``warning_rate``.
 
         Examples
         --------
         >>> import numpy as np
         >>> import estkit as ek
         >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
-        >>> study.run(400, rng=1).summary("mse").round(3)
+        >>> study.run(400, rng=1).summary("mse").drop(columns="note").round(3)
           estimator parameter measure  value   mcse  lower  upper  used  failed
         0      mean     value     mse  0.117  0.009  0.099  0.135   400       0
         """
         import pandas as pd
 
-        check_level(level)
-        wanted = named_measures(measures)
-        rows = []
-        for cell in self._cells():
-            for name in wanted:
-                row = measured(cell, name, level)
-                if row["used"] or measures is not None or name == "failure_rate":
-                    who = {"estimator": cell.estimator, "parameter": cell.parameter}
-                    rows.append({**cell.condition, **who, "measure": name, **row})
+        reading = Reading(level, missing, rate_interval, alpha, null)
+        wanted, cells = chosen_measures(measures), list(self._cells(reading))
+        together = bool(self.design["common_random_numbers"]) if simultaneous else None
+        rows = [
+            row for row in summarised(cells, wanted, reading, together=together)
+            if row["used"] or measures is not None or row["measure"] == "failure_rate"
+        ]  # fmt: skip
         frame = pd.DataFrame(rows)
-        failed, gain = frame.pop("failed"), frame.pop("gain")
+        gain, note = frame.pop("gain"), frame.pop("note")
         reduced = self.design["antithetic"] or any(self.design["controls"].values())
-        return frame.assign(failed=failed, **{"gain": gain} if reduced else {})
+        return frame.assign(**{"gain": gain} if reduced else {}, note=note)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the summary of all measures."""
+        """Return the summary of the usual measures."""
         return self.summary()
 
     def contrast(
-        self, a: str, b: str, measure: str = "bias", *, level: float = 0.95
+        self,
+        a: str,
+        b: str,
+        measure: Any = "bias",
+        *,
+        kind: str = "difference",
+        conditions: tuple[Any, Any] | None = None,
+        level: float = 0.95,
+        missing: str = "pairwise",
+        alpha: float = 0.05,
+        null: Any = None,
     ) -> pd.DataFrame:
-        """Return the difference of a measure between two estimators, paired by replicate.
+        """Return the difference or ratio of a measure between two estimators, or two conditions.
 
-        Both are computed from the replicates in which both have an answer; the influence values are
-        subtracted replicate by replicate, so what the estimators have in common cancels.
+        Two estimators are paired by replicate: both are computed from the replicates in which both
+        have an answer, and the influence values are subtracted replicate by replicate, so what the
+        estimators have in common cancels. Two conditions are paired so under common random
+        numbers, and are independent otherwise.
 
         Parameters
         ----------
         a, b : str
-            The names of two estimators; the difference is a - b.
-        measure : str
+            The names of two estimators; the difference is a - b, the ratio a / b.
+        measure : str, Measure or function
             The measure, as in `summary`.
+        kind : {"difference", "ratio"}
+            Which contrast; the ratio of ``precision`` is the relative precision.
+        conditions : pair of int or mapping, optional
+            The condition of a and that of b, where an estimator may be compared with itself. By
+            default each condition is looked at by itself.
         level : float
             The confidence level of the interval.
+        missing, alpha, null
+            As in `summary`.
 
         Returns
         -------
         pandas.DataFrame
-            The condition, then parameter, measure, a, b, value, mcse, lower, upper, used.
+            The condition, then parameter, measure, a, b, value, mcse, lower, upper, used (of two
+            independent conditions the smaller number), note. Between conditions there are
+            ``condition_a`` and ``condition_b`` in words instead of the condition.
 
         Examples
         --------
         >>> import numpy as np
         >>> import estkit as ek
         >>> functions = {"mean": np.mean, "median": np.median}
-        >>> study = ek.Study(lambda rng: rng.normal(size=25), functions, truth=0.0)
-        >>> study.run(2000, rng=1).contrast("median", "mean", "mse")[["value", "mcse"]].round(4)
-            value    mcse
-        0  0.0247  0.0016
+        >>> draw = lambda rng, n: rng.normal(size=n)
+        >>> study = ek.Study(draw, functions, truth=0.0, conditions=ek.grid(n=[25, 50]))
+        >>> result = study.run(2000, rng=1)
+        >>> result.contrast("median", "mean", "mse")[["n", "value", "mcse"]].round(4)
+            n   value    mcse
+        0  25  0.0247  0.0016
+        1  50  0.0108  0.0007
+        >>> frame = result.contrast("mean", "mean", "mse", kind="ratio", conditions=(0, 1))
+        >>> frame[["condition_a", "condition_b", "value", "mcse"]].round(2)
+          condition_a condition_b  value  mcse
+        0        n=25        n=50   2.01  0.09
         """
         import pandas as pd
 
-        check_level(level)
-        if not isinstance(measure, str):
+        contrasts.check_kind(kind)
+        reading = Reading(level, missing, "wilson", alpha, null)
+        if isinstance(measure, list | tuple | dict | set | frozenset | None):
             raise DataError(f"measure must be the name of one measure, got {measure!r:.60}.")
-        (name,) = named_measures(measure)
+        ((name, own),) = chosen_measures(measure).items()
         for estimator in (a, b):
             if estimator not in self.estimators:
                 known = ", ".join(self.estimators)
                 raise DataError(f"{estimator!r} is not an estimator of this study: {known}.")
-        whole = name == "failure_rate"  # of the estimator, whatever its parameters
-        cells = {(c.number, c.estimator, "" if whole else c.parameter): c for c in self._cells()}
+        chosen = None if conditions is None else self._pair(conditions)
+        whole = own.needs in (("failed",), ("not_converged",), ("warned",))  # of no parameter
+        cells = {(c.number, c.estimator, "" if whole else c.parameter): c
+                 for c in self._cells(reading)}  # fmt: skip
         rows = []
         for (number, estimator, parameter), first in cells.items():
-            second = cells.get((number, b, parameter))
-            if estimator == a and second is not None:
-                row = difference(first, second, name, level)
-                who = {"parameter": parameter, "measure": name, "a": a, "b": b}
-                rows.append({**first.condition, **who, **row})
+            other = number if chosen is None else chosen[1]
+            second = cells.get((other, b, parameter))
+            if estimator != a or second is None or number not in (chosen or [number])[:1]:
+                continue
+            related = number == other or self.design["common_random_numbers"]
+            compare = contrasts.paired if related else contrasts.separate
+            where = (
+                first.condition
+                if chosen is None
+                else {
+                    "condition_a": describe(first.condition, ""),
+                    "condition_b": describe(second.condition, ""),
+                }
+            )
+            who = {"parameter": parameter, "measure": name, "a": a, "b": b}
+            rows.append({**where, **who, **compare(first, second, own, level, kind)})
         if not rows:
             raise DataError(f"{a!r} and {b!r} have no parameter in common, so nothing to compare.")
         return pd.DataFrame(rows)
+
+    def _pair(self, conditions: Any) -> list[int]:
+        """Return the numbers of two conditions."""
+        if not isinstance(conditions, list | tuple) or len(conditions) != 2:
+            raise DataError(f"conditions must be a pair of two conditions, got {conditions!r:.80}.")
+        return [settings.number_of(each, self.conditions) for each in conditions]
 
     def replicates(self) -> pd.DataFrame:
         """Return how many replicates each condition has, and what ended it.

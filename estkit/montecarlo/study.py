@@ -268,20 +268,7 @@ class Study:
 
     def condition_number(self, condition: Any) -> int:
         """Return the number of a condition given as its number, as a mapping, or as None."""
-        if condition is None and len(self.conditions) == 1:
-            return 0
-        if isinstance(condition, int | np.integer) and 0 <= condition < len(self.conditions):
-            return int(condition)
-        if isinstance(condition, Mapping):
-            for number, own in enumerate(self.conditions):
-                if own.keys() == condition.keys() and all(
-                    np.array_equal(own[name], condition[name]) for name in own
-                ):
-                    return number
-        raise DataError(
-            f"condition must be a number below {len(self.conditions)} or one of the conditions, "
-            f"such as {self.conditions[0]!r}; got {condition!r}."
-        )
+        return settings.number_of(condition, dict(enumerate(self.conditions)))
 
 
 def _check_limit(name: str, limit: Any) -> None:

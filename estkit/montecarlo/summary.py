@@ -1,4 +1,4 @@
-"""From draws to numbers: a measure, or the difference of one, with its Monte-Carlo error."""
+"""From draws to numbers: a measure with its Monte-Carlo error and interval."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from estkit.errors import DataError
 from estkit.estimate import with_error
-from estkit.montecarlo.measures import (
-    MEASURES,
-    Draws,
-    Floats,
-    Influence,
-    mean_interval,
-    rate_interval,
-    standard_error,
-)
+from estkit.montecarlo import simultaneous
+from estkit.montecarlo.influence import Draws, Floats, Influence, Interval, Measure, standard_error
+from estkit.montecarlo.intervals import mean_interval, rate_interval
+from estkit.montecarlo.measures import MEASURES, chosen_measures
 from estkit.montecarlo.outcomes import FIELDS, Outcomes
+from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.reduction import adjusted
+from estkit.montecarlo.resampling import evaluated, value_of
+from estkit.montecarlo.tails import tail_of
 from estkit.montecarlo.truth import Truth
+
+_NOTHING = Influence(math.nan, np.empty(0))
 
 
 class Cell(NamedTuple):
@@ -41,108 +41,190 @@ class Cell(NamedTuple):
         """Return to which group each of the replicates in use belongs; None where none depend."""
         return None if self.group == 1 else np.flatnonzero(known) // self.group
 
+    def known(self, measure: Measure) -> NDArray[np.bool_]:
+        """Return which replicates a measure can use."""
+        usable = np.ones(len(self.draws.estimate), dtype=bool)
+        for field in measure.needs:
+            usable &= ~np.isnan(getattr(self.draws, field))
+        return usable
 
-def draws_of(outcome: Outcomes, truth: Truth, parameter: int) -> tuple[Draws, float]:
+
+class Found(NamedTuple):
+    """A measure of one cell and its error, before an interval is made of them."""
+
+    influence: Influence
+    error: float
+    used: int
+    independent: int  # on so many numbers the error rests
+    known: NDArray[np.bool_]
+    draws: Draws  # of the replicates in use
+    exact: bool  # whether the replicates are independent and nothing was adjusted
+    gain: float = math.nan
+    note: str = ""
+
+    @property
+    def value(self) -> float:
+        """The measure."""
+        return self.influence.value
+
+
+def draws_of(
+    outcome: Outcomes, truth: Truth, parameter: int, reading: Reading | None = None
+) -> tuple[Draws, float]:
     """Return what an estimator said of a parameter, and the standard error of its truth."""
+    reading = reading or Reading()
     usable, count = outcome.status == 0, len(outcome)
+    failed = (~usable).astype(float)
+    stuck = (outcome.status == 1).astype(float)
+    warned = np.zeros(count)
+    warned[[number - outcome.first for number in outcome.warnings]] = 1.0
     if not outcome.names:
         gap: Floats = np.broadcast_to(np.nan, count)
-        return Draws(gap, gap, gap, gap, gap, np.ones(count), gap), 0.0
+        return Draws(gap, gap, gap, gap, gap, failed, gap, gap, stuck, warned), 0.0
     columns = {field: outcome.column(field)[:, parameter] for field in FIELDS}
     if not usable.all():
         columns["estimate"] = np.where(usable, columns["estimate"], np.nan)
+    rejected = reading.rejected(
+        outcome.names[parameter], columns["lower"], columns["upper"], columns["p_value"]
+    )
     true = np.broadcast_to(truth.value[..., parameter], count)
-    draws = Draws(truth=true, failed=(~usable).astype(float), **columns)
+    draws = Draws(
+        truth=true, failed=failed, rejected=rejected, not_converged=stuck, warned=warned, **columns
+    )
     return draws, float(truth.std_error[parameter])
 
 
-def named_measures(measures: str | Sequence[str] | None) -> list[str]:
-    """Return the names of measures, all for None, or raise for one that does not exist."""
-    given: Any = list(MEASURES) if measures is None else measures
-    several = isinstance(given, list | tuple | set | frozenset)
-    wanted: list[str] = list(given) if several else [given]
-    unknown = [name for name in wanted if name not in list(MEASURES)]
-    if not wanted:
-        raise DataError(f"No measure was named; they are {', '.join(MEASURES)}.")
-    if unknown:
-        raise DataError(f"{unknown[0]!r} is not a measure; they are {', '.join(MEASURES)}.")
-    return wanted
+def found(cell: Cell, measure: Measure) -> Found:
+    """Return a measure of a cell, with its Monte-Carlo error."""
+    known = cell.known(measure)
+    used = int(known.sum())
+    if not used:
+        missing = [f for f in measure.needs if np.isnan(getattr(cell.draws, f)).all()]
+        note = f"no replicate has {missing[0]}" if missing else "no replicate has all it needs"
+        return Found(_NOTHING, math.nan, 0, 0, known, cell.draws, False, note=note)
+    draws = cell.draws if used == len(known) else cell.draws.of(known)
+    influence = evaluated(measure, draws, cell.groups(known))
+    plain = standard_error(influence.psi)
+    reduced, own, independent = lessened(cell, influence, known)
+    gain = (plain / own) ** 2 if own > 0 else math.nan
+    error = math.hypot(own, from_truth(draws, measure, cell.truth_error))
+    exact = reduced is influence and independent == used and error == own
+    return Found(
+        reduced, error, used, independent, known, draws, exact, gain, influence.note
+    )  # fmt: skip
 
 
-def _known(draws: Draws, name: str) -> NDArray[np.bool_]:
-    """Return which replicates a measure can use."""
-    needs = [getattr(draws, field) for field in MEASURES[name].needs]
-    missing: NDArray[np.bool_] = np.any([np.isnan(values) for values in needs], axis=0)
-    return ~missing
-
-
-def measured(cell: Cell, name: str, level: float) -> dict[str, Any]:
-    """Return value, mcse, lower, upper, used and failed of a measure."""
-    draws = cell.draws
-    known = _known(draws, name)
-    used, failed = int(known.sum()), int(draws.failed.sum())
-    value = error = lower = upper = gain = math.nan
-    if used:
-        used_draws = Draws(*(field[known] for field in draws))
-        influence = MEASURES[name].function(used_draws)
-        plain = standard_error(influence.psi)
-        value, own, independent = _reduced(cell, influence, known)
-        gain = (plain / own) ** 2 if own > 0 else math.nan
-        error = math.hypot(own, _from_truth(used_draws, name, cell.truth_error))
-        if MEASURES[name].is_rate and value in (0.0, 1.0):
-            lower, upper = rate_interval(value, independent, level)
-        elif MEASURES[name].is_rate:
-            value = min(max(value, 0.0), 1.0)
-            effective = used if independent == used else value * (1 - value) / error**2
-            lower, upper = rate_interval(value, effective, level)
-        else:
-            lower, upper = mean_interval(value, error, independent, level)
-    return {"value": value, "mcse": error, "lower": lower, "upper": upper,
-            "used": used, "failed": failed, "gain": gain}  # fmt: skip
-
-
-def _reduced(
+def lessened(
     cell: Cell, influence: Influence, known: NDArray[np.bool_]
-) -> tuple[float, float, int]:
-    """Return a measure, its standard error, and on how many independent numbers that rests."""
+) -> tuple[Influence, float, int]:
+    """Return a measure less its controls, its error, and on how many numbers that rests."""
     fitted, groups = 0, cell.groups(known)
+    independent = int(known.sum()) if groups is None else len(np.unique(groups))
+    if not influence.by_replicate:
+        return influence, standard_error(influence.psi), independent
     if cell.controls is not None and known.sum() > 2 * cell.controls.shape[1] + 2:
         influence = adjusted(influence, cell.controls[known])
         fitted = cell.controls.shape[1]
-    independent = int(known.sum()) if groups is None else len(np.unique(groups))
-    return influence.value, standard_error(influence.psi, groups, fitted), independent - fitted
+    return influence, standard_error(influence.psi, groups, fitted), independent - fitted
 
 
-def _from_truth(draws: Draws, name: str, truth_error: float) -> float:
+def from_truth(draws: Draws, measure: Measure, truth_error: float) -> float:
     """Return how far a measure moves when the truth moves by its own standard error."""
-    if truth_error == 0 or "truth" not in MEASURES[name].needs:
+    if truth_error == 0 or "truth" not in measure.needs:
         return 0.0
     up, down = (
-        MEASURES[name].function(draws._replace(truth=draws.truth + sign * truth_error)).value
+        value_of(measure, draws._replace(truth=draws.truth + sign * truth_error))
         for sign in (1, -1)
     )
     return (up - down) / 2
 
 
-def difference(a: Cell, b: Cell, name: str, level: float) -> dict[str, Any]:
-    """Return value, mcse, lower, upper and used of a difference, paired by replicate."""
-    first, second = a.draws, b.draws
-    length = min(len(first.estimate), len(second.estimate))
-    first, second = (Draws(*(field[:length] for field in draws)) for draws in (first, second))
-    both = _known(first, name) & _known(second, name)
-    used = int(both.sum())
-    if not used:
-        return {"value": math.nan, "mcse": math.nan, "lower": math.nan, "upper": math.nan,
-                "used": 0}  # fmt: skip
-    first, second = (Draws(*(field[both] for field in draws)) for draws in (first, second))
-    own, other = (MEASURES[name].function(draws) for draws in (first, second))
-    from_truth = _from_truth(first, name, a.truth_error) - _from_truth(second, name, b.truth_error)
-    apart = Influence(own.value - other.value, own.psi - other.psi)
-    cell = a if a.controls is None else a._replace(controls=a.controls[:length])
-    value, error, independent = _reduced(cell, apart, both)
-    error = math.hypot(error, from_truth)
-    lower, upper = mean_interval(value, error, independent, level)
-    return {"value": value, "mcse": error, "lower": lower, "upper": upper, "used": used}
+def interval_of(measure: Measure, found: Found, level: float, rates: str = "wilson") -> Interval:
+    """Return the Monte-Carlo interval of a measure."""
+    if not found.used:
+        return math.nan, math.nan
+    if measure.is_rate:
+        value = min(max(found.value, 0.0), 1.0)
+        spread, count = value * (1 - value), found.independent
+        if spread > 0 and math.isfinite(found.error):
+            binomial = spread / max(found.used - 1, 1)
+            same = found.exact and math.isclose(found.error**2, binomial, rel_tol=1e-9)
+            effective = found.used if same else spread / found.error**2
+            return rate_interval(value, effective, level, rates)
+        return rate_interval(value, count, level, rates)
+    if measure.interval is not None and found.exact:
+        return measure.interval(found.draws, level)
+    return mean_interval(found.value, found.error, found.independent, level)
+
+
+def measured(
+    cell: Cell, measure: Measure | str, level: float, rates: str = "wilson", tail: str = ""
+) -> dict[str, Any]:
+    """Return value, mcse, lower, upper, used, failed, gain and note of a measure."""
+    measure = MEASURES[measure] if isinstance(measure, str) else measure
+    return _row(cell, measure, found(cell, measure), level, rates, tail)
+
+
+def _row(
+    cell: Cell, measure: Measure, own: Found, level: float, rates: str, tail: str
+) -> dict[str, Any]:
+    value = min(max(own.value, 0.0), 1.0) if measure.is_rate and own.used else own.value
+    lower, upper = interval_of(measure, own, level, rates)
+    note = own.note or (tail if measure.averages else "")
+    return {"value": value, "mcse": own.error, "lower": lower, "upper": upper, "used": own.used,
+            "failed": int(cell.draws.failed.sum()), "gain": own.gain, "note": note}  # fmt: skip
+
+
+def summarised(
+    cells: Sequence[Cell],
+    measures: Mapping[str, Measure],
+    reading: Reading,
+    *,
+    together: bool | None = None,
+) -> list[dict[str, Any]]:
+    """Return a row for each cell and measure.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        The parameters of all estimators in all conditions.
+    measures : mapping of str to Measure
+        The measures by name.
+    reading : Reading
+        The level, and the kind of interval of rates.
+    together : bool, optional
+        Whether conditions share their random numbers, for intervals that hold simultaneously; by
+        default each interval stands for itself.
+    """
+    tails = [tail_of(cell.draws).note for cell in cells]
+    levels, kept = {}, {}
+    if together is not None:
+        for name, measure in measures.items():
+            kept[name] = [found(cell, measure) for cell in cells]
+            levels[name] = simultaneous.level_of(
+                [(0 if together else cell.number, own.influence, own.known, cell.group)
+                 for cell, own in zip(cells, kept[name], strict=True) if own.used],
+                reading.level,
+            )  # fmt: skip
+    rows = []
+    for number, (cell, tail) in enumerate(zip(cells, tails, strict=True)):
+        for name, measure in measures.items():
+            own = kept[name][number] if kept else found(cell, measure)
+            row = _row(
+                cell, measure, own, levels.get(name, reading.level), reading.rate_interval, tail
+            )
+            who = {"estimator": cell.estimator, "parameter": cell.parameter}
+            rows.append({**cell.condition, **who, "measure": name, **row})
+    return rows
+
+
+def named_measures(measures: str | Sequence[str] | None) -> list[str]:
+    """Return the names of measures of estkit, or raise for one that does not exist."""
+    chosen = chosen_measures(measures)
+    unknown = [name for name in chosen if name not in MEASURES]
+    if unknown:
+        raise DataError(f"{unknown[0]!r} is not a measure; they are {', '.join(MEASURES)}.")
+    return list(chosen)
 
 
 def in_brackets(row: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from estkit.errors import DataError
 from estkit.montecarlo.planning import notes
 from estkit.montecarlo.summary import Cell, in_brackets, measured, named_measures
+from estkit.montecarlo.tails import tail_of
 from estkit.table import Column, Table
 
 if TYPE_CHECKING:
@@ -47,7 +48,18 @@ def study_table(
         names = [name for name in names if any(row["used"] for row in rows[name])]
     shape = _by_measure if across == "measure" else _by_estimator
     columns = shape(result, cells, names, rows, estimators)
-    return Table(columns, result.heading(), [_NOTE, *notes(result)])
+    return Table(columns, result.heading(), [_NOTE, *_heavy(cells), *notes(result)])
+
+
+def _heavy(cells: Sequence[Cell]) -> list[str]:
+    """Return a warning of estimators whose mean does not settle."""
+    names = [cell.estimator for cell in cells if tail_of(cell.draws).heavy]
+    if not names:
+        return []
+    return [
+        f"Heavy tails: means of {', '.join(dict.fromkeys(names))} do not settle; summary() says "
+        f"where, and has the median bias."
+    ]
 
 
 def _lead(result: StudyResult, cells: Sequence[Cell]) -> list[Column]:

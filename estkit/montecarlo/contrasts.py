@@ -1,0 +1,114 @@
+"""The difference or the ratio of a measure, between two estimators or two conditions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from estkit.errors import DataError
+from estkit.montecarlo.influence import Influence, Interval, Measure, ratio_of
+from estkit.montecarlo.intervals import (
+    mean_interval,
+    paired_rate_interval,
+    ratio_interval,
+    separate_rate_interval,
+)
+from estkit.montecarlo.resampling import evaluated
+from estkit.montecarlo.summary import Cell, Found, found, from_truth, lessened
+
+KINDS = ("difference", "ratio")
+
+
+def check_kind(kind: str) -> None:
+    """Raise for a kind of contrast that does not exist."""
+    if kind not in KINDS:
+        raise DataError(f"kind must be one of {KINDS}, got {kind!r}.")
+
+
+def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[str, Any]:
+    """Return a contrast of two cells that were drawn from the same data sets, or streams.
+
+    Both are computed from the replicates in which both have what the measure needs; what they have
+    in common cancels replicate by replicate.
+    """
+    length = min(len(a.draws.estimate), len(b.draws.estimate))
+    a, b = (_first(cell, length) for cell in (a, b))
+    both = a.known(measure) & b.known(measure)
+    used = int(both.sum())
+    if not used:
+        return _row(math.nan, math.nan, (math.nan, math.nan), 0, "no replicate has both")
+    draws = a.draws.of(both), b.draws.of(both)
+    first, second = (evaluated(measure, own, a.groups(both)) for own in draws)
+    apart = _apart(first, second, kind)
+    moved = [
+        from_truth(own, measure, cell.truth_error) for own, cell in zip(draws, (a, b), strict=True)
+    ]
+    combined, error, independent = lessened(_with_both_controls(a, b), apart, both)
+    shift = moved[0] - moved[1]
+    if kind == "ratio":
+        shift = (moved[0] - apart.value * moved[1]) / second.value if second.value else math.nan
+    exact = combined is apart and independent == used and shift == 0
+    error = math.hypot(error, shift)
+    value = combined.value
+    if kind == "ratio":
+        interval = ratio_interval(value, error, independent, level)
+    elif measure.is_rate and exact:
+        interval = paired_rate_interval(first.psi - second.psi, level)
+    else:
+        interval = mean_interval(value, error, independent, level)
+    return _row(value, error, interval, used, apart.note)
+
+
+def separate(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[str, Any]:
+    """Return a contrast of two cells with independent random numbers."""
+    first, second = found(a, measure), found(b, measure)
+    used = min(first.used, second.used)
+    note = first.note or second.note
+    if not used:
+        return _row(math.nan, math.nan, (math.nan, math.nan), 0, note)
+    independent = min(first.independent, second.independent)
+    if kind == "ratio":
+        if second.value == 0:
+            return _row(math.nan, math.nan, (math.nan, math.nan), used, "divided by 0")
+        value = first.value / second.value
+        error = math.hypot(first.error, value * second.error) / abs(second.value)
+        return _row(value, error, ratio_interval(value, error, independent, level), used, note)
+    value, error = first.value - second.value, math.hypot(first.error, second.error)
+    if measure.is_rate and first.exact and second.exact:
+        interval = separate_rate_interval(*_counted(first), *_counted(second), level)
+    else:
+        interval = mean_interval(value, error, independent, level)
+    return _row(value, error, interval, used, note)
+
+
+def _apart(first: Influence, second: Influence, kind: str) -> Influence:
+    if kind == "ratio":
+        return ratio_of(first, second)._replace(by_replicate=first.by_replicate)
+    note = first.note or second.note
+    return Influence(
+        first.value - second.value, first.psi - second.psi, note, first.by_replicate
+    )  # fmt: skip
+
+
+def _first(cell: Cell, length: int) -> Cell:
+    controls = None if cell.controls is None else cell.controls[:length]
+    return cell._replace(draws=cell.draws.of(slice(length)), controls=controls)
+
+
+def _with_both_controls(a: Cell, b: Cell) -> Cell:
+    """Return the first cell with the controls of both, which are two sets in two conditions."""
+    if a.number == b.number or a.controls is None or b.controls is None:
+        return a
+    return a._replace(controls=np.hstack([a.controls, b.controls]))
+
+
+def _counted(found: Found) -> tuple[float, int]:
+    return found.value, found.used
+
+
+def _row(value: float, error: float, interval: Interval, used: int, note: str) -> dict[str, Any]:
+    lower, upper = interval
+    return {"value": value, "mcse": error, "lower": lower, "upper": upper, "used": used,
+            "note": note}  # fmt: skip
