@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -643,6 +644,49 @@ class StudyResult(Tabular):
             self, measure, kind=kind, estimators=estimators, parameter=parameter,
             condition=condition, factors=factors, level=level, ax=ax,
         )  # fmt: skip
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+        aims: str | None = None,
+        measures: str | Sequence[str] | None = None,
+        plots: bool = True,
+    ) -> str | None:
+        """Write a self-contained page: aims, data, estimands, methods, measures, results.
+
+        It needs no network, its tables are sorted by their headings, and every name is escaped.
+        Needs the extra ``report``, and ``plot`` for its pictures.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            The file to write, whole or not at all; without it the page is returned.
+        title, aims : str, optional
+            Your words; an empty line begins a paragraph. By default they are made from the study.
+        measures : str or sequence of str, optional
+            What the table of results shows, as in `table`.
+        plots : bool
+            Whether to draw.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+        >>> page = study.run(20, rng=1).to_html(aims="Is it centred?", plots=False)
+        >>> "<h1>Simulation study of mean</h1>" in page, "<p>Is it centred?</p>" in page
+        (True, True)
+        """
+        from estkit.report import render, study_page, write
+
+        page = study_page(self, title=title, aims=aims, measures=measures, plots=plots)
+        text = render(page)
+        if path is None:
+            return text
+        write(text, path)
+        return None
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of all outcomes, statuses, reasons and truths.

@@ -115,10 +115,14 @@ def _by_estimator(
             found[cell.number, cell.parameter, name, cell.estimator] = rows[name][i]
     leading = [leader for leader in leaders.values() for _ in names]
     kept = [name for _ in leaders for name in names]
-    missing = {"used": 0, "value": None}
+    missing: dict[str, Any] = {"used": 0, "value": None}
     keys = [(cell.number, cell.parameter, name) for cell, name in zip(leading, kept, strict=True)]
+
+    def own(number: int, parameter: str, name: str, estimator: str) -> dict[str, Any]:
+        failed = found.get((number, "", name, estimator), missing)  # it has no parameters there
+        return found.get((number, parameter, name, estimator), failed)
+
     columns = [
-        _figures(estimator, [found.get((*key, estimator), missing) for key in keys])
-        for estimator in estimators
+        _figures(estimator, [own(*key, estimator) for key in keys]) for estimator in estimators
     ]
     return [*_lead(result, leading), *_parameters(leading), Column("measure", kept), *columns]

@@ -67,7 +67,8 @@ def series_of(cells: Sequence[Cell], *, whole: bool = False) -> list[Series]:
 
 def name_of(estimator: str, parameter: str) -> str:
     """Return what a line is called: the parameter is left out where it has no name."""
-    return estimator if parameter in ("value", "") else f"{estimator}: {parameter}"
+    shown = estimator if parameter in ("value", "") else f"{estimator}: {parameter}"
+    return f" {shown}" if shown.startswith("_") else shown  # or matplotlib leaves it out
 
 
 def condition_number(result: StudyResult, condition: Any) -> int:

@@ -110,6 +110,7 @@ def convergence(picture: Picture, ax: Axes | None) -> Axes:
     for reference in picture.references():
         ax.axhline(reference, color="0.6", linewidth=1, zorder=0)
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("replicates")
     ax.set_ylabel(MEASURES[picture.measure].title)
     ax.set_title(in_words(picture.result.conditions[number]), fontsize="medium")

@@ -68,6 +68,11 @@ def test_estimators_stand_side_by_side() -> None:
     assert own["picky"] == [wide["bias"][1], wide["mse"][1], "", ""]
 
 
+def test_the_failure_rate_of_an_estimator_without_answers_is_shown() -> None:
+    own = columns(result(GRID).table("failure_rate", across="estimator"))
+    assert [cell.split(" ")[0] for cell in own["picky"]] == ["0", "1"]
+
+
 def test_estimators_with_other_parameters_leave_cells_empty() -> None:
     found = result(GRID, moments=moments, mean=mean)
     own = columns(found.table("bias", across="estimator"))

@@ -1,0 +1,235 @@
+"""The page of a Monte-Carlo study.
+
+In the order of ADEMP: aims, data-generating mechanism, estimands, methods, performance measures
+(Morris, White and Crowther 2019); then what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estkit.montecarlo.measures import MEASURES
+from estkit.report.events import event_parts
+from estkit.report.page import Code, Grid, Page, Part, Section, Terms, Words
+from estkit.report.reproduction import reproduction
+from estkit.report.sources import source_of
+from estkit.report.study_pictures import study_pictures
+from estkit.table import Column, Table
+
+if TYPE_CHECKING:
+    from estkit.montecarlo.result import StudyResult
+    from estkit.montecarlo.study import Study
+
+_NAMED = 4  # so many estimators are named in a title
+_NO_FUNCTIONS = "The result was stored without its functions, so their source is not shown."
+
+
+def study_page(
+    result: StudyResult,
+    *,
+    title: str | None = None,
+    aims: str | None = None,
+    measures: str | Sequence[str] | None = None,
+    plots: bool = True,
+) -> Page:
+    """Return the page of a study.
+
+    Parameters
+    ----------
+    result : StudyResult
+        The study.
+    title, aims : str, optional
+        The user's words; by default they are made from the study.
+    measures : str or sequence of str, optional
+        What the table of results shows, as in ``StudyResult.table``.
+    plots : bool
+        Whether to draw.
+    """
+    study = result._study
+    table = result.table(measures)
+    shown = [column.name for column in table.columns if column.name in MEASURES]
+    pictures = study_pictures(result) if plots else []
+    sections = [
+        Section("Aims", [Words(aims or _aims(result))]),
+        Section("Data-generating mechanism", _mechanism(result, study)),
+        Section("Estimands", _estimands(result, study)),
+        Section("Methods", _methods(result, study)),
+        Section("Performance measures", [*_measures(shown)]),
+        Section("Results", [Grid(table), *_notes(result, shown), *pictures]),
+        Section("Failures and warnings", event_parts(result)),
+        Section("Reproduction", reproduction(result)),
+    ]
+    lead = f"{result.heading()}. Every figure stands beside its Monte-Carlo standard error."
+    return Page(title or f"Simulation study of {_listed(result.estimators)}", sections, lead=lead)
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _NAMED:
+        return f"{len(names)} estimators"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _aims(result: StudyResult) -> str:
+    factors = list(next(iter(result.conditions.values())))
+    where = "in one condition" if len(result.conditions) == 1 else (
+        f"in {len(result.conditions)} conditions, which vary {_listed(factors)}"
+    )  # fmt: skip
+    known = dict.fromkeys(cell.parameter for cell in result.cells())
+    parameters = [name for name in known if name not in ("value", "")]
+    of = f" of {_listed(parameters)}" if 0 < len(parameters) <= _NAMED else ""
+    return (
+        f"To learn how well {_listed(result.estimators)} estimate{_s(result)}{of} {where}: how far "
+        f"from the truth, how variably, and whether the errors that they claim are right."
+    )
+
+
+def _s(result: StudyResult) -> str:
+    return "s" if len(result.estimators) == 1 else ""
+
+
+def _mechanism(result: StudyResult, study: Study | None) -> list[Part]:
+    """Return how data came about: the functions, what chance they share, the conditions."""
+    parts: list[Part] = [Words(_NO_FUNCTIONS)] if study is None else []
+    if study is not None:
+        parts.append(Code(source_of(study.generate), "generate"))
+        if study.prepare is not None:
+            every = study.prepare_every
+            often = f"anew after every {every} replicates" if every else "once in each condition"
+            parts.append(Code(source_of(study.prepare), f"prepare, called {often}"))
+    parts.append(Words(" ".join(_chance(result))))
+    cells = {cell.number: cell for cell in result.cells()}
+    conditions = result.conditions
+    columns = [Column("condition", list(conditions), style="count")]
+    for name in next(iter(conditions.values())):
+        columns.append(Column(name, [own[name] for own in conditions.values()]))
+    counts = [len(cells[number].draws.failed) for number in conditions]
+    columns.append(Column("replicates", counts, style="count"))
+    parts.append(Grid(Table(columns, "Conditions")))
+    return parts
+
+
+def _chance(result: StudyResult) -> list[str]:
+    """Return in words which random numbers replicates and conditions have in common."""
+    design = result.design
+    sentences = ["Every replicate draws from a random stream of its own."]
+    if len(result.conditions) > 1:
+        shared = design["common_random_numbers"]
+        sentences.append(
+            "Replicate r draws from the same stream in every condition (common random numbers)."
+            if shared else "The streams of different conditions are independent."
+        )  # fmt: skip
+    if design["antithetic"]:
+        sentences.append("Replicates 2k and 2k + 1 draw opposite numbers (antithetic pairs).")
+    elif design["group"] > 1:
+        sentences.append(f"Blocks of {design['group']} replicates have what is prepared in common.")
+    controls = list(next(iter(design["controls"].values()), {}))
+    if controls:
+        sentences.append(f"Control variates with known expectations: {', '.join(controls)}.")
+    return sentences
+
+
+def _estimands(result: StudyResult, study: Study | None) -> list[Part]:
+    """Return what is true: a sentence, or a table where it varies."""
+    truths = {}
+    for cell in result.cells():
+        if cell.parameter:
+            own = cell.draws.truth
+            known = own[~np.isnan(own)]
+            ends = (float(known.min()), float(known.max())) if known.size else (None, None)
+            truths[cell.number, cell.estimator, cell.parameter] = (*ends, cell.truth_error)
+    parts: list[Part] = []
+    distinct = set(truths.values())
+    if not distinct or all(low is None for low, _, _ in distinct):
+        parts.append(Words("No true value was given; measures that need one are left out."))
+    elif len(distinct) == 1 and _is_fixed(next(iter(distinct))):
+        parts.append(Words(f"The true value is {next(iter(distinct))[0]:.6g} throughout."))
+    else:
+        parts.append(Grid(_truth_table(result, truths)))
+    if study is not None and callable(study.truth):
+        parts.append(Code(source_of(study.truth), "truth"))
+    return parts
+
+
+def _is_fixed(truth: tuple[Any, Any, float]) -> bool:
+    return truth[0] == truth[1] and truth[2] == 0
+
+
+def _truth_table(result: StudyResult, truths: dict[tuple[int, str, str], Any]) -> Table:
+    """Return the truths, without the columns that they do not depend on."""
+    rows: dict[tuple[Any, ...], tuple[int, str, str]] = {}
+    by_estimator = len({(n, p, t) for (n, _, p), t in truths.items()}) > len(
+        {(n, p) for n, _, p in truths}
+    )
+    for key, truth in truths.items():
+        rows.setdefault((key[0], key[1] if by_estimator else "", key[2], truth), key)
+    first = next(iter(result.conditions.values()))
+    columns = [
+        Column(name, [result.conditions[number][name] for number, _, _ in rows.values()])
+        for name in first
+    ]
+    if by_estimator:
+        columns.append(Column("estimator", [name for _, name, _ in rows.values()]))
+    if any(parameter != "value" for _, _, parameter in rows.values()):
+        columns.append(Column("parameter", [parameter for _, _, parameter in rows.values()]))
+    found = [truth for *_, truth in rows]
+    text = [_truth_text(truth) for truth in found]
+    columns.append(Column("truth", text, right=True, order=[low for low, _, _ in found]))
+    if any(error for _, _, error in found):
+        columns.append(Column("standard error", [error for _, _, error in found], style="error"))
+    return Table(columns, "True values")
+
+
+def _truth_text(truth: tuple[Any, Any, float]) -> str:
+    low, high, _ = truth
+    if low is None:
+        return ""
+    return f"{low:.6g}" if low == high else f"varies from {low:.6g} to {high:.6g}"
+
+
+def _methods(result: StudyResult, study: Study | None) -> list[Part]:
+    if study is None:
+        return [Words(f"{_NO_FUNCTIONS} The estimators: {', '.join(result.estimators)}.")]
+    sources = {name: source_of(study.estimators[name]) for name in result.estimators}
+    parts: list[Part] = [Code(source, name) for name, source in sources.items()]
+    for name, (function, _) in study.controls.items():
+        parts.append(Code(source_of(function), f"control variate {name}"))
+    return parts
+
+
+def _measures(names: Sequence[str]) -> list[Part]:
+    pairs = []
+    for name in names:
+        measure = MEASURES[name]
+        said = (measure.function.__doc__ or "").strip().split("\n")[0].removeprefix("Return ")
+        titled = measure.title if measure.title == name else f"{measure.title} ({name})"
+        pairs.append((titled, said))
+    how = (
+        "Monte-Carlo standard errors come from the influence values of the replicates, with no "
+        "assumption on the law of the estimates; a rate that is 0 or 1 has an interval instead. "
+        "Replicates without an answer count for no measure of their estimator but its failure "
+        "rate, and take nothing from the other estimators."
+    )
+    return [Terms(pairs), Words(how)]
+
+
+def _notes(result: StudyResult, measures: Sequence[str]) -> list[Part]:
+    """Return what must be known of the figures: means that do not settle, the variance saved."""
+    frame = result.summary(list(measures)) if measures else result.summary()
+    parts: list[Part] = []
+    own = [name for name in ("estimator", "parameter", "measure") if name in frame]
+    columns = [*next(iter(result.conditions.values())), *own]
+    if "note" in frame and frame["note"].astype(bool).any():
+        noted = frame[frame["note"].astype(bool)]
+        kept = [Column(name, noted[name].tolist()) for name in [*columns, "note"]]
+        parts.append(Grid(Table(kept, "Notes on single figures")))
+    if "gain" in frame:
+        gains = frame[frame["gain"].notna()]
+        kept = [Column(name, gains[name].tolist()) for name in columns]
+        factor = [float(f"{gain:.3g}") for gain in gains["gain"]]
+        kept.append(Column("factor", factor))
+        title = "Variance reduction: so many times the replicates would be needed without it"
+        parts.append(Grid(Table(kept, title)))
+    return parts
