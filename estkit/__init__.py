@@ -71,6 +71,8 @@ from estkit.montecarlo import (
     Study,
     StudyResult,
     grid,
+    merge,
+    open_study,
     vectorized,
 )
 
@@ -126,6 +128,8 @@ __all__ = [
     "fit_formula",
     "fit_many",
     "grid",
+    "merge",
+    "open_study",
     "path",
     "proportion",
     "vectorized",

@@ -1,5 +1,6 @@
 """Monte-Carlo studies: the bias, variance and coverage of any estimator."""
 
+from estkit.montecarlo.archive import merge, open_study
 from estkit.montecarlo.conditions import grid
 from estkit.montecarlo.influence import Draws, Influence, Measure
 from estkit.montecarlo.result import StudyResult
@@ -7,5 +8,6 @@ from estkit.montecarlo.sampling import Sample, vectorized
 from estkit.montecarlo.study import Study
 
 __all__ = [
-    "Draws", "Influence", "Measure", "Sample", "Study", "StudyResult", "grid", "vectorized",
+    "Draws", "Influence", "Measure", "Sample", "Study", "StudyResult", "grid", "merge",
+    "open_study", "vectorized",
 ]  # fmt: skip

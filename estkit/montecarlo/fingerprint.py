@@ -26,7 +26,8 @@ def fingerprint(
     whole = hashlib.sha256()
     for key in sorted(keys):
         outcome, truth = outcomes[key], truths.get(key)
-        header = [*key, outcome.names, outcome.first, len(outcome), outcome.level]
+        answered = [outcome.names, outcome.level] if has_answers(outcome) else None
+        header = [*key, answered, outcome.first, len(outcome)]
         whole.update(_text([*header, sorted(outcome.reasons.items())]))
         whole.update(np.ascontiguousarray(outcome.status).data)
         for field in FIELDS:
@@ -34,11 +35,17 @@ def fingerprint(
             if column is not None and not np.isnan(column).all():  # else as if it were not there
                 whole.update(_text(field))
                 whole.update(_bytes(column))
-        if truth is not None:
+        if truth is not None and answered:
             whole.update(_text(["truth", truth.value.shape]))
             whole.update(_bytes(truth.value))
             whole.update(_bytes(truth.std_error))
     return whole.hexdigest()
+
+
+def has_answers(outcome: Outcomes) -> bool:
+    """Tell whether an estimator gave any number at all."""
+    columns = [getattr(outcome, field) for field in FIELDS]
+    return any(not np.isnan(c).all() for c in columns if c is not None)
 
 
 def _text(value: Any) -> bytes:

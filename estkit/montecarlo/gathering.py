@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from estkit.montecarlo.execution import Block
+from estkit.montecarlo.execution import Block, Span
 from estkit.montecarlo.outcomes import Outcomes, join
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from estkit.montecarlo.result import StudyResult
     from estkit.montecarlo.study import Study
 
+K = TypeVar("K")
+V = TypeVar("V")
 _JOINED = 64  # so many blocks are put together at a time, for small objects cost memory
 
 
@@ -51,21 +54,35 @@ class Gathered:
         if block.first < self.count(block.condition):
             own[:] = [_before(block.first, old) for old in own if old.first < block.first]
         own.append(block)
-        if block.seconds:
-            seconds, replicates = self._time.get(block.condition, [0.0, 0])
-            self._time[block.condition] = [seconds + block.seconds, replicates + block.size]
+        self._clock(block)
         self._count[block.condition] = block.first + block.size
         loose = self._loose.get(block.condition, 0) + 1
         if loose == _JOINED:
-            own[-loose:] = [_joined(own[-loose:])]
+            own[-loose:] = [joined(own[-loose:])]
             loose = 0
         self._loose[block.condition] = loose
 
-    def outcomes(self, number: int) -> dict[str, Outcomes]:
+    def begin(self, spans: Sequence[Span]) -> None:
+        """Begin each condition where its span does, as a shard does, instead of at 0."""
+        raise NotImplementedError
+
+    def _clock(self, block: Block) -> None:
+        if block.seconds:
+            seconds, replicates = self._time.get(block.condition, [0.0, 0])
+            self._time[block.condition] = [seconds + block.seconds, replicates + block.size]
+
+    def missing(self, span: Span) -> list[Span]:
+        """Return what is still to be computed of a span that is asked for."""
+        return [span._replace(start=max(span.start, self.count(span.condition)))]
+
+    def flush(self) -> None:
+        """Bring what was gathered to where it is safe; in memory it is where it can be."""
+
+    def outcomes(self, number: int) -> Mapping[str, Outcomes]:
         """Return the outcomes of a condition by estimator and control variate."""
         own = self._blocks.get(number, [])
         if len(own) > 1:
-            own[:] = [_joined(own)]
+            own[:] = [joined(own)]
             self._loose[number] = 0
         return dict(own[0].outcomes) if own else {}
 
@@ -76,6 +93,23 @@ class Gathered:
     def seconds(self) -> dict[int, float]:
         """Return how long a replicate took, by condition, where that was measured."""
         return {number: spent / size for number, (spent, size) in self._time.items() if size}
+
+    def by_condition(self, numbers: Sequence[int]) -> Mapping[tuple[int, str], Outcomes]:
+        """Return the outcomes of several conditions by condition and name."""
+        return {(n, name): own for n in numbers for name, own in self.outcomes(n).items()}
+
+    def names(self, number: int, name: str) -> tuple[str, ...] | None:
+        """Return the names of the parameters of an estimator."""
+        return self.outcomes(number)[name].names
+
+    def source_of_truths(self, number: int) -> Callable[[], Sequence[Any]] | None:
+        """Return what gives the truths that came with the data sets, if they came."""
+        own = self.truths(number)
+        return None if own is None else lambda: own
+
+    def mapping(self, makers: Mapping[K, Callable[[], V]]) -> Mapping[K, V]:
+        """Return what functions make, at once or when it is asked for."""
+        return {key: make() for key, make in makers.items()}
 
     def result(self, truth: Any) -> StudyResult:
         """Return what can be said of all that was gathered."""
@@ -91,7 +125,8 @@ def _before(replicate: int, block: Block) -> Block:
     return Block(block.condition, block.first, size, outcomes, block.truths[:size])
 
 
-def _joined(blocks: list[Block]) -> Block:
+def joined(blocks: Sequence[Block]) -> Block:
+    """Return consecutive blocks of a condition as one."""
     names = blocks[0].outcomes
     outcomes = {name: join([block.outcomes[name] for block in blocks]) for name in names}
     truths = [t for block in blocks for t in block.truths]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.selection import selected
 from estkit.montecarlo.summary import Cell, draws_of, summarised
 from estkit.montecarlo.tables import study_table
-from estkit.montecarlo.truth import Truth, truth_of
+from estkit.montecarlo.truth import Truth, drawn_truth, truth_of
 from estkit.table import Table, Tabular
 
 if TYPE_CHECKING:
@@ -88,30 +89,20 @@ class StudyResult(Tabular):
         cls, study: Study, seed: np.random.SeedSequence, gathered: Gathered, truth: Any
     ) -> StudyResult:
         """Put the outcomes of all blocks together with the truth."""
-        outcomes: dict[tuple[int, str], Outcomes] = {}
-        truths: dict[tuple[int, str], Truth] = {}
+        truths: dict[tuple[int, str], Callable[[], Truth]] = {}
         known = [number for number in range(len(study.conditions)) if gathered.count(number)]
-        expected: dict[int, list[float]] = {}
         for number in known:
-            condition, own = study.conditions[number], gathered.truths(number)
+            condition, source = study.conditions[number], gathered.source_of_truths(number)
             offer = study.setting(number, seed).lasting()
-            by_name = gathered.outcomes(number)
-            outcomes |= {(number, name): outcome for name, outcome in by_name.items()}
-            expected[number] = [
-                float(settings.called(f"control {name!r}", mean, condition, offer))
-                if callable(mean) else float(mean) for name, (_, mean) in study.controls.items()
-            ]  # fmt: skip
             for name in study.estimators:
-                names = by_name[name].names or ()
-                if not names:
-                    truths[number, name] = truth_of(None, condition, name, names)
-                elif own is None:
-                    truths[number, name] = truth_of(
-                        truth, condition, name, names, study.estimators, offer
-                    )
+                names = gathered.names(number, name) or ()
+                if names and source is not None:
+                    make = functools.partial(drawn_truth, source, condition, name, names)
                 else:
-                    each = [truth_of(t, condition, name, names).value for t in own]
-                    truths[number, name] = Truth(np.array(each), np.zeros(len(names)))
+                    own = truth if names else None
+                    one = truth_of(own, condition, name, names, study.estimators, offer)
+                    make = functools.partial(Truth, *one)
+                truths[number, name] = make
         result = cls(
             {number: study.conditions[number] for number in known},
             tuple(study.estimators),
@@ -119,12 +110,11 @@ class StudyResult(Tabular):
             {
                 "common_random_numbers": study.common_random_numbers,
                 "antithetic": study.antithetic,
-                "controls": {n: dict(zip(study.controls, e, strict=True))
-                             for n, e in expected.items()},
+                "controls": {number: study.expectations(number, seed) for number in known},
                 "group": study.group_size(),
             },
-            outcomes,
-            truths,
+            gathered.by_condition(known),
+            gathered.mapping(truths),
             study,
             getattr(gathered, "ending", None),
         )  # fmt: skip
@@ -479,7 +469,7 @@ class StudyResult(Tabular):
                 **self.conditions[number],
                 "estimator": name,
                 "replicate": replicate,
-                "status": STATUSES[outcome.status[replicate]],
+                "status": STATUSES[outcome.status[replicate - outcome.first]],
                 "reason": reason,
             }
             for number in self.conditions
@@ -512,13 +502,14 @@ class StudyResult(Tabular):
             size = len(outcome.names or ())
             shape = (len(outcome), size)
             status = np.array(STATUSES)[outcome.status]
-            reasons = [outcome.reasons.get(number, "") for number in range(len(outcome))]
+            numbers = np.arange(outcome.first, outcome.first + len(outcome))
+            reasons = [outcome.reasons.get(number, "") for number in numbers.tolist()]
             columns = {
                 **{key: [value] * (len(outcome) * size)
                    for key, value in self.conditions[number].items()},
                 "estimator": name,
                 "parameter": list(outcome.names or ()) * len(outcome),
-                "replicate": np.repeat(np.arange(len(outcome)), size),
+                "replicate": np.repeat(numbers, size),
                 "estimate": outcome.estimate.ravel(),
                 "std_error": outcome.column("std_error").ravel(),
                 "lower": outcome.column("lower").ravel(),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from estkit.montecarlo.budget import Course
 from estkit.montecarlo.execution import Block, Execution, Span
 from estkit.montecarlo.gathering import Gathered
 from estkit.montecarlo.progress import Progress
+from estkit.montecarlo.sharding import shares
 from estkit.montecarlo.truth import truth_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ class Request:
         Whether to show a progress bar.
     target_mcse, max_seconds, max_bytes
         What may end it earlier; see `Study.run`.
+    store : Path or None
+        The folder in which to keep what is computed.
+    shard : tuple of int or None
+        Which of how many runs that share the study, from 1.
     """
 
     replicates: tuple[int, ...]
@@ -44,19 +50,29 @@ class Request:
     target_mcse: Any = None
     max_seconds: float | None = None
     max_bytes: float | None = None
+    store: Path | None = None
+    shard: tuple[int, int] | None = None
 
 
 def run(study: Study, request: Request) -> StudyResult:
     """Run a study, and return what was computed; on trouble, raise with what was complete."""
-    gathered = Gathered(study, request.seed)
     execution = Execution(study, request.seed, request.n_jobs)
+    gathered = _gathered(study, request, execution)
+    share: list[Span] | None = None
+    if request.shard is not None:
+        share = shares(study, execution, request.replicates, request.shard)
+        gathered.begin(share)
+        request = replace(request, replicates=tuple(s.stop - s.start for s in share))
     course = Course(study, request, gathered, execution)
     with Progress(course, gathered, show=request.progress) as progress:
         try:
-            for spans in course.rounds():
-                _compute(execution, spans, gathered, progress, course)
-                if not course.in_time():
-                    break
+            try:
+                for spans in course.rounds() if share is None else [share]:
+                    _compute(execution, spans, gathered, progress, course)
+                    if not course.in_time():
+                        break
+            finally:
+                gathered.flush()
         except KeyboardInterrupt as stop:
             note = f"The study was stopped.{_kept(gathered)}"
             raise StudyInterrupted(note, _so_far(gathered)) from stop
@@ -76,10 +92,26 @@ def run(study: Study, request: Request) -> StudyResult:
         raise StudyError(f"{error}{_kept(gathered)}", _so_far(gathered)) from error
 
 
+def _gathered(study: Study, request: Request, execution: Execution) -> Gathered:
+    """Return where to gather blocks: in memory, or in a folder."""
+    if request.store is None:
+        return Gathered(study, request.seed)
+    from estkit.montecarlo.store import Stored
+
+    return Stored(study, request.seed, request.store, request.replicates, execution.step)
+
+
 def _compute(
     execution: Execution, spans: list[Span], gathered: Gathered, progress: Progress, course: Course
 ) -> None:
-    for block, stop in execution.blocks(spans, course.in_time):
+    wanted: list[Span] = []
+    for span in spans:
+        before = gathered.count(span.condition)
+        wanted += gathered.missing(span)
+        found = gathered.count(span.condition) - before
+        if found:  # in the store
+            progress.forward(span.condition, found)
+    for block, stop in execution.blocks(wanted, course.in_time):
         if block.size:
             if not gathered.total:
                 _check_truth(gathered, block)

@@ -21,11 +21,11 @@ import numpy as np
 
 from estkit.errors import DataError
 from estkit.montecarlo import conditions as settings
+from estkit.montecarlo.gathering import Gathered
 from estkit.montecarlo.measures import MEASURES
 from estkit.montecarlo.summary import Cell, measured, named_measures
 
 if TYPE_CHECKING:
-    from estkit.montecarlo.gathering import Gathered
     from estkit.montecarlo.outcomes import Outcomes
     from estkit.montecarlo.study import Study
 
@@ -222,7 +222,7 @@ def _goal(cell: Cell, outcome: Outcomes, targets: Targets) -> int | None:
     return max(goals, default=None)
 
 
-class Leading:
+class Leading(Gathered):
     """The first replicates of each condition among those that were gathered.
 
     Parameters
@@ -234,17 +234,20 @@ class Leading:
     """
 
     def __init__(self, gathered: Gathered, counts: Mapping[int, int]) -> None:
+        super().__init__(gathered.study, gathered.seed)
         self._gathered, self._counts = gathered, counts
+        self._cut: dict[int, Mapping[str, Outcomes]] = {}
 
     def count(self, number: int) -> int:
         """Return how many leading replicates of a condition there are."""
         return min(self._counts.get(number, 0), self._gathered.count(number))
 
-    def outcomes(self, number: int) -> dict[str, Outcomes]:
+    def outcomes(self, number: int) -> Mapping[str, Outcomes]:
         """Return the outcomes of a condition by estimator and control variate."""
-        count = self.count(number)
-        whole = self._gathered.outcomes(number)
-        return {name: each.rows(0, count) for name, each in whole.items()}
+        if number not in self._cut:
+            count, whole = self.count(number), self._gathered.outcomes(number)
+            self._cut[number] = {name: each.rows(0, count) for name, each in whole.items()}
+        return self._cut[number]
 
     def truths(self, number: int) -> list[Any] | None:
         """Return the truths that came with the data sets of a condition, if they came."""
@@ -255,6 +258,4 @@ class Leading:
         """Yield every parameter of every estimator in every condition."""
         from estkit.montecarlo.result import StudyResult
 
-        gathered: Any = self
-        study = self._gathered.study
-        return StudyResult.of(study, self._gathered.seed, gathered, study.truth)._cells()
+        return StudyResult.of(self.study, self.seed, self, self.study.truth)._cells()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from estkit.errors import DataError
 from estkit.montecarlo import conditions as settings
-from estkit.montecarlo import execution, runs
+from estkit.montecarlo import execution, manifest, parts, runs
 from estkit.montecarlo.conditions import CONTROL
 from estkit.montecarlo.libraries import Refitted
+from estkit.montecarlo.sharding import checked_shard
 from estkit.montecarlo.streams import Streams, seed_sequence
 
 if TYPE_CHECKING:
@@ -146,6 +148,17 @@ class Study:
         streams = Streams(seed.entropy, seed.spawn_key, self.stream_of(number))
         return settings.Setting(self.conditions[number], self.prepare, self.prepare_every, streams)
 
+    def expectations(self, number: int, seed: np.random.SeedSequence) -> dict[str, float]:
+        """Return what the control variates are known to have as expectation in a condition."""
+        offer = self.setting(number, seed).lasting()
+        condition = self.conditions[number]
+        return {
+            name: float(settings.called(f"control {name!r}", mean, condition, offer))
+            if callable(mean)
+            else float(mean)
+            for name, (_, mean) in self.controls.items()
+        }
+
     def group_size(self) -> int:
         """Return how many consecutive replicates are dependent on each other."""
         return self.prepare_every or (2 if self.antithetic else 1)
@@ -156,6 +169,8 @@ class Study:
         *,
         rng: Any = None,
         n_jobs: int | None = None,
+        store: Any = None,
+        shard: tuple[int, int] | None = None,
         target_mcse: Any = None,
         max_seconds: float | None = None,
         max_bytes: float | None = None,
@@ -172,6 +187,14 @@ class Study:
             The seed. None takes one from the system; the result tells which.
         n_jobs : int, optional
             How many workers; ``joblib.parallel_config`` decides where they run.
+        store : str or path, optional
+            A folder in which to keep what is computed, whatever happens; needs the extra ``store``.
+            The same call continues where an interrupted one stopped, and one with more replicates,
+            or with further conditions after the others, computes only those. What a changed study
+            would do to them is not mixed: it is refused, and the change is named.
+        shard : (int, int), optional
+            ``(i, k)`` computes the i-th of k shares, counted from 1, into `store`: the same folder
+            for all or one for each; see `merge`.
         target_mcse : number or mapping, optional
             Stop a condition when the Monte-Carlo errors of all estimators are as small as this:
             ``{"coverage": 0.005, "bias": 0.01}``; each a number, a sequence with one for each
@@ -211,9 +234,15 @@ class Study:
             raise DataError(f"n_jobs must be a whole number other than 0, got {n_jobs!r}.")
         for name, limit in {"max_seconds": max_seconds, "max_bytes": max_bytes}.items():
             _check_limit(name, limit)
+        if shard is not None and (target_mcse is not None or max_bytes is not None):
+            raise DataError("A shard cannot know when all have enough; leave out its limits.")
+        folder, place = _kept_where(store, shard)
+        seed = seed_sequence(rng)
+        if rng is None and folder is not None:
+            seed = manifest.seed_of(folder)
         request = runs.Request(
-            self._counts(replicates), seed_sequence(rng), n_jobs, progress,
-            target_mcse, max_seconds, max_bytes,
+            self._counts(replicates), seed, n_jobs, progress, target_mcse, max_seconds, max_bytes,
+            folder, place,
         )  # fmt: skip
         return runs.run(self, request)
 
@@ -280,6 +309,14 @@ def _check_limit(name: str, limit: Any) -> None:
 def _is_whole(number: Any, least: float = -math.inf) -> bool:
     whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
     return whole and number >= least
+
+
+def _kept_where(store: Any, shard: Any) -> tuple[Path | None, tuple[int, int] | None]:
+    """Return the folder to keep a run in, and which shard it is."""
+    if store is None and shard is not None:
+        raise DataError("A shard needs a store: the folder in which it leaves what it computes.")
+    folder = None if store is None else parts.checked_folder(store)
+    return folder, None if shard is None else checked_shard(shard)
 
 
 def _named(estimators: Any) -> dict[str, Callable[..., Any]]:

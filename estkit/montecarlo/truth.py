@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,3 +82,41 @@ def _numbers(value: Any, condition: Mapping[str, Any]) -> NDArray[np.float64]:
     if array.dtype.kind not in "fiub" or array.ndim > 1:
         raise StudyError(f"truth must be numbers, got {value!r:.80} in {describe(condition)}.")
     return array.astype(float)
+
+
+def drawn_truth(
+    source: Callable[[], Sequence[Any]],
+    condition: Mapping[str, Any],
+    estimator: str,
+    names: Sequence[str],
+) -> Truth:
+    """Return the truth of every replicate, shape (R, k), from what came with the data sets."""
+    each = [truth_of(truth, condition, estimator, names).value for truth in source()]
+    return Truth(np.array(each), np.zeros(len(names)))
+
+
+def leaves_of(truth: Any) -> tuple[Any, list[float]]:
+    """Return a truth as numbers in a row, and the tree that says where each belongs.
+
+    Examples
+    --------
+    >>> from estkit.montecarlo.truth import leaves_of, tree_of
+    >>> tree, leaves = leaves_of({"mean": 1, "spread": [2.0, 3.0]})
+    >>> tree, leaves
+    ({'mean': None, 'spread': 2}, [1.0, 2.0, 3.0])
+    >>> tree_of(tree, iter(leaves))
+    {'mean': 1.0, 'spread': array([2., 3.])}
+    """
+    if isinstance(truth, Mapping):
+        parts = {str(name): leaves_of(part) for name, part in truth.items()}
+        leaves = [leaf for _, own in parts.values() for leaf in own]
+        return {name: tree for name, (tree, _) in parts.items()}, leaves
+    value = _numbers(np.nan if truth is None else getattr(truth, "value", truth), {})
+    return (len(value), value.tolist()) if value.ndim else (None, [float(value)])
+
+
+def tree_of(tree: Any, leaves: Iterator[float]) -> Any:
+    """Return a truth again from what `leaves_of` made of it."""
+    if isinstance(tree, dict):
+        return {name: tree_of(part, leaves) for name, part in tree.items()}
+    return next(leaves) if tree is None else np.array([next(leaves) for _ in range(tree)])

@@ -1,0 +1,206 @@
+"""The manifest of a store: to which study its parts belong, and what to say when it has changed."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estkit.errors import DataError, StudyError
+from estkit.estimate import plain
+from estkit.montecarlo.parts import parts_in, write_whole
+from estkit.montecarlo.provenance import described, difference
+
+if TYPE_CHECKING:
+    from estkit.montecarlo.study import Study
+
+NAME = "manifest.json"
+_FORMAT = "estkit.store"
+_VERSION = 1
+_MAY_GROW = ("conditions", "replicates")
+_WORDS = {
+    "code": "its code",
+    "closure": "what it closes over,",
+    "globals": "what it uses,",
+    "defaults": "the default of",
+    "arguments": "its argument",
+    "keywords": "its argument",
+}
+
+
+def manifest_of(
+    study: Study, seed: np.random.SeedSequence, replicates: Sequence[int]
+) -> dict[str, Any]:
+    """Return all that the bytes of a run depend on, and how many replicates were asked for."""
+    import estkit
+
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "versions": {"estkit": estkit.__version__, "numpy": np.__version__, "python": python},
+        "seed": plain({"entropy": seed.entropy, "spawn_key": list(seed.spawn_key)}),
+        "dtype": np.dtype("<f8").name,
+        "options": {
+            "common_random_numbers": study.common_random_numbers,
+            "antithetic": study.antithetic,
+            "prepare_every": study.prepare_every,
+        },
+        "conditions": [{n: _level(v) for n, v in own.items()} for own in study.conditions],
+        "generate": described(study.generate),
+        "prepare": described(study.prepare),
+        "truth": described(study.truth),
+        "estimators": {name: described(own) for name, own in study.estimators.items()},
+        "controls": {name: described(list(pair)) for name, pair in study.controls.items()},
+        "replicates": list(replicates),
+    }
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest in a folder, or raise and say why there is none."""
+    try:
+        found = json.loads((folder / NAME).read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{str(folder)!r} is not the store of a study: there is no {NAME} in it."
+        ) from error
+    except OSError as error:
+        raise DataError(f"{str(folder / NAME)!r} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise DataError(f"{str(folder / NAME)!r} is damaged: {error}.") from error
+    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+        raise DataError(f"{str(folder / NAME)!r} is not the manifest of a study.")
+    if found["version"] != _VERSION:
+        raise DataError(
+            f"{str(folder)!r} is a store of version {found['version']}; this estkit reads version "
+            f"{_VERSION}."
+        )
+    return found
+
+
+def has_manifest(folder: Path) -> bool:
+    """Tell whether there is a store in a folder."""
+    return (folder / NAME).exists()
+
+
+def seed_of(folder: Path) -> np.random.SeedSequence:
+    """Return the seed of the store in a folder, or a new one when there is none."""
+    if not has_manifest(folder):
+        return np.random.SeedSequence()
+    seed = read_manifest(folder)["seed"]
+    return np.random.SeedSequence(seed["entropy"], spawn_key=seed["spawn_key"])
+
+
+def enter(folder: Path, new: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the manifest of a study into a folder, or compare it with the one that is there.
+
+    More conditions and more replicates are entered; any other change is refused and named.
+    """
+    new = dict(json.loads(json.dumps(new)))  # as it will be read
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not has_manifest(folder):
+            if parts_in(folder):
+                raise DataError(f"{str(folder)!r} has parts of a study, but its {NAME} is lost.")
+            merged = dict(new)
+        else:
+            old = read_manifest(folder)
+            refuse_changes(old, new, f"The store {str(folder)!r} holds another study", "now")
+            if len(new["conditions"]) < len(old["conditions"]):
+                raise DataError(
+                    f"The store {str(folder)!r} has {len(old['conditions'])} conditions, this "
+                    f"study only {len(new['conditions'])}; keep them, new ones may stand after."
+                )
+            counts = [0] * len(new["conditions"])
+            for number, count in enumerate(old["replicates"]):
+                counts[number] = count
+            most = [max(pair) for pair in zip(counts, new["replicates"], strict=True)]
+            merged = {**new, "replicates": most}
+            if merged == old:
+                return old
+        write_whole(folder / NAME, json.dumps(merged, indent=1).encode())
+    except OSError as error:
+        raise StudyError(
+            f"The store {str(folder)!r} cannot be written to: {error.strerror or error}."
+        ) from error
+    return merged
+
+
+def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], what: str, where: str) -> None:
+    """Raise if two manifests are not of one study, and name the first difference."""
+    for number, (mine, other) in enumerate(zip(old["conditions"], new["conditions"], strict=False)):
+        names = [n for n in {**mine, **other} if _is(mine.get(n)) != _is(other.get(n))]
+        if names:
+            sides = [_is(own.get(names[0])) or "nothing" for own in (mine, other)]
+            _refuse(what, f"{names[0]} of condition {number}", sides[0], sides[1], where)
+    added = [name for name in new["estimators"] if name not in old["estimators"]]
+    gone = [name for name in old["estimators"] if name not in new["estimators"]]
+    if added or gone:
+        name = (added or gone)[0]
+        known = ", ".join(old["estimators"])
+        raise DataError(
+            f"{what}: the estimator {name!r} is {'new' if added else 'missing'}; its estimators "
+            f"are {known}. Give another folder: estimators have streams of their own, so that the "
+            f"same seed gives the same numbers there."
+        )
+    path, mine, other = difference(
+        {name: part for name, part in old.items() if name not in _MAY_GROW},
+        {name: part for name, part in new.items() if name not in _MAY_GROW},
+    )
+    if path:
+        _refuse(what, _in_words(path), _shown(mine), _shown(other), where)
+
+
+def condition_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a condition from what the manifest says of it; text for what JSON cannot hold."""
+    return {name: _value(level) for name, level in stored.items()}
+
+
+def _level(value: Any) -> dict[str, Any]:
+    kept = value if value is None or type(value) in (bool, int, str) else None
+    if type(value) is float:
+        kept = value if math.isfinite(value) else repr(value)
+    return {"is": described(value), "value": kept}
+
+
+def _value(level: Mapping[str, Any]) -> Any:
+    kind = str(level["is"]).partition(" ")[0]
+    if kind == "float":
+        return float(level["value"])
+    known = level["value"] is not None or kind == "NoneType"
+    return level["value"] if known else _shown(level["is"])
+
+
+def _is(level: Any) -> Any:
+    return None if level is None else level["is"]
+
+
+def _in_words(path: Sequence[str]) -> str:
+    head, *rest = path
+    if head in ("versions", "options"):
+        return f"the version of {rest[0]}" if head == "versions" else f"the option {rest[0]}"
+    if head in ("seed", "dtype"):
+        return "the seed" if head == "seed" else "the dtype of the estimates"
+    if head in ("estimators", "controls"):
+        head, rest = f"{head[:-1]} {rest[0]!r}", rest[1:]
+    told = [_WORDS.get(part, part) for part in rest]
+    return " ".join([f"{head}:", *told]) if told else head
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _refuse(what: str, part: str, old: Any, new: Any, where: str) -> None:
+    raise DataError(
+        f"{what}: {part} was {_shown(old)!s}, {where} it is {_shown(new)!s}. Undo the change, or "
+        f"give another folder."
+    )
