@@ -103,6 +103,17 @@ def test_many_conditions_and_estimators_stay_apart(kind: str) -> None:
         assert all(label.get_rotation() == 90 for label in ax.get_xticklabels())
 
 
+def test_a_measure_of_the_user_is_drawn_under_its_title() -> None:
+    near = ek.Measure(lambda d: np.mean(np.abs(d.estimate) < 0.5), "share near 0", smooth=True)
+    for kind in ("lollipop", "nested_loop", "convergence"):
+        assert ONE.plot(near, kind=kind).get_ylabel() == "share near 0"
+    points = ONE.plot(near).containers[0].lines[0].get_ydata()
+    estimates = outcomes(ONE, "mean")["estimate"]
+    np.testing.assert_allclose(points, [(estimates.abs() < 0.5).mean()], rtol=SAME)
+    with pytest.raises(ek.DataError, match="one measure"):
+        ONE.plot([near, "bias"])
+
+
 # --- nested loop ---
 
 

@@ -15,18 +15,18 @@ from estkit.likelihood.family import Floats
 from estkit.likelihood.hypotheses import Hypotheses
 from estkit.likelihood.model import Model
 from estkit.likelihood.newton import Certificate, Optimum
+from estkit.likelihood.presentation import Presentation
 from estkit.likelihood.sandwich import sandwich
 from estkit.likelihood.simulation import Simulation
 from estkit.likelihood.uncertainty import frozen
-from estkit.table import Table, Tabular
+from estkit.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LikelihoodFit(Hypotheses, Simulation, Tabular):
+class LikelihoodFit(Hypotheses, Simulation, Presentation):
     """A maximum-likelihood fit: parameters, their errors, and the certificate of convergence.
 
     `fit` makes it. The training data are used by `simulate` and `bootstrap` as long as the object
@@ -185,12 +185,6 @@ class LikelihoodFit(Hypotheses, Simulation, Tabular):
         ['term', 'estimate', 'std_error', 'statistic', 'p_value', 'lower', 'upper']
         """
         return self._table(level, kind).to_frame()
-
-    def plot(self, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
-        """Draw the coefficients with their intervals; needs the extra ``plot``."""
-        from estkit.plot import plot_coefficients
-
-        return plot_coefficients(self, level=level, ax=ax)
 
     def _options(self) -> dict[str, Any]:
         """Return what makes the family anew, as plain values."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +17,14 @@ from estkit.montecarlo import contrasts, planning
 from estkit.montecarlo.conditions import CONTROL, describe
 from estkit.montecarlo.measures import chosen_measures
 from estkit.montecarlo.outcomes import Outcomes
+from estkit.montecarlo.presentation import Presentation
 from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.selection import selected
 from estkit.montecarlo.summary import Cell, draws_of, summarised
-from estkit.montecarlo.tables import study_table
 from estkit.montecarlo.truth import Truth, drawn_truth, truth_of
-from estkit.table import Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
     from estkit.montecarlo.budget import Ending
     from estkit.montecarlo.gathering import Gathered
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StudyResult(Tabular):
+class StudyResult(Presentation):
     """The outcomes of a Monte-Carlo study.
 
     `Study.run` makes it. Every summary is computed from the stored outcomes, and says how many
@@ -157,12 +154,6 @@ class StudyResult(Tabular):
     def _replicates(self) -> str:
         counts = sorted({len(self._outcomes[n, self.estimators[0]]) for n in self.conditions})
         return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-
-    def heading(self) -> str:
-        """Return in a line what was run."""
-        several = len(self.conditions) > 1
-        each = f" in each of {len(self.conditions)} conditions" if several else ""
-        return f"Monte-Carlo study: {self._replicates()} replicates{each}"
 
     def _cells(self, reading: Reading | None = None) -> Iterator[Cell]:
         reading = reading or Reading()
@@ -553,131 +544,6 @@ class StudyResult(Tabular):
     def cells(self) -> Iterator[Cell]:
         """Yield what measures are computed from: each parameter of each estimator and condition."""
         return self._cells()
-
-    def chosen_estimators(self, names: str | Sequence[str] | None) -> list[str]:
-        """Return the names of estimators, all for None, or raise for one that does not exist."""
-        wanted = list(self.estimators) if names is None else names
-        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
-        unknown = [name for name in wanted if name not in self.estimators]
-        if unknown or not wanted:
-            what = f"{unknown[0]!r} is not an estimator" if unknown else "No estimator was named"
-            raise DataError(f"{what} of this study: {', '.join(map(repr, self.estimators))}.")
-        return wanted
-
-    def table(
-        self,
-        measures: str | Sequence[str] | None = None,
-        *,
-        estimators: str | Sequence[str] | None = None,
-        across: str = "measure",
-    ) -> Table:
-        """Return measures side by side, cut to the digits that their Monte-Carlo errors leave.
-
-        Parameters
-        ----------
-        measures : str or sequence of str, optional
-            Which, as in `summary`; by default bias, empirical and model SE, RMSE and coverage.
-        estimators : str or sequence of str, optional
-            Which, in this order; by default all.
-        across : {"measure", "estimator"}
-            What stands side by side.
-
-        Returns
-        -------
-        Table
-            With ``to_text``, ``to_markdown``, ``to_latex``, ``to_html`` and ``to_frame``.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import estkit as ek
-        >>> study = ek.Study(
-        ...     lambda rng, n: rng.normal(size=n),
-        ...     {"mean": np.mean, "median": np.median},
-        ...     truth=0.0,
-        ...     conditions=ek.grid(n=[10, 40]),
-        ... )
-        >>> result = study.run(1000, rng=1)
-        >>> print(result.table("mse", across="estimator"))
-        Monte-Carlo study: 1000 replicates in each of 2 conditions
-        <BLANKLINE>
-         n  measure             mean           median
-        10  mse      0.0997 (0.0047)  0.1302 (0.0062)
-        40  mse      0.0239 (0.0011)  0.0379 (0.0017)
-        <BLANKLINE>
-        In brackets: Monte-Carlo standard errors.
-        """
-        return study_table(self, measures, self.chosen_estimators(estimators), across)
-
-    def _table(self) -> Table:
-        return self.table()
-
-    def plot(
-        self,
-        measure: str = "bias",
-        *,
-        kind: str = "lollipop",
-        estimators: str | Sequence[str] | None = None,
-        parameter: str | None = None,
-        condition: Any = None,
-        factors: Sequence[str] | None = None,
-        level: float = 0.95,
-        ax: Axes | None = None,
-    ) -> Axes:
-        """Draw the study, by default a measure with its Monte-Carlo intervals.
-
-        Needs the extra ``plot``. The kinds ``"lollipop"``, ``"nested_loop"``, ``"zip"``,
-        ``"estimates"`` and ``"convergence"`` and what they need: `estkit.plot.plot_study`.
-        """
-        from estkit.plot import plot_study
-
-        return plot_study(
-            self, measure, kind=kind, estimators=estimators, parameter=parameter,
-            condition=condition, factors=factors, level=level, ax=ax,
-        )  # fmt: skip
-
-    def to_html(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        title: str | None = None,
-        aims: str | None = None,
-        measures: str | Sequence[str] | None = None,
-        plots: bool = True,
-    ) -> str | None:
-        """Write a self-contained page: aims, data, estimands, methods, measures, results.
-
-        It needs no network, its tables are sorted by their headings, and every name is escaped.
-        Needs the extra ``report``, and ``plot`` for its pictures.
-
-        Parameters
-        ----------
-        path : str or path, optional
-            The file to write, whole or not at all; without it the page is returned.
-        title, aims : str, optional
-            Your words; an empty line begins a paragraph. By default they are made from the study.
-        measures : str or sequence of str, optional
-            What the table of results shows, as in `table`.
-        plots : bool
-            Whether to draw.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import estkit as ek
-        >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
-        >>> page = study.run(20, rng=1).to_html(aims="Is it centred?", plots=False)
-        >>> "<h1>Simulation study of mean</h1>" in page, "<p>Is it centred?</p>" in page
-        (True, True)
-        """
-        from estkit.report import render, study_page, write
-
-        page = study_page(self, title=title, aims=aims, measures=measures, plots=plots)
-        text = render(page)
-        if path is None:
-            return text
-        write(text, path)
-        return None
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of all outcomes, statuses, reasons and truths.

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from estkit.errors import DataError
+from estkit.montecarlo.measures import MEASURES, chosen_measures
 from estkit.montecarlo.planning import notes
-from estkit.montecarlo.summary import Cell, in_brackets, measured, named_measures
+from estkit.montecarlo.summary import Cell, in_brackets, measured
 from estkit.montecarlo.tails import tail_of
 from estkit.table import Column, Table
 
@@ -21,8 +22,8 @@ _LEVEL = 0.95
 
 def study_table(
     result: StudyResult,
-    measures: str | Sequence[str] | None,
-    estimators: Sequence[str],
+    measures: Any,
+    estimators: str | Sequence[str] | None,
     across: str,
 ) -> Table:
     """Return the table of a study; see `StudyResult.table`.
@@ -31,24 +32,50 @@ def study_table(
     ----------
     result : StudyResult
         The study.
-    measures : str, sequence of str, or None
-        Which measures; None for the usual ones, as far as the outcomes allow them.
-    estimators : sequence of str
-        Which estimators, in this order.
+    measures : str, Measure, function, sequence or mapping of them, or None
+        Which measures; None for the most usual ones, as far as the outcomes allow them.
+    estimators : str, sequence of str, or None
+        Which estimators, in this order; None for all.
     across : {"measure", "estimator"}
         What stands side by side.
     """
     if across not in ("measure", "estimator"):
         raise DataError(f"across must be 'measure' or 'estimator', got {across!r:.60}.")
-    names = list(_SHOWN) if measures is None else named_measures(measures)
+    estimators = chosen_estimators(result, estimators)
+    usual = {name: MEASURES[name] for name in _SHOWN}
+    chosen = usual if measures is None else chosen_measures(measures)
     cells = [cell for cell in result.cells() if cell.estimator in estimators]
     cells.sort(key=lambda cell: (cell.number, estimators.index(cell.estimator)))
-    rows = {name: [measured(cell, name, _LEVEL) for cell in cells] for name in names}
-    if measures is None:
-        names = [name for name in names if any(row["used"] for row in rows[name])]
+    rows = {
+        name: [measured(cell, measure, _LEVEL) for cell in cells]
+        for name, measure in chosen.items()
+    }
+    names = [
+        name for name in chosen if measures is not None or any(row["used"] for row in rows[name])
+    ]
     shape = _by_measure if across == "measure" else _by_estimator
     columns = shape(result, cells, names, rows, estimators)
-    return Table(columns, result.heading(), [_NOTE, *_heavy(cells), *notes(result)])
+    return Table(columns, heading(result), [_NOTE, *_heavy(cells), *notes(result)])
+
+
+def heading(result: StudyResult) -> str:
+    """Return in a line what was run."""
+    counts = sorted({len(cell.draws.failed) for cell in result.cells()})
+    replicates = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    several = len(result.conditions)
+    each = f" in each of {several} conditions" if several > 1 else ""
+    return f"Monte-Carlo study: {replicates} replicates{each}"
+
+
+def chosen_estimators(result: StudyResult, names: str | Sequence[str] | None) -> list[str]:
+    """Return the names of estimators, all for None, or raise for one that does not exist."""
+    wanted = list(result.estimators) if names is None else names
+    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    unknown = [name for name in wanted if name not in result.estimators]
+    if unknown or not wanted:
+        what = f"{unknown[0]!r} is not an estimator" if unknown else "No estimator was named"
+        raise DataError(f"{what} of this study: {', '.join(map(repr, result.estimators))}.")
+    return wanted
 
 
 def _heavy(cells: Sequence[Cell]) -> list[str]:

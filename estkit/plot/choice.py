@@ -10,6 +10,7 @@ import numpy as np
 from estkit.errors import DataError
 from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.summary import Cell
+from estkit.montecarlo.tables import chosen_estimators
 
 if TYPE_CHECKING:
     from estkit.montecarlo.result import StudyResult
@@ -34,7 +35,7 @@ def chosen(
     DataError
         If there is no such estimator or parameter.
     """
-    wanted = result.chosen_estimators(estimators)
+    wanted = chosen_estimators(result, estimators)
     cells = [cell for cell in result.cells() if cell.estimator in wanted]
     parameters = list(dict.fromkeys(cell.parameter for cell in cells if cell.parameter))
     if parameter is not None and parameter not in parameters:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.montecarlo.measures import MEASURES
 from estkit.plot.choice import level_text
 from estkit.plot.figures import axes_for
 from estkit.plot.picture import Picture, styles
@@ -38,7 +37,7 @@ def lollipop(picture: Picture, ax: Axes | None) -> Axes:
     for reference in references:
         ax.axhline(reference, color="0.6", linewidth=1, zorder=0)
     _name_conditions(ax, conditions)
-    ax.set_ylabel(MEASURES[picture.measure].title)
+    ax.set_ylabel(picture.title())
     ax.margins(x=0.1 if len(conditions) <= _STACKED else 0.02)
     if len(series) > 1:
         ax.legend(frameon=False, ncols=1 + (len(series) - 1) // 8)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import DataError
-from estkit.montecarlo.measures import MEASURES
 from estkit.plot.choice import level_text
 from estkit.plot.figures import axes_for
 from estkit.plot.picture import Picture, styles
@@ -45,7 +44,7 @@ def nested_loop(picture: Picture, ax: Axes | None) -> Axes:
     _draw_factors(ax, ranks, order, edges)
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(f"{len(order)} conditions, nested: {', '.join(ranks)}" if ranks else "")
-    ax.set_ylabel(MEASURES[picture.measure].title)
+    ax.set_ylabel(picture.title())
     if len(series) > 1:
         ax.legend(frameon=False, ncols=1 + (len(series) - 1) // 8)
     return ax

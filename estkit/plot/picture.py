@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import DataError
+from estkit.montecarlo.measures import Measure
 from estkit.montecarlo.summary import Cell, measured
 from estkit.plot.choice import Series, condition_number, series_of
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from estkit.montecarlo.result import StudyResult
 
 _MARKERS = "osD^vP*X"  # one for each ten colors
-_NEUTRAL = {"bias": 0.0, "relative_bias": 0.0, "model_se_error": 0.0}
+_WHOLE = {"failed", "not_converged", "warned"}  # what is known of an estimator as a whole
+_NEUTRAL = {"bias": 0.0, "relative_bias": 0.0, "median_bias": 0.0, "model_se_error": 0.0}
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class Picture:
     ----------
     result : StudyResult
         The study.
-    measure : str
+    name : str
+        The name of the measure.
+    measure : Measure
         The measure, for the kinds that show one.
     cells : list of Cell
         The estimators and parameters to show, in every condition.
@@ -41,7 +45,8 @@ class Picture:
     """
 
     result: StudyResult
-    measure: str
+    name: str
+    measure: Measure
     cells: list[Cell]
     condition: Any
     factors: Sequence[str] | None
@@ -51,9 +56,17 @@ class Picture:
         """Return the number of the one condition that is shown."""
         return condition_number(self.result, self.condition)
 
+    def title(self) -> str:
+        """Return the measure in words."""
+        return self.measure.title or self.name
+
+    def is_whole(self) -> bool:
+        """Return whether the measure belongs to an estimator and not to each of its parameters."""
+        return set(self.measure.needs) <= _WHOLE
+
     def series(self) -> list[Series]:
         """Return what is drawn, line by line."""
-        return series_of(self.cells, whole=self.measure == "failure_rate")
+        return series_of(self.cells, whole=self.is_whole())
 
     def figures(self, cell: Cell) -> tuple[float, float, float]:
         """Return the measure in a cell, and its Monte-Carlo interval."""
@@ -62,9 +75,9 @@ class Picture:
 
     def references(self) -> list[float]:
         """Return what the measure would be for an estimator without fault."""
-        if "coverage" in self.measure:
+        if "coverage" in self.name:
             return self.result.levels()
-        return [_NEUTRAL[self.measure]] if self.measure in _NEUTRAL else []
+        return [_NEUTRAL[self.name]] if self.name in _NEUTRAL else []
 
     def table(self) -> NDArray[np.float64]:
         """Return value, lower and upper for each series and condition, of shape (S, C, 3)."""
@@ -76,7 +89,7 @@ class Picture:
                 row[numbers.index(number)] = self.figures(cell)
         if np.isnan(found[..., 0]).all():
             raise DataError(
-                f"No replicate has what the measure {self.measure!r} needs; nothing to draw."
+                f"No replicate has what the measure {self.name!r} needs; nothing to draw."
             )
         return found
 

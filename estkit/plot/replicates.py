@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit.errors import DataError
-from estkit.montecarlo.measures import MEASURES
 from estkit.montecarlo.summary import Cell
 from estkit.plot.choice import Series, in_words, series_of
 from estkit.plot.figures import axes_for
@@ -95,12 +94,12 @@ def convergence(picture: Picture, ax: Axes | None) -> Axes:
     """Draw a measure and its Monte-Carlo interval after more and more replicates."""
     number = picture.number()
     cells = [cell for cell in picture.cells if cell.number == number]
-    lines = series_of(cells, whole=picture.measure == "failure_rate")
+    lines = series_of(cells, whole=picture.is_whole())
     curves = [(line.label, _running(picture, line, number)) for line in lines]
     curves = [(label, curve) for label, curve in curves if np.isfinite(curve[:, 1]).any()]
     if not curves:
         raise DataError(
-            f"No replicate has what the measure {picture.measure!r} needs; nothing to draw."
+            f"No replicate has what the measure {picture.name!r} needs; nothing to draw."
         )
     ax = axes_for(ax)
     for (label, curve), style in zip(curves, styles(), strict=False):
@@ -112,7 +111,7 @@ def convergence(picture: Picture, ax: Axes | None) -> Axes:
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("replicates")
-    ax.set_ylabel(MEASURES[picture.measure].title)
+    ax.set_ylabel(picture.title())
     ax.set_title(in_words(picture.result.conditions[number]), fontsize="medium")
     ax.legend(frameon=False, ncols=1 + (len(curves) - 1) // 8)
     return ax

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from estkit.errors import DataError
 from estkit.estimate import check_level
-from estkit.montecarlo.summary import named_measures
+from estkit.montecarlo.measures import chosen_measures
 from estkit.plot.choice import chosen
 from estkit.plot.lollipop import lollipop
 from estkit.plot.nested_loop import nested_loop
@@ -31,7 +31,7 @@ KINDS: dict[str, Callable[[Picture, Axes | None], Axes]] = {
 
 def plot_study(
     result: StudyResult,
-    measure: str = "bias",
+    measure: Any = "bias",
     *,
     kind: str = "lollipop",
     estimators: str | Sequence[str] | None = None,
@@ -47,7 +47,7 @@ def plot_study(
     ----------
     result : StudyResult
         The study.
-    measure : str
+    measure : str, Measure or function
         Which measure, as in ``StudyResult.summary``; ``"zip"`` and ``"estimates"`` show none.
     kind : {"lollipop", "nested_loop", "zip", "estimates", "convergence"}
         ``"lollipop"``: the measure with its Monte-Carlo interval in every condition.
@@ -101,13 +101,13 @@ def plot_study(
     """
     if kind not in KINDS:
         raise DataError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r:.60}.")
-    if not isinstance(measure, str):
+    if measure is None or isinstance(measure, list | tuple | set | frozenset | dict):
         raise DataError(f"measure must be the name of one measure, got {measure!r:.60}.")
-    named_measures(measure)
+    ((name, own),) = chosen_measures(measure).items()
     check_level(level)
     if condition is not None and kind in ("lollipop", "nested_loop"):
         raise DataError(f"kind {kind!r} shows every condition; leave condition out.")
     if factors is not None and kind != "nested_loop":
         raise DataError(f"factors are for kind 'nested_loop'; leave them out for {kind!r}.")
     cells = chosen(result, estimators, parameter)
-    return KINDS[kind](Picture(result, measure, cells, condition, factors, level), ax)
+    return KINDS[kind](Picture(result, name, own, cells, condition, factors, level), ax)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from estkit.errors import DataError
+from estkit.errors import EstkitError
 from estkit.report.page import Picture, Words
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Gallery:
         with matplotlib.rc_context(_STYLE):
             try:
                 figure: Any = function().figure
-            except DataError:  # no outcome has what it needs
+            except EstkitError:  # there is nothing to draw
                 return []
             file = io.StringIO()
             figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})

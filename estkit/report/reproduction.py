@@ -11,12 +11,17 @@ if TYPE_CHECKING:
     from estkit.montecarlo.result import StudyResult
 
 
-def reproduction(result: StudyResult) -> list[Part]:
-    """Return the call that gives the same outcomes, and what they were made with."""
+def versions() -> tuple[str, str]:
+    """Return with what the page is written, as a term and its text."""
     from importlib.metadata import version
 
-    import numpy as np
+    parts = [f"{name} {version(name)}" for name in ("estkit", "numpy", "scipy")]
+    parts += [f"Python {platform.python_version()}", platform.platform(terse=True)]
+    return "Versions, when this page was written", ", ".join(parts)
 
+
+def reproduction(result: StudyResult) -> list[Part]:
+    """Return the call that gives the same outcomes, and what they were made with."""
     counts = {cell.number: len(cell.draws.failed) for cell in result.cells()}
     sizes = list(counts.values())
     asked = str(sizes[0]) if len(set(sizes)) == 1 else repr(sizes)
@@ -24,17 +29,12 @@ def reproduction(result: StudyResult) -> list[Part]:
     seed = str(entropy)
     if key or not isinstance(entropy, int):
         seed = f"np.random.SeedSequence({entropy!r}, spawn_key={key!r})"
-    lines = [f"result = study.run({asked}, rng={seed})"]
-    lines.append(f"result.fingerprint() == {result.fingerprint()!r}")
-    versions = (
-        f"estkit {version('estkit')}, numpy {np.__version__}, Python {platform.python_version()}"
-    )
-    pairs = [
-        ("Seed", seed),
-        ("Versions, when this page was written", f"{versions}, {platform.platform(terse=True)}"),
+    lines = [
+        f"result = study.run({asked}, rng={seed})",
+        f"result.fingerprint() == {result.fingerprint()!r}",
     ]
     words = (
         "The same call gives the same bytes for any number of workers. One replicate comes back by "
         "result.replay(replicate, condition), with its data."
     )
-    return [Code("\n".join(lines)), Terms(pairs), Words(words)]
+    return [Code("\n".join(lines)), Terms([("Seed", seed), versions()]), Words(words)]

@@ -6,12 +6,13 @@ In the order of ADEMP: aims, data-generating mechanism, estimands, methods, perf
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.montecarlo.measures import MEASURES
+from estkit.montecarlo.measures import MEASURES, Measure, chosen_measures
+from estkit.montecarlo.tables import heading
 from estkit.report.events import event_parts
 from estkit.report.page import Code, Grid, Page, Part, Section, Terms, Words
 from estkit.report.reproduction import reproduction
@@ -32,7 +33,7 @@ def study_page(
     *,
     title: str | None = None,
     aims: str | None = None,
-    measures: str | Sequence[str] | None = None,
+    measures: Any = None,
     plots: bool = True,
 ) -> Page:
     """Return the page of a study.
@@ -43,26 +44,28 @@ def study_page(
         The study.
     title, aims : str, optional
         The user's words; by default they are made from the study.
-    measures : str or sequence of str, optional
+    measures : str, Measure, function, or a sequence or mapping of them, optional
         What the table of results shows, as in ``StudyResult.table``.
     plots : bool
         Whether to draw.
     """
     study = result._study
     table = result.table(measures)
-    shown = [column.name for column in table.columns if column.name in MEASURES]
+    columns = [column.name for column in table.columns]
+    known: Mapping[str, Measure] = MEASURES if measures is None else chosen_measures(measures)
+    shown = {name: measure for name, measure in known.items() if name in columns}
     pictures = study_pictures(result) if plots else []
     sections = [
         Section("Aims", [Words(aims or _aims(result))]),
         Section("Data-generating mechanism", _mechanism(result, study)),
         Section("Estimands", _estimands(result, study)),
         Section("Methods", _methods(result, study)),
-        Section("Performance measures", [*_measures(shown)]),
+        Section("Performance measures", _measures(shown)),
         Section("Results", [Grid(table), *_notes(result, shown), *pictures]),
         Section("Failures and warnings", event_parts(result)),
         Section("Reproduction", reproduction(result)),
     ]
-    lead = f"{result.heading()}. Every figure stands beside its Monte-Carlo standard error."
+    lead = f"{heading(result)}. Every figure stands beside its Monte-Carlo standard error."
     return Page(title or f"Simulation study of {_listed(result.estimators)}", sections, lead=lead)
 
 
@@ -199,13 +202,13 @@ def _methods(result: StudyResult, study: Study | None) -> list[Part]:
     return parts
 
 
-def _measures(names: Sequence[str]) -> list[Part]:
+def _measures(measures: Mapping[str, Measure]) -> list[Part]:
+    """Return what each measure is, in words and as a formula or, if it is the user's, in code."""
     pairs = []
-    for name in names:
-        measure = MEASURES[name]
-        said = (measure.function.__doc__ or "").strip().split("\n")[0].removeprefix("Return ")
-        titled = measure.title if measure.title == name else f"{measure.title} ({name})"
-        pairs.append((titled, said))
+    for name, measure in measures.items():
+        first = (measure.function.__doc__ or "").strip().split("\n")[0].removeprefix("Return ")
+        titled = name if measure.title in (name, "") else f"{measure.title} ({name})"
+        pairs.append((titled, first or source_of(measure.function)))
     how = (
         "Monte-Carlo standard errors come from the influence values of the replicates, with no "
         "assumption on the law of the estimates; a rate that is 0 or 1 has an interval instead. "
@@ -215,10 +218,12 @@ def _measures(names: Sequence[str]) -> list[Part]:
     return [Terms(pairs), Words(how)]
 
 
-def _notes(result: StudyResult, measures: Sequence[str]) -> list[Part]:
+def _notes(result: StudyResult, measures: Mapping[str, Measure]) -> list[Part]:
     """Return what must be known of the figures: means that do not settle, the variance saved."""
-    frame = result.summary(list(measures)) if measures else result.summary()
     parts: list[Part] = []
+    if not measures:  # no estimator has an answer
+        return parts
+    frame = result.summary(dict(measures))
     own = [name for name in ("estimator", "parameter", "measure") if name in frame]
     columns = [*next(iter(result.conditions.values())), *own]
     if "note" in frame and frame["note"].astype(bool).any():

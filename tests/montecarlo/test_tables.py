@@ -89,6 +89,16 @@ def test_unequal_numbers_of_replicates_have_a_column() -> None:
         assert "20 to 60 replicates" in table.title
 
 
+def test_measures_of_the_user_stand_beside_those_of_estkit() -> None:
+    near = ek.Measure(lambda d: np.mean(np.abs(d.estimate) < 0.5), "near", smooth=True)
+    found = result(GRID, mean=mean)
+    own = columns(found.table([near, "bias"]))
+    assert list(own) == ["n", "estimator", "near", "bias", "failed"]
+    values = found.summary(near)["value"]
+    assert [float(cell.split(" ")[0]) for cell in own["near"]] == pytest.approx(values, abs=0.01)
+    assert list(columns(found.table({"<half": near}))) == ["n", "estimator", "<half", "failed"]
+
+
 def test_numbers_to_sort_by_stand_behind_the_text() -> None:
     found = result(GRID)
     (column,) = [c for c in found.table("mse").columns if c.name == "mse"]

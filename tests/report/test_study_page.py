@@ -106,6 +106,34 @@ def test_methods_and_measures_are_explained() -> None:
     assert "coverage" not in shown["performance-measures"]
 
 
+def test_measures_of_the_user_are_explained_by_their_source() -> None:
+    near = ek.Measure(lambda d: np.mean(np.abs(d.estimate - 2) < 0.5), "<near>", smooth=True)
+    shown = sections(result(), measures=near)
+    assert "np.abs(d.estimate - 2) < 0.5" in shown["performance-measures"]
+    assert cells(shown["results"])[2:6] == ["n", "estimator", "<near>", "failed"]
+
+
+def test_means_that_do_not_settle_are_pointed_at() -> None:
+    ratio = {"ratio": lambda x: (x[0] - 2) / (x[1] - 2)}
+    shown = sections(result(600, estimators=ratio), measures=["bias", "median_bias"])["results"]
+    assert "Heavy tails: means of ratio do not settle" in shown
+    notes = [cell for cell in cells(shown) if cell.startswith("heavy tails (")]
+    assert len(notes) == 2  # the bias in two conditions; the median bias is sure
+
+
+def test_a_study_without_any_answer_has_a_page() -> None:
+    def never(x: Any) -> Any:
+        raise ValueError("never")
+
+    study = result(estimators={"never": never})
+    shown = sections(study, plots=True)
+    assert "80 failures in 80 estimates" in shown["failures-and-warnings"]
+    assert cells(shown["results"])[1:] == [
+        study.table().title, "n", "estimator", "failed", "5", "never", "40", "9", "never", "40",
+        "In brackets: Monte-Carlo standard errors.",
+    ]  # fmt: skip
+
+
 def test_results_are_the_table_of_the_study() -> None:
     study = result()
     table = study.table(["mse", "power"])
