@@ -49,7 +49,7 @@ def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[
     shift = moved[0] - moved[1]
     if kind == "ratio":
         shift = (moved[0] - apart.value * moved[1]) / second.value if second.value else math.nan
-    exact = combined is apart and independent == used and shift == 0
+    exact = apart.by_replicate and combined is apart and independent == used and shift == 0
     error = math.hypot(error, shift)
     value = combined.value
     if kind == "ratio":

@@ -42,7 +42,12 @@ class Draws(NamedTuple):
 
     def of(self, rows: Any) -> Draws:
         """Return those of some replicates."""
-        return Draws(*(column[rows] for column in self))
+        first = self.estimate[rows]
+        size = len(first)
+        return Draws(first, *(
+            column[:size] if column.strides == (0,) and size <= len(column) else column[rows]
+            for column in self[1:]
+        ))  # fmt: skip
 
 
 class Influence(NamedTuple):
@@ -80,7 +85,7 @@ class Measure:
     title : str
         What it is, in words.
     needs : tuple of str
-        The fields of the draws that must be known; replicates without them do not count.
+        The fields of the draws that it reads; replicates without them do not count.
     is_rate : bool
         Whether it is a proportion, whose interval must be right at 0 and 1.
     smooth : bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,16 @@ class Reading:
         for value in given:
             if value is not None and not isinstance(value, int | float | np.number):
                 raise DataError(f"null must be a number, or one by parameter; got {self.null!r}.")
+
+    def check_null(self, parameters: Iterable[str]) -> None:
+        """Raise if `null` names a parameter that there is not."""
+        unknown = set(self.null if isinstance(self.null, Mapping) else ()) - (
+            known := {*parameters}
+        )
+        if unknown and known:
+            raise DataError(
+                f"null names {sorted(unknown)[0]!r}; the parameters are {', '.join(sorted(known))}."
+            )
 
     def rejected(self, parameter: str, lower: Floats, upper: Floats, p_value: Floats) -> Floats:
         """Return 1 for replicates that reject the null hypothesis, 0 for others, nan if unknown."""

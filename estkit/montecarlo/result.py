@@ -157,6 +157,7 @@ class StudyResult(Presentation):
 
     def _cells(self, reading: Reading | None = None) -> Iterator[Cell]:
         reading = reading or Reading()
+        reading.check_null(n for outcome in self._of_estimators() for n in outcome.names or ())
         for number, condition in self.conditions.items():
             controls, own = self._controls(number), []
             for name in self.estimators:

@@ -22,6 +22,12 @@ from estkit.montecarlo.resampling import evaluated, value_of
 from estkit.montecarlo.tails import tail_of
 from estkit.montecarlo.truth import Truth
 
+_NOT_ALL = "no replicate has all that it needs"
+_IN_WORDS = {
+    "estimate": "an estimate", "truth": "a truth", "std_error": "a standard error",
+    "lower": "an interval", "upper": "an interval", "p_value": "a p-value",
+    "rejected": "a p-value or an interval",
+}  # fmt: skip
 _NOTHING = Influence(math.nan, np.empty(0))
 
 
@@ -99,8 +105,8 @@ def found(cell: Cell, measure: Measure) -> Found:
     known = cell.known(measure)
     used = int(known.sum())
     if not used:
-        missing = [f for f in measure.needs if np.isnan(getattr(cell.draws, f)).all()]
-        note = f"no replicate has {missing[0]}" if missing else "no replicate has all it needs"
+        lacking = [f for f in measure.needs if np.isnan(getattr(cell.draws, f)).all()]
+        note = f"no replicate has {_IN_WORDS.get(lacking[0], lacking[0])}" if lacking else _NOT_ALL
         return Found(_NOTHING, math.nan, 0, 0, known, cell.draws, False, note=note)
     draws = cell.draws if used == len(known) else cell.draws.of(known)
     influence = evaluated(measure, draws, cell.groups(known))
@@ -196,7 +202,8 @@ def summarised(
         Whether conditions share their random numbers, for intervals that hold simultaneously; by
         default each interval stands for itself.
     """
-    tails = [tail_of(cell.draws).note for cell in cells]
+    averages = any(measure.averages for measure in measures.values())
+    tails = [tail_of(cell.draws).note if averages else "" for cell in cells]
     levels, kept = {}, {}
     if together is not None:
         for name, measure in measures.items():

@@ -37,8 +37,8 @@ class Tail(NamedTuple):
         if not self.heavy:
             return ""
         return (
-            f"heavy tails (tail index {self.order:.1f}, {self.top_share:.0%} of the squares in "
-            f"1% of the replicates): does not settle; see median_bias"
+            f"does not settle: tail index {self.order:.1f}, {self.top_share:.0%} of the squares "
+            f"in 1% of the replicates; see median_bias"
         )
 
 
@@ -56,8 +56,8 @@ def tail_of(draws: Draws) -> Tail:
     >>> import estkit as ek
     >>> ratio = ek.Study(lambda rng: rng.normal(size=2), {"ratio": lambda x: x[0] / x[1]}, truth=0)
     >>> frame = ratio.run(1000, rng=1).summary(["bias", "median_bias"])
-    >>> [note[:11] for note in frame["note"]]
-    ['heavy tails', '']
+    >>> [note[:15] for note in frame["note"]]
+    ['does not settle', '']
     """
     known = ~np.isnan(draws.estimate)
     values = draws.estimate if known.all() else draws.estimate[known]
