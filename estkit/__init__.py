@@ -12,10 +12,14 @@ Likelihood: what is θ̂, and how sure is it?
 Monte Carlo: what are the bias, variance and coverage of any estimator?
     `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
 
+Comparison: which model predicts better on this data, and how sure is that?
+    `compare` answers with a `Comparison`; `Folds`, `Score`.
+
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
 """
 
+from estkit.comparison import Comparison, Folds, Score, compare
 from estkit.errors import (
     ConvergenceError,
     DataError,
@@ -84,6 +88,7 @@ __all__ = [
     "BinomialClassifier",
     "Censored",
     "Chunks",
+    "Comparison",
     "ConditionalLogit",
     "ConvergenceError",
     "CustomFit",
@@ -96,6 +101,7 @@ __all__ = [
     "EstkitError",
     "EstkitWarning",
     "FitError",
+    "Folds",
     "Gaussian",
     "Influence",
     "Jeffreys",
@@ -116,6 +122,7 @@ __all__ = [
     "RegressionFit",
     "RegularizationPath",
     "Sample",
+    "Score",
     "SeparationError",
     "Softmax",
     "SoftmaxClassifier",
@@ -124,6 +131,7 @@ __all__ = [
     "StudyInterrupted",
     "StudyResult",
     "__version__",
+    "compare",
     "fit",
     "fit_formula",
     "fit_many",

@@ -1,0 +1,250 @@
+"""``compare``: every model on the same folds, and what it predicted for rows it had not seen."""
+
+from __future__ import annotations
+
+import pickle
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import parallel
+from estkit.comparison.candidates import Candidate, Data, candidates_of, read_data
+from estkit.comparison.folds import Folds, make_folds
+from estkit.comparison.scores import Floats, named_scores
+from estkit.errors import DataError
+from estkit.montecarlo.streams import own_purpose, seed_sequence
+
+if TYPE_CHECKING:
+    from estkit.comparison.result import Comparison
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What one model did on one fold.
+
+    Parameters
+    ----------
+    prediction : array of shape (m,), or None
+        Numbers, or codes of classes, for the test rows; None where the model failed.
+    probability : array of shape (m, k), or None
+        Of every class, also of those that the training rows lack.
+    fit_seconds, predict_seconds : float
+        How long it took to fit, and to predict the test rows, without any scoring.
+    size : int
+        The bytes of the fitted model when it is stored; of the first fold only, else 0.
+    reason : str
+        Why there is no prediction.
+    warning : str
+        The first warning it gave.
+    """
+
+    prediction: NDArray[Any] | None
+    probability: Floats | None = None
+    fit_seconds: float = float("nan")
+    predict_seconds: float = float("nan")
+    size: int = 0
+    reason: str = ""
+    warning: str = ""
+
+
+def compare(
+    models: Any,
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = None,
+    scoring: Any = None,
+    groups: Any = None,
+    task: str | None = None,
+    rng: Any = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Comparison:
+    """Fit models on the same folds and keep what they predict for the rows they have not seen.
+
+    Parameters
+    ----------
+    models : mapping of str to estimator, or names
+        scikit-learn estimators (or estkit's); names such as ``"knn"`` and ``"linear"`` stand for
+        models with usual settings. What a model needs of its data is added inside the folds, see
+        the notes of the result. A dummy that ignores X is always compared, too: ``"baseline"``.
+    X : array, data frame or sparse matrix of n rows
+        Columns of numbers and of categories; values may be missing.
+    y : array of shape (n,)
+        Labels or numbers.
+    cv : int, pair, str, splitter or pairs of rows, optional
+        The folds: a number, (folds, repeats), ``"loo"``, ``"time"``, a splitter of scikit-learn or
+        the rows themselves. By default 10 folds, 3 times, stratified by class.
+    scoring : str, Score or sequence of them, optional
+        The scores, the first one leading; by default accuracy, log loss and Brier score, or RMSE,
+        MAE and R².
+    groups : array of shape (n,), optional
+        Rows of one group are never split between training and testing.
+    task : {"classification", "regression"}, optional
+        By default what y looks like.
+    rng : int, SeedSequence, Generator or None
+        The seed of folds and models.
+    n_jobs : int, optional
+        How many workers; the numbers do not depend on it.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Comparison
+        Scores, tests, predictions and costs.
+
+    Raises
+    ------
+    DataError
+        If the data, the folds or a model are not usable. A model that fails on a fold is an outcome
+        with its reason.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> from sklearn.datasets import load_iris
+    >>> result = ek.compare(["knn", "linear"], *load_iris(return_X_y=True), cv=5, rng=1)
+    >>> result.scores("accuracy").groupby("model")["value"].mean().round(3).to_dict()
+    {'baseline': 0.333, 'knn': 0.96, 'linear': 0.953}
+    """
+    from estkit.comparison.result import Comparison
+
+    data = read_data(X, y, task)
+    scores = named_scores(scoring, data.task)
+    seed = seed_sequence(rng)
+    own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 0))
+    folds = make_folds(cv, data.X, data.y, groups=groups, rng=own, classes=bool(data.classes))
+    candidates = candidates_of(models, data)
+    trials: dict[tuple[str, int], Trial] = {}
+    wanted = [(each.name, fold) for each in candidates for fold in range(len(folds))]
+    with parallel.progress_bar(
+        len(wanted), show=progress, unit="fit", description="compare"
+    ) as forward:
+        for key, trial in evaluate(candidates, data, folds, wanted, seed, n_jobs=n_jobs):
+            trials[key] = trial
+            forward(1)
+    notes = [f"{each.name}: {each.note}." for each in candidates if each.note]
+    return Comparison(
+        models=tuple(each.name for each in candidates),
+        scoring=scores,
+        folds=folds,
+        classes=data.classes,
+        outcome=data.codes,
+        trials=trials,
+        notes=tuple(notes),
+        seed={"entropy": seed.entropy, "spawn_key": list(seed.spawn_key)},
+    )
+
+
+def evaluate(
+    candidates: Sequence[Candidate],
+    data: Data,
+    folds: Folds,
+    wanted: Sequence[tuple[str, int]],
+    seed: np.random.SeedSequence,
+    *,
+    n_jobs: int | None = None,
+) -> Iterator[tuple[tuple[str, int], Trial]]:
+    """Yield what models did on folds, in the order of `wanted`."""
+    by_name = {each.name: each for each in candidates}
+    if parallel.workers(n_jobs) == 1:
+        with parallel.one_blas_thread():
+            for name, fold in wanted:
+                yield (name, fold), _trial(by_name[name], data, folds, fold, seed)
+        return
+    several = max(1, len(wanted) // (8 * parallel.workers(n_jobs)))
+    parts = [wanted[i : i + several] for i in range(0, len(wanted), several)]
+    tasks = [_Task(tuple(candidates), data, folds, tuple(part), seed) for part in parts]
+    for part, found in zip(parts, parallel.map_tasks(_run, tasks, n_jobs=n_jobs), strict=True):
+        yield from zip(part, found, strict=True)
+
+
+class _Task(NamedTuple):
+    """What a worker is sent."""
+
+    candidates: tuple[Candidate, ...]
+    data: Data
+    folds: Folds
+    wanted: tuple[tuple[str, int], ...]
+    seed: np.random.SeedSequence
+
+
+def _run(task: _Task) -> list[Trial]:
+    by_name = {each.name: each for each in task.candidates}
+    return [
+        _trial(by_name[name], task.data, task.folds, fold, task.seed) for name, fold in task.wanted
+    ]
+
+
+def _trial(
+    candidate: Candidate, data: Data, folds: Folds, fold: int, seed: np.random.SeedSequence
+) -> Trial:
+    """Fit a clone to the training rows of a fold and predict its test rows."""
+    from sklearn.base import clone
+
+    train, test = folds.train[fold], folds.test[fold]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model = seeded(clone(candidate.estimator), candidate.name, fold, seed)
+            start = time.perf_counter()
+            model.fit(rows_of(data.X, train), data.y[train])
+            fitted = time.perf_counter()
+            asked = rows_of(data.X, test)
+            begun = time.perf_counter()
+            found = model.predict(asked)
+            ended = time.perf_counter()
+            trial = Trial(
+                _codes(found, data.classes),
+                _probability(model, asked, data.classes),
+                fitted - start,
+                ended - begun,
+                len(pickle.dumps(model, pickle.HIGHEST_PROTOCOL)) if fold == 0 else 0,
+            )
+        except Exception as error:
+            trial = Trial(None, reason=f"{type(error).__name__}: {error}")
+    return replace(trial, warning=str(caught[0].message)) if caught else trial
+
+
+def seeded(model: Any, name: str, fold: int, seed: np.random.SeedSequence) -> Any:
+    """Return a model whose own randomness is that of its name and the fold."""
+    open_ones = [
+        key for key, value in model.get_params().items()
+        if key.split("__")[-1] == "random_state" and value is None
+    ]  # fmt: skip
+    if open_ones:
+        key = (*seed.spawn_key, 1, fold, own_purpose(name) % (1 << 32))
+        state = np.random.SeedSequence(seed.entropy, spawn_key=key).generate_state(1)[0]
+        model.set_params(**dict.fromkeys(open_ones, int(state)))
+    return model
+
+
+def rows_of(X: Any, rows: NDArray[Any]) -> Any:
+    """Return some rows of an array, a sparse matrix or a frame."""
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+
+
+def _codes(found: Any, classes: tuple[Any, ...]) -> NDArray[Any]:
+    if not classes:
+        numbers = np.asarray(found, float).reshape(-1)
+        if not np.isfinite(numbers).all():
+            raise DataError(f"predicted {numbers[~np.isfinite(numbers)][0]}")
+        return numbers
+    code: Mapping[Any, int] = {label: number for number, label in enumerate(classes)}
+    return np.array([code[label] for label in np.asarray(found).tolist()], dtype=np.int64)
+
+
+def _probability(model: Any, asked: Any, classes: tuple[Any, ...]) -> Floats | None:
+    """Return the probabilities of all classes; 0 for those that the training rows lack."""
+    if not classes or not hasattr(model, "predict_proba"):
+        return None
+    known = np.asarray(model.predict_proba(asked), float)
+    table = np.zeros((len(known), len(classes)))
+    table[:, _codes(model.classes_, classes)] = known
+    return table

@@ -1,0 +1,207 @@
+"""Folds: one stored set of splits, with a fingerprint, that every model is evaluated on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.errors import DataError
+from estkit.montecarlo.streams import generator_of
+
+Rows = NDArray[np.intp]
+_SPLITS, _REPEATS = 10, 3  # by default
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Splits of n rows into training and test rows, the same for every model.
+
+    Parameters
+    ----------
+    train, test : tuple of arrays of int
+        The rows of each fold, in ascending order.
+    rows : int
+        How many rows there are.
+    scheme : str
+        How they were made, in words.
+    repeats : int
+        How often every row is a test row; 0 if that is not the same for all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from estkit.comparison.folds import make_folds
+    >>> folds = make_folds(5, np.zeros((20, 1)), np.arange(20.0), rng=1)
+    >>> len(folds), folds.test[0].size, folds.scheme
+    (5, 4, '5-fold')
+    """
+
+    train: tuple[Rows, ...]
+    test: tuple[Rows, ...]
+    rows: int
+    scheme: str
+    repeats: int
+
+    def __len__(self) -> int:
+        return len(self.test)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of all rows of all folds; equal for equal folds alone."""
+        digest = hashlib.sha256(np.int64(self.rows).tobytes())
+        for train, test in zip(self.train, self.test, strict=True):
+            for part in (train, test):
+                digest.update(np.int64(len(part)).tobytes() + np.asarray(part, np.int64).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def test_share(self) -> float:
+        """The average of n_test / n_train over the folds, as corrected tests need it."""
+        ratios = [len(b) / len(a) for a, b in zip(self.train, self.test, strict=True)]
+        return float(np.mean(ratios))
+
+
+def make_folds(
+    cv: Any, X: Any, y: NDArray[Any], *, groups: Any = None, rng: Any = None, classes: bool = False
+) -> Folds:
+    """Return the folds that `cv` stands for, made once.
+
+    Parameters
+    ----------
+    cv : int, pair of int, str, splitter, iterable of pairs, Folds or None
+        A number of folds; (folds, repeats); ``"loo"`` for every row by itself; ``"time"`` for
+        training on the past only; any scikit-learn splitter; pairs of training and test rows. By
+        default 10 folds, 3 times. Folds are shuffled, stratified by class, and keep groups whole.
+    X, y : array of n rows
+        The data, for splitters that look at them.
+    groups : array of shape (n,), optional
+        Rows of one group are never split.
+    rng : int, SeedSequence, Generator or None
+        The seed of the shuffling.
+    classes : bool
+        Whether y holds classes, to stratify by.
+
+    Raises
+    ------
+    DataError
+        If there are fewer rows, groups or members of a class than folds, or a fold is empty or
+        holds a training row twice or as a test row.
+    """
+    rows = len(y)
+    if isinstance(cv, Folds):
+        if cv.rows != rows:
+            raise DataError(f"the folds are of {cv.rows} rows, the data have {rows}.")
+        return cv
+    if rows < 2:
+        raise DataError(f"{rows} row cannot be split into training and test rows.")
+    if isinstance(cv, str):
+        pairs, scheme = _by_name(cv, rows, groups)
+    elif cv is None or _is_whole(cv) or (isinstance(cv, tuple) and all(map(_is_whole, cv))):
+        splits, repeats = _sizes(cv, groups)
+        pairs = _shuffled(splits, repeats, y, groups, generator_of(rng), classes=classes)
+        scheme = f"{splits}-fold" + (f" x {repeats}" if repeats > 1 else "")
+        scheme += ", groups kept whole" if groups is not None else ""
+        scheme += ", stratified" if classes else ""
+    elif hasattr(cv, "split"):
+        pairs, scheme = cv.split(X, y, groups), type(cv).__name__
+    else:
+        pairs, scheme = cv, "given folds"
+    train, test = _checked(pairs, rows)
+    counts = np.bincount(np.concatenate(test), minlength=rows)
+    repeats = int(counts[0]) if (counts == counts[0]).all() else 0
+    return Folds(train, test, rows, scheme, repeats)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _sizes(cv: Any, groups: Any) -> tuple[int, int]:
+    if cv is None:
+        most = _SPLITS if groups is None else min(_SPLITS, len(np.unique(np.asarray(groups))))
+        return most, _REPEATS
+    splits, repeats = cv if isinstance(cv, tuple) else (cv, 1)
+    if splits < 2 or repeats < 1:
+        raise DataError(f"cv must be 2 folds or more, got {cv!r}; say 10, or (10, 3) to repeat.")
+    return int(splits), int(repeats)
+
+
+def _by_name(name: str, rows: int, groups: Any) -> tuple[Iterable[Any], str]:
+    from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, TimeSeriesSplit
+
+    frame = np.zeros((rows, 1))
+    if name == "loo" and groups is None:
+        return LeaveOneOut().split(frame), "leave-one-out"
+    if name == "loo":
+        return LeaveOneGroupOut().split(frame, None, groups), "leave-one-group-out"
+    if name == "time" and groups is None:
+        splits = min(_SPLITS, rows - 1)
+        return TimeSeriesSplit(splits).split(frame), f"{splits} folds forward in time"
+    if name == "time":
+        raise DataError("folds forward in time cannot keep groups whole; leave out groups.")
+    raise DataError(f"cv must be a number, 'loo', 'time', a splitter or pairs; got {name!r}.")
+
+
+def _shuffled(
+    splits: int, repeats: int, y: Any, groups: Any, rng: np.random.Generator, *, classes: bool
+) -> Iterable[tuple[Any, Any]]:
+    """Yield the folds of every repeat, each repeat with a seed of its own."""
+    from sklearn import model_selection as split
+
+    frame = np.zeros((len(y), 1))
+    if groups is not None:
+        distinct = len(np.unique(np.asarray(groups)))
+        if distinct < splits:
+            raise DataError(f"groups has {distinct} groups, fewer than {splits} folds.")
+        kind = split.StratifiedGroupKFold if classes else split.GroupKFold
+    else:
+        if len(y) < splits:
+            raise DataError(f"{len(y)} rows are fewer than {splits} folds; use cv='loo'.")
+        if classes:
+            _check_members(y, splits)
+        kind = split.StratifiedKFold if classes else split.KFold
+    for _ in range(repeats):
+        seed = int(rng.integers(0, 1 << 31))
+        yield from kind(splits, shuffle=True, random_state=seed).split(frame, y, groups)
+
+
+def _check_members(y: Any, splits: int) -> None:
+    labels, counts = np.unique(np.asarray(y), return_counts=True)
+    if counts.min() < splits:
+        few = labels.tolist()[int(np.argmin(counts))]
+        raise DataError(
+            f"class {few!r} has {counts.min()} members, fewer than {splits} folds, so some folds "
+            f"would not have it; take at most {max(2, int(counts.min()))} folds, or put it "
+            f"together with another class."
+        )
+
+
+def _checked(pairs: Iterable[Any], rows: int) -> tuple[tuple[Rows, ...], tuple[Rows, ...]]:
+    train, test = [], []
+    for number, pair in enumerate(pairs):
+        try:
+            parts = [np.asarray(part) for part in pair]
+            first, second = (np.flatnonzero(p) if p.dtype == bool else p for p in parts)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"fold {number} must be a pair of training rows and test rows: {error}."
+            ) from error
+        for part, name in ((first, "training"), (second, "test")):
+            if part.ndim != 1 or part.size == 0 or part.dtype.kind not in "iu":
+                raise DataError(f"fold {number} has no {name} rows, or no row numbers.")
+            if part.min() < 0 or part.max() >= rows or len(np.unique(part)) != len(part):
+                raise DataError(f"fold {number} has {name} rows twice or outside 0 to {rows - 1}.")
+        both = np.intersect1d(first, second)
+        if both.size:
+            raise DataError(f"fold {number} has row {both[0]} for training and for testing.")
+        train.append(np.sort(first).astype(np.intp))
+        test.append(np.sort(second).astype(np.intp))
+    if not test:
+        raise DataError("cv gives no folds.")
+    return tuple(train), tuple(test)

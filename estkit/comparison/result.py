@@ -1,0 +1,166 @@
+"""``Comparison``: what models predicted for rows they had not seen, and what that says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.comparison.evaluation import Trial
+from estkit.comparison.folds import Folds
+from estkit.comparison.scores import Predicted, Score
+from estkit.errors import DataError
+from estkit.table import Tabular
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Tabular):
+    """Models on the same folds; `compare` makes it.
+
+    Parameters
+    ----------
+    models : tuple of str
+        Their names, the baseline last.
+    scoring : tuple of Score
+        The scores, the first one leading.
+    folds : Folds
+        The folds.
+    classes : tuple
+        The labels; empty for numbers.
+    outcome : array of shape (n,)
+        y, labels as codes.
+    trials : mapping
+        What each model did on each fold.
+    notes : tuple of str
+        What was added to models.
+    seed : dict
+        The seed of folds and models.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> from sklearn.datasets import load_diabetes
+    >>> ek.compare(["knn", "linear"], *load_diabetes(return_X_y=True), cv=5, rng=1)
+    Comparison(knn, linear, baseline; rmse, 5-fold, 442 rows, 0 failed fits)
+    """
+
+    models: tuple[str, ...]
+    scoring: tuple[Score, ...]
+    folds: Folds
+    classes: tuple[Any, ...]
+    outcome: NDArray[Any]
+    trials: Mapping[tuple[str, int], Trial]
+    notes: tuple[str, ...]
+    seed: dict[str, Any]
+
+    def __repr__(self) -> str:
+        failed = sum(trial.prediction is None for trial in self.trials.values())
+        return (
+            f"Comparison({', '.join(self.models)}; {self.scoring[0].name}, {self.folds.scheme}, "
+            f"{self.folds.rows} rows, {failed} failed fits)"
+        )
+
+    def predicted(self, model: str, fold: int) -> Predicted | None:
+        """Return what a model predicted on a fold beside what is true; None where it failed."""
+        trial = self.trials[self.checked_model(model), fold]
+        if trial.prediction is None:
+            return None
+        truth = self.outcome[self.folds.test[fold]]
+        return Predicted(truth, trial.prediction, trial.probability, self.classes)
+
+    def checked_model(self, name: str) -> str:
+        """Return the name of a model, or raise if there is none of this name."""
+        if name not in self.models:
+            raise DataError(f"{name!r} is not a model here; they are {', '.join(self.models)}.")
+        return name
+
+    def checked_score(self, name: str | None) -> Score:
+        """Return a score by its name, the leading one for None."""
+        if name is None:
+            return self.scoring[0]
+        for score in self.scoring:
+            if score.name == name:
+                return score
+        known = ", ".join(score.name for score in self.scoring)
+        raise DataError(f"{name!r} was not among the scores of this comparison: {known}.")
+
+    def values(self, model: str, score: Score) -> NDArray[np.float64]:
+        """Return the score of a model on each fold; nan where it failed or gives none."""
+        found = []
+        for fold in range(len(self.folds)):
+            given = self.predicted(model, fold)
+            lacking = given is None or (score.needs_probability and given.probability is None)
+            found.append(np.nan if given is None or lacking else score.function(given))
+        return np.array(found, float)
+
+    def scores(self, score: str | None = None) -> pd.DataFrame:
+        """Return the scores of every model on every fold.
+
+        Parameters
+        ----------
+        score : str, optional
+            Which one; by default all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            model, fold, score, value.
+        """
+        import pandas as pd
+
+        wanted = self.scoring if score is None else (self.checked_score(score),)
+        rows = [
+            {"model": model, "fold": fold, "score": each.name, "value": value}
+            for each in wanted
+            for model in self.models
+            for fold, value in enumerate(self.values(model, each))
+        ]
+        return pd.DataFrame(rows)
+
+    def predictions(self) -> pd.DataFrame:
+        """Return every prediction for a row that the model had not seen.
+
+        Returns
+        -------
+        pandas.DataFrame
+            model, fold, row, truth, prediction, and the probability of each class.
+        """
+        import pandas as pd
+
+        frames = []
+        for model, fold, given in self._given():
+            truth, found = (
+                np.array(self.classes, object)[part] if self.classes else part
+                for part in (given.truth, given.prediction)
+            )
+            columns = {"model": model, "fold": fold, "row": self.folds.test[fold],
+                       "truth": truth, "prediction": found}  # fmt: skip
+            for code, label in enumerate(self.classes):
+                known = given.probability
+                columns[f"p({label})"] = np.nan if known is None else known[:, code]
+            frames.append(pd.DataFrame(columns))
+        return pd.concat(frames, ignore_index=True)
+
+    def failures(self) -> pd.DataFrame:
+        """Return every fit that gave no prediction: model, fold, reason."""
+        import pandas as pd
+
+        rows = [
+            {"model": model, "fold": fold, "reason": trial.reason}
+            for (model, fold), trial in self.trials.items()
+            if trial.prediction is None
+        ]
+        return pd.DataFrame(rows, columns=["model", "fold", "reason"])
+
+    def _given(self) -> Iterator[tuple[str, int, Predicted]]:
+        for model in self.models:
+            for fold in range(len(self.folds)):
+                given = self.predicted(model, fold)
+                if given is not None:
+                    yield model, fold, given
