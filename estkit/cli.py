@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 import estkit as ek
+from estkit import study_command
 from estkit.estimate import plain
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command("study")(study_command.study)
 _PICTURE = "coverage.png"
 
 

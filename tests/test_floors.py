@@ -27,7 +27,7 @@ FLOORS = (
     {"plot"},
     {"report"},
     {"estkit"},
-    {"demo"},
+    {"demo", "study_command"},
     {"cli"},
     {"__main__"},
 )

@@ -14,7 +14,7 @@ import numpy as np
 from estkit.errors import DataError, StudyError
 from estkit.estimate import plain
 from estkit.montecarlo.parts import parts_in, write_whole
-from estkit.montecarlo.provenance import described, difference
+from estkit.montecarlo.provenance import described, difference, version_of
 
 if TYPE_CHECKING:
     from estkit.montecarlo.study import Study
@@ -37,13 +37,11 @@ def manifest_of(
     study: Study, seed: np.random.SeedSequence, replicates: Sequence[int]
 ) -> dict[str, Any]:
     """Return all that the bytes of a run depend on, and how many replicates were asked for."""
-    import estkit
-
     python = ".".join(platform.python_version_tuple()[:2])
     return {
         "format": _FORMAT,
         "version": _VERSION,
-        "versions": {"estkit": estkit.__version__, "numpy": np.__version__, "python": python},
+        "versions": {"estkit": version_of("estkit"), "numpy": np.__version__, "python": python},
         "seed": plain({"entropy": seed.entropy, "spawn_key": list(seed.spawn_key)}),
         "dtype": np.dtype("<f8").name,
         "options": {

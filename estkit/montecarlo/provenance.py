@@ -102,7 +102,7 @@ class _Description:
         module = getattr(value, "__module__", None)
         if callable(value) and isinstance(name, str) and isinstance(module, str):
             if _is_library(module):
-                return f"{module}.{name} {_version(module)}".strip()
+                return f"{module}.{name} {version_of(module)}".strip()
             if isinstance(value, types.FunctionType):
                 return self._function(value)
             if isinstance(value, type):
@@ -202,7 +202,7 @@ def _source(function: Callable[..., Any]) -> str:
 def _module(module: types.ModuleType) -> str:
     name = module.__name__
     if _is_library(name):
-        return f"module {name} {_version(name)}".strip()
+        return f"module {name} {version_of(name)}".strip()
     try:
         text = Path(str(module.__file__)).read_bytes()
     except OSError:
@@ -224,7 +224,8 @@ def _is_library(name: str) -> bool:
     return "site-packages" in parts or "dist-packages" in parts or file.startswith(_OWN)
 
 
-def _version(name: str) -> str:
+def version_of(name: str) -> str:
+    """Return the version of the package that a module belongs to, as far as it tells."""
     top = name.partition(".")[0]
     return str(getattr(sys.modules.get(top), "__version__", ""))
 
