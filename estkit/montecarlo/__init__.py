@@ -2,12 +2,13 @@
 
 from estkit.montecarlo.archive import merge, open_study
 from estkit.montecarlo.conditions import grid
+from estkit.montecarlo.extrapolation import bootstrap_coverage
 from estkit.montecarlo.influence import Draws, Influence, Measure
 from estkit.montecarlo.result import StudyResult
 from estkit.montecarlo.sampling import Sample, vectorized
 from estkit.montecarlo.study import Study
 
 __all__ = [
-    "Draws", "Influence", "Measure", "Sample", "Study", "StudyResult", "grid", "merge",
-    "open_study", "vectorized",
+    "Draws", "Influence", "Measure", "Sample", "Study", "StudyResult", "bootstrap_coverage",
+    "grid", "merge", "open_study", "vectorized",
 ]  # fmt: skip

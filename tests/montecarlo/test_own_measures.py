@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import estkit as ek
 from estkit.montecarlo.influence import Draws, Measure, standard_error
@@ -65,6 +66,16 @@ def test_a_plain_function_has_the_error_of_the_bootstrap(rank: int) -> None:
     errors = np.array([standard_error(each.psi) for each in found])
     told, true = math.sqrt((errors**2).mean()), np.std([each.value for each in found], ddof=1)
     assert CALIBRATED[0] < told / true < CALIBRATED[1]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_very_many_replicates_are_looked_at_in_parts(share: float) -> None:
+    d = draws(np.random.default_rng(1).normal(size=200_000))
+    found = evaluated(Measure(lambda d: np.quantile(d.estimate, share), "quantile"), d)
+    density = stats.norm.pdf(stats.norm.ppf(share))
+    exact = math.sqrt(share * (1 - share) / 200_000) / density
+    assert found.value == np.quantile(d.estimate, share)
+    assert standard_error(found.psi) == pytest.approx(exact, rel=0.15)  # 200 parts tell it to 5 %
 
 
 def test_bootstrapped_contrasts_are_paired() -> None:
