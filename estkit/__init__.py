@@ -10,7 +10,8 @@ Likelihood: what is θ̂, and how sure is it?
     penalty, with `path` for many strengths at once (`RegularizationPath`).
 
 Monte Carlo: what are the bias, variance and coverage of any estimator?
-    `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`.
+    `Study`, `grid`, `vectorized`, `Sample`; a study answers with `StudyResult`. `solve` for the
+    sample size, or effect, at which a measure reaches a target (`Solution`).
 
 Comparison: which model predicts better on this data, and how sure is that?
     `compare` answers with a `Comparison`; `Folds`, `Score`.
@@ -72,12 +73,14 @@ from estkit.montecarlo import (
     Influence,
     Measure,
     Sample,
+    Solution,
     Study,
     StudyResult,
     bootstrap_coverage,
     grid,
     merge,
     open_study,
+    solve,
     vectorized,
 )
 
@@ -127,6 +130,7 @@ __all__ = [
     "SeparationError",
     "Softmax",
     "SoftmaxClassifier",
+    "Solution",
     "Study",
     "StudyError",
     "StudyInterrupted",
@@ -142,6 +146,7 @@ __all__ = [
     "open_study",
     "path",
     "proportion",
+    "solve",
     "vectorized",
 ]
 

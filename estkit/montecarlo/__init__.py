@@ -6,9 +6,11 @@ from estkit.montecarlo.extrapolation import bootstrap_coverage
 from estkit.montecarlo.influence import Draws, Influence, Measure
 from estkit.montecarlo.result import StudyResult
 from estkit.montecarlo.sampling import Sample, vectorized
+from estkit.montecarlo.solution import Solution
+from estkit.montecarlo.solve import solve
 from estkit.montecarlo.study import Study
 
 __all__ = [
-    "Draws", "Influence", "Measure", "Sample", "Study", "StudyResult", "bootstrap_coverage",
-    "grid", "merge", "open_study", "vectorized",
+    "Draws", "Influence", "Measure", "Sample", "Solution", "Study", "StudyResult",
+    "bootstrap_coverage", "grid", "merge", "open_study", "solve", "vectorized",
 ]  # fmt: skip
