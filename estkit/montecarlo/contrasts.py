@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from estkit.errors import DataError
+from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.influence import Influence, Interval, Measure, ratio_of
 from estkit.montecarlo.intervals import (
     mean_interval,
@@ -15,16 +17,67 @@ from estkit.montecarlo.intervals import (
     ratio_interval,
     separate_rate_interval,
 )
+from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.resampling import evaluated
 from estkit.montecarlo.summary import Cell, Found, found, from_truth, lessened
 
 KINDS = ("difference", "ratio")
+_OF_NO_PARAMETER = (("failed",), ("not_converged",), ("warned",))
 
 
 def check_kind(kind: str) -> None:
     """Raise for a kind of contrast that does not exist."""
     if kind not in KINDS:
         raise DataError(f"kind must be one of {KINDS}, got {kind!r}.")
+
+
+def rows_of(
+    cells: Sequence[Cell],
+    names: tuple[str, str],
+    measures: Mapping[str, Measure],
+    reading: Reading,
+    kind: str,
+    conditions: tuple[int, int] | None,
+    *,
+    together: bool,
+) -> list[dict[str, Any]]:
+    """Return the contrasts of two estimators, a row for each parameter.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        The parameters of all estimators in all conditions.
+    names : pair of str
+        The estimators.
+    measures : mapping of str to Measure
+        The one measure, by its name.
+    reading : Reading
+        The level.
+    kind : {"difference", "ratio"}
+        Which contrast.
+    conditions : pair of int, or None
+        The condition of either; None for each condition by itself.
+    together : bool
+        Whether conditions share their random numbers.
+    """
+    ((name, measure),) = measures.items()
+    whole = measure.needs in _OF_NO_PARAMETER
+    known = {(c.number, c.estimator, "" if whole else c.parameter): c for c in cells}
+    rows = []
+    for (number, estimator, parameter), a in known.items():
+        first, other = conditions or (number, number)
+        b = known.get((other, names[1], parameter))
+        if estimator != names[0] or number != first or b is None:
+            continue
+        compare = paired if together or number == other else separate
+        where: Mapping[str, Any] = a.condition
+        if conditions is not None:
+            where = {
+                "condition_a": describe(a.condition, ""), "condition_b": describe(b.condition, "")
+            }  # fmt: skip
+        who = {"parameter": parameter, "measure": name, "a": names[0], "b": names[1]}
+        rows.append({**where, **who, **compare(a, b, measure, reading.level, kind)})
+    return rows
 
 
 def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[str, Any]:

@@ -331,42 +331,25 @@ class StudyResult(Presentation):
         reading = Reading(level, missing, "wilson", alpha, null)
         if isinstance(measure, list | tuple | dict | set | frozenset | None):
             raise DataError(f"measure must be the name of one measure, got {measure!r:.60}.")
-        ((name, own),) = chosen_measures(measure).items()
+        chosen = None if conditions is None else self._pair(conditions)
         for estimator in (a, b):
             if estimator not in self.estimators:
                 known = ", ".join(self.estimators)
                 raise DataError(f"{estimator!r} is not an estimator of this study: {known}.")
-        chosen = None if conditions is None else self._pair(conditions)
-        whole = own.needs in (("failed",), ("not_converged",), ("warned",))  # of no parameter
-        cells = {(c.number, c.estimator, "" if whole else c.parameter): c
-                 for c in self._cells(reading)}  # fmt: skip
-        rows = []
-        for (number, estimator, parameter), first in cells.items():
-            other = number if chosen is None else chosen[1]
-            second = cells.get((other, b, parameter))
-            if estimator != a or second is None or number not in (chosen or [number])[:1]:
-                continue
-            related = number == other or self.design["common_random_numbers"]
-            compare = contrasts.paired if related else contrasts.separate
-            where = (
-                first.condition
-                if chosen is None
-                else {
-                    "condition_a": describe(first.condition, ""),
-                    "condition_b": describe(second.condition, ""),
-                }
-            )
-            who = {"parameter": parameter, "measure": name, "a": a, "b": b}
-            rows.append({**where, **who, **compare(first, second, own, level, kind)})
+        rows = contrasts.rows_of(
+            list(self._cells(reading)), (a, b), chosen_measures(measure), reading, kind, chosen,
+            together=self.design["common_random_numbers"],
+        )  # fmt: skip
         if not rows:
             raise DataError(f"{a!r} and {b!r} have no parameter in common, so nothing to compare.")
         return pd.DataFrame(rows)
 
-    def _pair(self, conditions: Any) -> list[int]:
+    def _pair(self, conditions: Any) -> tuple[int, int]:
         """Return the numbers of two conditions."""
         if not isinstance(conditions, list | tuple) or len(conditions) != 2:
             raise DataError(f"conditions must be a pair of two conditions, got {conditions!r:.80}.")
-        return [settings.number_of(each, self.conditions) for each in conditions]
+        first, second = (settings.number_of(each, self.conditions) for each in conditions)
+        return first, second
 
     def replicates(self) -> pd.DataFrame:
         """Return how many replicates each condition has, and what ended it.

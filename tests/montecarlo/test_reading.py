@@ -113,6 +113,23 @@ def test_at_worst_a_failure_is_the_largest_error_a_miss_and_no_rejection() -> No
     assert frame.loc["mean"].equals(innocent)
 
 
+def test_an_estimator_that_fails_on_a_third_of_the_data_changes_no_bit_of_the_others() -> None:
+    def third(x: Any) -> float:
+        if x[2] > 0.4307:  # with probability 1/3
+            raise ValueError("too large")
+        return float(x.max())
+
+    sound = {"mean": interval, "median": np.median, "own": lambda x, rng: rng.choice(x)}
+    draw = {"generate": lambda rng: rng.normal(size=9), "truth": 0.0}
+    with_it = ek.Study(estimators={"third": third, **sound}, **draw).run(600, rng=SEED)
+    without = ek.Study(estimators=sound, **draw).run(600, rng=SEED)
+    assert 160 < len(with_it.failures()) < 240
+    for frame in ("outcomes", "summary"):
+        both, alone = getattr(with_it, frame)(), getattr(without, frame)()
+        rest = both[both["estimator"] != "third"].reset_index(drop=True)
+        assert rest.equals(alone)
+
+
 def test_an_estimator_that_always_fails_has_no_worst_case() -> None:
     result = ek.Study(lambda rng: rng.normal(size=3), {"never": lambda x: 1 / 0}).run(9, rng=SEED)
     row = result.summary("bias", missing="worst").iloc[0]
