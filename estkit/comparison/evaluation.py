@@ -37,6 +37,8 @@ class Trial:
         How long it took to fit, and to predict the test rows, without any scoring.
     size : int
         The bytes of the fitted model when it is stored; of the first fold only, else 0.
+    freedom : float or None
+        The effective degrees of freedom, of the first fold, where they are known.
     reason : str
         Why there is no prediction.
     warning : str
@@ -48,6 +50,7 @@ class Trial:
     fit_seconds: float = float("nan")
     predict_seconds: float = float("nan")
     size: int = 0
+    freedom: float | None = None
     reason: str = ""
     warning: str = ""
 

@@ -13,7 +13,8 @@ from estkit.comparison.evaluation import Trial
 from estkit.comparison.folds import Folds
 from estkit.comparison.scores import Predicted, Score
 from estkit.errors import DataError
-from estkit.table import Tabular
+from estkit.estimate import check_level, plain
+from estkit.table import Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,6 +147,72 @@ class Comparison(Tabular):
                 columns[f"p({label})"] = np.nan if known is None else known[:, code]
             frames.append(pd.DataFrame(columns))
         return pd.concat(frames, ignore_index=True)
+
+    def table(self, score: str | None = None, *, level: float = 0.95) -> pd.DataFrame:
+        """Return what there is to say of every model, the best one first.
+
+        Parameters
+        ----------
+        score : str, optional
+            The score to order by; by default the leading one.
+        level : float
+            The confidence level of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            model; score, value, std_error, lower, upper (mean over folds, its corrected error and
+            interval); over_baseline (how much better than the baseline, whatever the direction) and
+            its error; the other scores; degrees_of_freedom; fit_seconds (median over folds),
+            predict_seconds_per_row, bytes (stored); folds_used.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> from sklearn.datasets import load_diabetes
+        >>> result = ek.compare(["knn", "linear"], *load_diabetes(return_X_y=True), cv=5, rng=1)
+        >>> result.table()[["model", "value", "lower", "upper"]].round(1)
+              model  value  lower  upper
+        0    linear   54.5   46.4   62.5
+        1       knn   60.8   55.7   65.9
+        2  baseline   77.1   71.7   82.5
+        """
+        from estkit.comparison.overview import rows_of
+
+        check_level(level)
+        return rows_of(self, self.checked_score(score), level)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of the leading score."""
+        return self.table()
+
+    def _table(self) -> Table:
+        from estkit.comparison.overview import table_of
+
+        return table_of(self, self.scoring[0])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold: seed, folds, the table and the scores.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> from sklearn.datasets import load_iris
+        >>> ek.compare("knn", *load_iris(return_X_y=True), cv=5, rng=1).to_dict()["models"]
+        ['knn', 'baseline']
+        """
+        return {
+            "format": "estkit.Comparison",
+            "version": 1,
+            "seed": plain(self.seed),
+            "models": list(self.models),
+            "classes": plain(list(self.classes)),
+            "folds": {"scheme": self.folds.scheme, "number": len(self.folds),
+                      "rows": self.folds.rows, "fingerprint": self.folds.fingerprint},
+            "notes": list(self.notes),
+            "table": plain(self.table().to_dict("records")),
+            "scores": plain(self.scores().to_dict("records")),
+        }  # fmt: skip
 
     def failures(self) -> pd.DataFrame:
         """Return every fit that gave no prediction: model, fold, reason."""

@@ -1,0 +1,150 @@
+"""The table of a comparison: how good each model is, how sure that is, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estkit.comparison.scores import Floats
+from estkit.table import Column, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from estkit.comparison.result import Comparison
+    from estkit.comparison.scores import Score
+
+_ROUNDING = 1e-14
+
+
+def corrected_error(values: Floats, share: float) -> float:
+    """Return the standard error of a mean over folds whose training rows overlap.
+
+    The variance of Nadeau and Bengio (2003): s² (1/J + n_test/n_train), for J folds.
+
+    Parameters
+    ----------
+    values : array of shape (J,)
+        The score, or a difference of scores, on each fold.
+    share : float
+        n_test / n_train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from estkit.comparison.overview import corrected_error
+    >>> round(corrected_error(np.array([0.8, 0.9, 0.7, 0.8]), share=1 / 3), 4)
+    0.0624
+    """
+    if len(values) < 2:
+        return math.nan
+    spread = float(np.std(values, ddof=1))
+    if spread <= _ROUNDING * float(np.abs(values).max()):  # all equal but for the last digit
+        return 0.0
+    return spread * math.sqrt(1 / len(values) + share)
+
+
+def corrected_interval(values: Floats, share: float, level: float) -> tuple[float, float]:
+    """Return mean ± t · corrected error, with J - 1 degrees of freedom."""
+    from scipy.special import stdtrit
+
+    error = corrected_error(values, share)
+    if not math.isfinite(error):
+        return math.nan, math.nan
+    half_width = float(stdtrit(len(values) - 1, 0.5 + level / 2)) * error
+    return float(values.mean() - half_width), float(values.mean() + half_width)
+
+
+def rows_of(comparison: Comparison, score: Score, level: float) -> pd.DataFrame:
+    """Return what there is to say of every model, a row for each."""
+    import pandas as pd
+
+    folds = comparison.folds
+    baseline = comparison.values(comparison.models[-1], score)
+    rows = []
+    for model in comparison.models:
+        values = comparison.values(model, score)
+        known = np.isfinite(values)
+        lower, upper = corrected_interval(values[known], folds.test_share, level)
+        both = known & np.isfinite(baseline)
+        gain = (values - baseline)[both] * (1 if score.greater_is_better else -1)
+        row: dict[str, Any] = {
+            "model": model,
+            "score": score.name,
+            "value": float(values.mean()) if len(values) else math.nan,
+            "std_error": corrected_error(values[known], folds.test_share),
+            "lower": lower,
+            "upper": upper,
+            "over_baseline": float(gain.mean()) if gain.size else math.nan,
+            "over_baseline_error": corrected_error(gain, folds.test_share),
+        }
+        for other in comparison.scoring:
+            if other is not score:
+                row[other.name] = float(comparison.values(model, other).mean())
+        rows.append({**row, **_costs(comparison, model), "folds_used": int(known.sum())})
+    frame = pd.DataFrame(rows)
+    order = frame["value"].sort_values(ascending=not score.greater_is_better, kind="stable").index
+    return frame.loc[order].reset_index(drop=True)
+
+
+def _costs(comparison: Comparison, model: str) -> dict[str, Any]:
+    trials = [comparison.trials[model, fold] for fold in range(len(comparison.folds))]
+    sizes = [len(test) for test in comparison.folds.test]
+    done = [(trial, size) for trial, size in zip(trials, sizes, strict=True)
+            if trial.prediction is not None]  # fmt: skip
+    rows = sum(size for _, size in done)
+    freedom = next((trial.freedom for trial in trials if trial.freedom is not None), None)
+    return {
+        "degrees_of_freedom": math.nan if freedom is None else freedom,
+        "fit_seconds": float(np.median([t.fit_seconds for t, _ in done])) if done else math.nan,
+        "predict_seconds_per_row": sum(t.predict_seconds for t, _ in done) / max(rows, 1),
+        "bytes": max((t.size for t in trials), default=0),
+    }
+
+
+def table_of(comparison: Comparison, score: Score, level: float = 0.95) -> Table:
+    """Return the overview with its digits cut by the errors."""
+    frame = rows_of(comparison, score, level)
+    of = {name: frame[name].to_numpy() for name in frame}
+    error = of["std_error"]
+    columns = [
+        Column("model", of["model"].tolist()),
+        Column(score.name, of["value"], error),
+        Column("error", error, style="error"),
+        Column("lower", of["lower"], error),
+        Column("upper", of["upper"], error),
+        Column("over baseline", of["over_baseline"], of["over_baseline_error"]),
+    ]
+    others = [other for other in comparison.scoring if other is not score]
+    columns += [Column(other.name, of[other.name].round(4)) for other in others]
+    columns += [
+        Column("df", of["degrees_of_freedom"].round(2)),
+        Column("fit", [_time(seconds) for seconds in of["fit_seconds"]], right=True),
+        Column("predict a row", [_time(s) for s in of["predict_seconds_per_row"]], right=True),
+        Column("bytes", of["bytes"], style="count"),
+    ]
+    better = "greater" if score.greater_is_better else "less"
+    notes = [
+        f"{score.name}: {better} is better; mean over folds and its {100 * level:g}% interval, "
+        f"corrected for training rows in common (Nadeau and Bengio 2003).",
+        *comparison.notes,
+    ]
+    folds = comparison.folds
+    notes += [
+        f"{model}: {len(folds) - used} of {len(folds)} folds have no {score.name}."
+        for model, used in zip(of["model"], of["folds_used"].tolist(), strict=True)
+        if used < len(folds)
+    ]
+    title = f"{len(comparison.models)} models, {folds.rows} rows, {folds.scheme}"
+    return Table(columns, title, notes)
+
+
+def _time(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return ""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
