@@ -12,8 +12,7 @@ _LAST = 1.0 - 2.0**-53  # the largest number that Generator.random gives
 _WITHOUT_OPPOSITE = (
     "beta binomial bytes chisquare choice dirichlet f gamma geometric hypergeometric logseries "
     "multinomial multivariate_hypergeometric negative_binomial noncentral_chisquare noncentral_f "
-    "pareto permutation permuted poisson power rayleigh shuffle standard_gamma triangular vonmises "
-    "wald weibull zipf spawn"
+    "permutation permuted poisson shuffle standard_gamma triangular vonmises wald zipf spawn"
 ).split()
 
 
@@ -21,7 +20,8 @@ class Antithetic(np.random.Generator):
     """A generator for one of two partners, which draw at u and at 1 - u from the same stream.
 
     Symmetric laws are reflected at their centre, uniform ones at the middle of their range;
-    exponential and Gumbel numbers are drawn by inversion. What has no opposite raises.
+    exponential numbers, and those of laws that are functions of one, are drawn by inversion. What
+    has no opposite raises.
 
     Parameters
     ----------
@@ -57,7 +57,10 @@ class Antithetic(np.random.Generator):
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         """Draw from [low, high)."""
-        return self._reflected(super().uniform(low, high, size), np.add(low, high))
+        drawn = super().uniform(low, high, size)
+        if not self.opposite:
+            return drawn
+        return np.clip(np.add(low, high) - drawn, low, np.nextafter(high, low))
 
     def integers(
         self, low: Any, high: Any = None, size: Any = None, dtype: Any = np.int64,
@@ -68,8 +71,11 @@ class Antithetic(np.random.Generator):
         if not self.opposite:
             return drawn
         least, above = (0, low) if high is None else (low, high)
-        total = np.asarray(least) + np.asarray(above) - (0 if endpoint else 1)
-        return (total - drawn).astype(np.asarray(drawn).dtype)[()]
+        ends = np.asarray(least, object) + np.asarray(above, object) - (0 if endpoint else 1)
+        total = np.asarray(ends % 2**64).astype(np.uint64)  # sums of 64 bits, less multiples of 2⁶⁴
+        with np.errstate(over="ignore"):
+            opposite = total - np.asarray(drawn).astype(np.uint64)
+        return np.asarray(opposite).astype(np.asarray(drawn).dtype)[()]
 
     def standard_normal(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
         """Draw from the standard normal law."""
@@ -108,28 +114,53 @@ class Antithetic(np.random.Generator):
         *, method: Any = "svd",
     ) -> Any:  # fmt: skip
         """Draw from a multivariate normal law."""
-        drawn = super().multivariate_normal(mean, cov, size, check_valid, tol, method=method)
+        plain = np.random.Generator(self.bit_generator)  # ours would reflect what it is made of
+        drawn = plain.multivariate_normal(mean, cov, size, check_valid, tol, method=method)
         return self._reflected(drawn, 2 * np.asarray(mean, float))
 
     def standard_exponential(
         self, size: Any = None, dtype: Any = np.float64, method: str = "inv", out: Any = None
     ) -> Any:
         """Draw from the standard exponential law, by inversion."""
-        drawn = -np.log1p(-self.random(size, dtype))
+        drawn = -np.log1p(-self.random(np.shape(out) if size is None and out is not None else size,
+                                       dtype))  # fmt: skip
         if out is None:
             return drawn
         out[...] = drawn
         return out
 
+    def _exponentials(self, size: Any, **parameters: Any) -> Any:
+        """Draw standard exponential numbers for the parameters of another law, and check these."""
+        for name, values in parameters.items():
+            if not np.all(np.asarray(values) >= 0):
+                raise ValueError(f"{name} < 0")
+        shape = np.broadcast_shapes(*map(np.shape, parameters.values())) if size is None else size
+        return self.standard_exponential(None if shape == () and size is None else shape)
+
     def exponential(self, scale: Any = 1.0, size: Any = None) -> Any:
         """Draw from the exponential law, by inversion."""
-        shape = np.shape(scale) if size is None else size
-        return scale * self.standard_exponential(shape if shape != () else None)
+        return scale * self._exponentials(size, scale=scale)
 
     def gumbel(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
         """Draw from the Gumbel law, by inversion."""
         shape = np.broadcast_shapes(np.shape(loc), np.shape(scale)) if size is None else size
-        return loc - scale * np.log(self.standard_exponential(shape if shape != () else None))
+        return loc - scale * np.log(self._exponentials(shape or None, scale=scale))
+
+    def pareto(self, a: Any, size: Any = None) -> Any:
+        """Draw from the Pareto law of the second kind, by inversion."""
+        return np.expm1(self._exponentials(size, a=a) / a)
+
+    def power(self, a: Any, size: Any = None) -> Any:
+        """Draw from the law with density a xᵃ⁻¹ on [0, 1], by inversion."""
+        return (-np.expm1(-self._exponentials(size, a=a))) ** np.divide(1.0, a)
+
+    def rayleigh(self, scale: Any = 1.0, size: Any = None) -> Any:
+        """Draw from the Rayleigh law, by inversion."""
+        return scale * np.sqrt(2 * self._exponentials(size, scale=scale))
+
+    def weibull(self, a: Any, size: Any = None) -> Any:
+        """Draw from the Weibull law, by inversion."""
+        return self._exponentials(size, a=a) ** np.divide(1.0, a)
 
 
 def _refusal(law: str) -> Any:

@@ -19,6 +19,7 @@ from estkit.montecarlo.measures import chosen_measures
 from estkit.montecarlo.outcomes import Outcomes
 from estkit.montecarlo.presentation import Presentation
 from estkit.montecarlo.reading import Reading
+from estkit.montecarlo.reduction import far_off
 from estkit.montecarlo.selection import selected
 from estkit.montecarlo.summary import Cell, draws_of, summarised
 from estkit.montecarlo.truth import Truth, drawn_truth, truth_of
@@ -147,6 +148,11 @@ class StudyResult(Presentation):
             f"{failed} failed)"
         )
 
+    @property
+    def reduced(self) -> bool:
+        """Whether there were antithetic draws or control variates."""
+        return bool(self.design["antithetic"] or any(self.design["controls"].values()))
+
     def levels(self) -> list[float]:
         """Return the confidence levels of the intervals that the estimators answered with."""
         return sorted({outcome.level for outcome in self._of_estimators()})
@@ -156,24 +162,25 @@ class StudyResult(Presentation):
         return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
     def _cells(self, reading: Reading | None = None) -> Iterator[Cell]:
-        reading = reading or Reading()
+        reading, group = reading or Reading(), self.design["group"]
         reading.check_null(n for outcome in self._of_estimators() for n in outcome.names or ())
+        nest = group if group > (2 if self.design["antithetic"] else 1) else 1
         for number, condition in self.conditions.items():
-            controls, own = self._controls(number), []
+            (controls, doubt), own = self._controls(number), list[Cell]()
             for name in self.estimators:
                 outcome, truth = self._outcomes[number, name], self._truths[number, name]
                 for j, parameter in enumerate(outcome.names or ("",)):
                     draws, error = draws_of(outcome, truth, j, reading)
                     own.append(Cell(condition, number, name, parameter, draws, error,
-                                    self.design["group"], controls))  # fmt: skip
+                                    group, controls, nest, doubt))  # fmt: skip
             yield from selected(own, reading.missing)
 
-    def _controls(self, number: int) -> Any:
-        """Return the control variates of a condition less their expectations, or None."""
-        means = self.design["controls"][number]
+    def _controls(self, number: int) -> tuple[Any, str]:
+        """Return the control variates of a condition less their expectations, and what is odd."""
+        means, group = self.design["controls"][number], self.design["group"]
         if not means:
-            return None
-        columns = []
+            return None, ""
+        columns, doubts = [], []
         for name, mean in means.items():
             outcome = self._outcomes[number, CONTROL + name]
             if outcome.names is None or len(outcome.names) != 1 or outcome.status.any():
@@ -183,7 +190,8 @@ class StudyResult(Presentation):
                     f"{describe(self.conditions[number])}; found {why}."
                 )
             columns.append(outcome.estimate[:, 0] - mean)
-        return np.stack(columns, axis=1)
+            doubts.append(far_off(name, columns[-1], np.arange(len(outcome)) // group))
+        return np.stack(columns, axis=1), "; ".join(filter(None, doubts))
 
     def summary(
         self,
@@ -227,7 +235,8 @@ class StudyResult(Presentation):
         pandas.DataFrame
             The condition, then estimator, parameter, measure, value, mcse, lower, upper, used (the
             replicates it rests on), failed (those without a usable estimate) and note (why a value
-            is missing, or that it does not settle); with variance reduction, gain.
+            is missing, or that it does not settle); with variance reduction, gain: how many times
+            the replicates it would take without, infinity where chance cancels altogether.
 
         Notes
         -----
@@ -258,8 +267,7 @@ class StudyResult(Presentation):
         ]  # fmt: skip
         frame = pd.DataFrame(rows)
         gain, note = frame.pop("gain"), frame.pop("note")
-        reduced = self.design["antithetic"] or any(self.design["controls"].values())
-        return frame.assign(**{"gain": gain} if reduced else {}, note=note)
+        return frame.assign(**{"gain": gain} if self.reduced else {}, note=note)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary of the usual measures."""

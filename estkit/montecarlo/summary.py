@@ -28,6 +28,7 @@ _IN_WORDS = {
     "lower": "an interval", "upper": "an interval", "p_value": "a p-value",
     "rejected": "a p-value or an interval",
 }  # fmt: skip
+_EXACT = 1e-10  # an error so much smaller than it would be is one of rounding
 _NOTHING = Influence(math.nan, np.empty(0))
 
 
@@ -42,6 +43,8 @@ class Cell(NamedTuple):
     truth_error: float
     group: int = 1  # so many consecutive replicates depend on each other
     controls: Floats | None = None  # control variates less their expectations, a column for each
+    nest: int = 1  # so many would depend on each other without antithetic draws
+    doubt: str = ""  # whether the expectations are right
 
     def groups(self, known: NDArray[np.bool_]) -> NDArray[np.intp] | None:
         """Return to which group each of the replicates in use belongs; None where none depend."""
@@ -110,9 +113,10 @@ def found(cell: Cell, measure: Measure) -> Found:
         return Found(_NOTHING, math.nan, 0, 0, known, cell.draws, False, note=note)
     draws = cell.draws if used == len(known) else cell.draws.of(known)
     influence = evaluated(measure, draws, cell.groups(known))
-    plain = standard_error(influence.psi)
     reduced, own, independent = lessened(cell, influence, known)
-    gain = (plain / own) ** 2 if own > 0 else math.nan
+    gain = _gain(cell, influence, known, own)
+    if reduced.by_replicate and len(reduced.psi) == len(known):
+        known = np.ones_like(known)
     error = math.hypot(own, from_truth(draws, measure, cell.truth_error))
     exact = reduced is influence and independent == used and error == own
     return Found(
@@ -123,15 +127,40 @@ def found(cell: Cell, measure: Measure) -> Found:
 def lessened(
     cell: Cell, influence: Influence, known: NDArray[np.bool_]
 ) -> tuple[Influence, float, int]:
-    """Return a measure less its controls, its error, and on how many numbers that rests."""
+    """Return a measure less its controls, its error, and on how many numbers that rests.
+
+    Where some replicates are missing, why may go along with the controls, whose expectation among
+    the others is then not known. So the measure is taken as the quotient of two means over all
+    replicates, which are 0 in those that are missing, and the controls are those of all.
+    """
     fitted, groups = 0, cell.groups(known)
     independent = int(known.sum()) if groups is None else len(np.unique(groups))
     if not influence.by_replicate:
         return influence, standard_error(influence.psi), independent
-    if cell.controls is not None and known.sum() > 2 * cell.controls.shape[1] + 2:
-        influence = adjusted(influence, cell.controls[known])
-        fitted = cell.controls.shape[1]
+    if cell.controls is not None and independent > 2 * cell.controls.shape[1] + 2:
+        if not known.all():
+            influence = influence._replace(psi=_over_all(influence.psi, known))
+            groups = cell.groups(np.ones_like(known))
+        influence, fitted = adjusted(influence, cell.controls, groups)
     return influence, standard_error(influence.psi, groups, fitted), independent - fitted
+
+
+def _over_all(psi: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Return influence values of all replicates, 0 for those that are missing."""
+    spread = np.zeros(len(known))
+    spread[known] = (psi - psi.mean()) * (len(known) / len(psi))
+    return spread
+
+
+def _gain(cell: Cell, influence: Influence, known: NDArray[np.bool_], own: float) -> float:
+    """Return how many times the replicates it would take without variance reduction."""
+    if not influence.by_replicate:
+        return math.nan
+    nests = np.flatnonzero(known) // cell.nest if cell.nest > 1 else None
+    plain = standard_error(influence.psi, nests)
+    if plain > 0 and own < _EXACT * plain:
+        return math.inf
+    return (plain / own) ** 2 if own > 0 else math.nan
 
 
 def from_truth(draws: Draws, measure: Measure, truth_error: float) -> float:
@@ -176,7 +205,7 @@ def _row(
 ) -> dict[str, Any]:
     value = min(max(own.value, 0.0), 1.0) if measure.is_rate and own.used else own.value
     lower, upper = interval_of(measure, own, level, rates)
-    note = own.note or (tail if measure.averages else "")
+    note = own.note or cell.doubt or (tail if measure.averages else "")
     return {"value": value, "mcse": own.error, "lower": lower, "upper": upper, "used": own.used,
             "failed": int(cell.draws.failed.sum()), "gain": own.gain, "note": note}  # fmt: skip
 
@@ -238,6 +267,8 @@ def in_brackets(row: Mapping[str, Any]) -> str:
     """Return a measure as text with its Monte-Carlo standard error, at 0 or 1 its interval."""
     if not row["used"]:
         return ""
+    if row.get("gain") == math.inf:  # chance cancels: what is left is rounding
+        return f"{0.0 if abs(row['value']) < 100 * row['mcse'] else row['value']:.6g} (exact)"
     if row["mcse"] == 0 and row["lower"] < row["upper"]:  # a rate of 0 or 1: no error of 0
         return f"{row['value']:g} ({row['lower']:.3f} to {row['upper']:.3f})"
     value, error = with_error(row["value"], row["mcse"])

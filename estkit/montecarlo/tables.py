@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from estkit.errors import DataError
 from estkit.montecarlo.measures import MEASURES, chosen_measures
 from estkit.montecarlo.planning import notes
+from estkit.montecarlo.reduction import factors
 from estkit.montecarlo.summary import Cell, in_brackets, measured
 from estkit.montecarlo.tails import tail_of
 from estkit.table import Column, Table
@@ -55,7 +56,13 @@ def study_table(
     ]
     shape = _by_measure if across == "measure" else _by_estimator
     columns = shape(result, cells, names, rows, estimators)
-    return Table(columns, heading(result), [_NOTE, *_heavy(cells), *notes(result)])
+    saved = factors({name: [row["gain"] for row in rows[name]] for name in names})
+    reduced = [*saved, *_doubts(cells)] if result.reduced else []
+    return Table(columns, heading(result), [_NOTE, *reduced, *_heavy(cells), *notes(result)])
+
+
+def _doubts(cells: Sequence[Cell]) -> list[str]:
+    return [d[:1].upper() + d[1:] for d in dict.fromkeys(c.doubt for c in cells if c.doubt)]
 
 
 def heading(result: StudyResult) -> str:
