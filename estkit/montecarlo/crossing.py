@@ -16,7 +16,10 @@ import numpy as np
 
 from estkit.montecarlo.measures import MEASURES, Floats
 
-_POSITIVE = ("empirical_variance", "empirical_se", "mse", "rmse", "model_se", "interval_width")
+_POSITIVE = (
+    "empirical_variance", "empirical_se", "precision", "mse", "rmse", "relative_rmse", "mae",
+    "model_se", "mean_model_se", "interval_width",
+)  # fmt: skip
 
 
 class Scale(NamedTuple):

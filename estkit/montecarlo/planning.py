@@ -135,6 +135,8 @@ def _spread(cell: Cell, measure: str, error: float, level: float) -> tuple[float
         if ends[0] <= 0.5 <= ends[1]:
             errors.append(0.5 / math.sqrt(count))
         return min(*errors, error) / error, max(*errors, error) / error
+    if MEASURES[measure].interval is not None:  # of quantiles: it rests on a density, too
+        return math.nan, math.nan
     known = ~np.any([np.isnan(getattr(cell.draws, f)) for f in MEASURES[measure].needs], axis=0)
     psi = MEASURES[measure].function(Draws(*(field[known] for field in cell.draws))).psi
     square = (psi - psi.mean()) ** 2

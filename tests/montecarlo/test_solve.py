@@ -111,6 +111,14 @@ def test_looped_estimators_coverage_and_more_than_one_estimator() -> None:
     assert abs(found.crossing - true) < SE * found.crossing_error
 
 
+def test_the_power_of_a_test_that_has_p_values_only() -> None:
+    def by_p_value(x: Any) -> ek.Estimate:
+        return ek.Estimate(x.mean(axis=-1), p_value=stats.ttest_1samp(x, 0.0, axis=-1).pvalue)
+
+    own = ek.solve(study({"p": ek.vectorized(by_p_value)}), "n", replicates=FEW, rng=8)
+    assert own.crossing == ek.solve(study(), "n", replicates=FEW, rng=8).crossing
+
+
 def test_the_answer_is_the_same_for_any_workers_and_its_seed() -> None:
     one, two = (
         ek.solve(study(), "n", replicates=FEW, rng=5, n_jobs=n_jobs).to_dict() for n_jobs in (1, 2)

@@ -352,6 +352,20 @@ def test_the_interval_of_a_plan_covers_what_is_needed(measure: str, truth: float
     assert held / 150 > 0.95 - SE * math.sqrt(0.95 * 0.05 / 150)
 
 
+def test_a_plan_for_a_quantile_claims_no_interval() -> None:
+    row = study().run(400, rng=7).plan({"median_bias": 0.01}).iloc[0]
+    assert row["needed"] > 400 and np.isnan(row[["lower", "upper"]].astype(float)).all()
+
+
+def test_a_stored_run_that_goes_on_looks_at_the_same_numbers(tmp_path: Any) -> None:
+    own = study(conditions=ek.grid(n=[10, 40]))
+    plain = own.run(5000, rng=1, target_mcse=0.015)
+    own.run(130, rng=1, store=tmp_path / "store")
+    stored = own.run(5000, rng=1, target_mcse=0.015, store=tmp_path / "store")
+    assert plain.outcomes().equals(stored.outcomes())
+    assert stored.replicates()["ended"].tolist() == ["target", "target"]
+
+
 def test_a_plan_for_what_nothing_gives_is_refused() -> None:
     result = study(estimators={"median": np.median}).run(50, rng=1)
     with pytest.raises(ek.DataError, match="No estimator gives what coverage needs"):
