@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.collections import FillBetweenPolyCollection, LineCollection
+from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
@@ -69,6 +69,17 @@ def test_stems_reach_from_no_bias_to_each_point() -> None:
     values = TWO.summary("bias").query("estimator == 'shifted'")["value"]
     np.testing.assert_allclose(ends[:, 1, 1], values, rtol=SAME)
     np.testing.assert_allclose(ends[:, :, 0], np.repeat(np.arange(6.0)[:, None], 2, axis=1))
+
+
+def test_lines_without_a_value_are_left_out_and_the_others_keep_their_colors() -> None:
+    only_last = {"median": lambda x: np.median(x), "mean": mean}
+    result = study(ek.grid(n=[5, 9]), estimators=only_last)
+    for kind in ("lollipop", "nested_loop"):
+        assert result.plot("coverage", kind=kind).get_legend() is None  # one line needs none
+    (bars,) = result.plot("coverage").containers
+    assert bars.lines[0].get_color() == "C1"
+    line = result.plot("coverage", kind="convergence", condition=0).get_lines()[0]
+    assert (line.get_label(), line.get_color()) == ("mean", "C1")
 
 
 def test_an_estimator_without_answers_in_a_condition_leaves_its_place_empty() -> None:
@@ -155,7 +166,7 @@ def test_bands_are_the_monte_carlo_intervals() -> None:
 def test_designs_with_missing_cells_and_odd_levels_are_drawn() -> None:
     conditions = [{"n": 5, "law": "t3"}, {"n": 9, "law": "normal"}, {"n": 5, "law": "normal"}]
     ax = study(conditions, [10, 30, 20]).plot("mse", kind="nested_loop")
-    assert texts(ax.texts) == ["n: 5, 9", "law: normal, t3"]
+    assert texts(ax.texts) == ["n: 5, 9", "law: t3, normal"]  # as they were given
 
     def generate(rng: np.random.Generator, weights: Any) -> Any:
         return rng.normal(size=len(weights))
@@ -165,72 +176,6 @@ def test_designs_with_missing_cells_and_odd_levels_are_drawn() -> None:
     (text,) = texts(result.plot("mse", kind="nested_loop").texts)
     assert text.startswith("weights: [1, 2], [3, 3")
     assert len(text) < 60
-
-
-# --- zip ---
-
-
-def test_every_interval_stands_at_the_rank_of_its_z_score() -> None:
-    ax = ONE.plot(kind="zip", estimators="mean")
-    frame = outcomes(ONE, "mean")
-    z = np.abs(frame["estimate"] / frame["std_error"]).to_numpy()
-    order = np.argsort(z)
-    ends = np.concatenate([c.get_segments() for c in intervals(ax)])
-    ends = ends[np.argsort(ends[:, 0, 1])]
-    np.testing.assert_allclose(ends[:, 0, 1], 100 * (np.arange(300) + 0.5) / 300)
-    half = -((ends[0, 0, 0] / frame["lower"].to_numpy()[order[0]]) ** -1)
-    inside = np.abs(ends[:, :, 0]).max(axis=1) < 1.0  # the others are cut at the lane
-    assert inside.mean() > 0.9
-    limits = frame[["lower", "upper"]].to_numpy()[order]
-    np.testing.assert_allclose(-half * ends[inside, :, 0], limits[inside], rtol=1e-9)
-
-
-def intervals(ax: Any) -> list[Any]:
-    """Return the lines of the intervals: those that cover, and those that do not."""
-    lines = [c for c in ax.collections if isinstance(c, LineCollection)]
-    return [c for c in lines if c.get_linewidth()[0] == 0.7]
-
-
-def test_colors_tell_which_intervals_cover_the_truth() -> None:
-    ax = ONE.plot(kind="zip", estimators="shifted")
-    frame = outcomes(ONE, "shifted").query("status == 'ok'")
-    covers = ((frame["lower"] <= 0) & (frame["upper"] >= 0)).sum()
-    hit, miss = intervals(ax)
-    assert (len(hit.get_segments()), len(miss.get_segments())) == (covers, len(frame) - covers)
-    assert 0 < covers < len(frame) < 300
-    assert legend(ax)[:2] == ["covers the truth", "does not"]
-    assert [tuple(c.get_color()[0]) for c in (hit, miss)] == [
-        tuple(np.append(rgb(line.get_color()), 1.0)) for line in ax.get_lines()[:2]
-    ]
-
-
-def rgb(color: str) -> Any:
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(color)
-
-
-def test_each_estimator_has_a_lane_with_the_interval_of_its_coverage() -> None:
-    ax = ONE.plot(kind="zip")
-    assert texts(ax.texts) == ["mean", "shifted"]
-    dashed = [c for c in ax.collections if c.get_linestyle()[0][1] is not None]
-    rows = ONE.summary("coverage")
-    for line, lower, upper in zip(dashed, rows["lower"], rows["upper"], strict=True):
-        heights = [segment[0][1] for segment in line.get_segments()]
-        np.testing.assert_allclose(heights, [100 * lower, 100 * upper], rtol=SAME)
-    left, right = (np.array(line.get_segments())[0, :, 0] for line in dashed)
-    assert left[1] == pytest.approx(right[0])  # the lanes meet, and do not overlap
-
-
-def test_open_intervals_and_many_replicates_are_drawn() -> None:
-    def half_open(x: Any) -> ek.Estimate:
-        return ek.Estimate(x.mean(), lower=x.mean() - 1.0, upper=np.inf)
-
-    ax = study(ek.grid(n=[4]), 4500, {"open": half_open}).plot(kind="zip")
-    drawn = np.concatenate([c.get_segments() for c in intervals(ax)])
-    assert np.isfinite(drawn).all()
-    assert len(drawn) == 2000
-    assert drawn[:, 0, 1].max() > 99.9
 
 
 # --- two estimators ---

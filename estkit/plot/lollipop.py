@@ -9,7 +9,7 @@ import numpy as np
 
 from estkit.plot.choice import level_text
 from estkit.plot.figures import axes_for
-from estkit.plot.picture import Picture, styles
+from estkit.plot.picture import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,17 +21,17 @@ _LABELLED = 60  # up to so many conditions are all named
 
 def lollipop(picture: Picture, ax: Axes | None) -> Axes:
     """Draw a measure with its interval for every condition and estimator, on stems."""
-    table, series = picture.table(), picture.series()
+    lines = picture.lines()
     conditions = list(picture.result.conditions.values())
     ax = axes_for(ax, min(18.0, max(7.0, 0.3 * len(conditions))))
-    step = min(_SPREAD, 0.8 / len(series))
+    step = min(_SPREAD, 0.8 / len(lines))
     references = picture.references()
-    for i, (line, values, style) in enumerate(zip(series, table, styles(), strict=False)):
-        value, lower, upper = values.T
-        position = np.arange(len(conditions)) + (i - (len(series) - 1) / 2) * step
+    for i, (label, figures, style) in enumerate(lines):
+        value, lower, upper = figures.T
+        position = np.arange(len(conditions)) + (i - (len(lines) - 1) / 2) * step
         limits = np.nan_to_num(np.maximum([value - lower, upper - value], 0.0))
         ax.errorbar(position, value, yerr=limits, linestyle="none", capsize=3, markersize=5,
-                    label=line.label, **style)  # fmt: skip
+                    label=label, **style)  # fmt: skip
         if len(references) == 1:
             ax.vlines(position, references[0], value, color=style["color"], alpha=0.35, zorder=1)
     for reference in references:
@@ -39,8 +39,8 @@ def lollipop(picture: Picture, ax: Axes | None) -> Axes:
     _name_conditions(ax, conditions)
     ax.set_ylabel(picture.title())
     ax.margins(x=0.1 if len(conditions) <= _STACKED else 0.02)
-    if len(series) > 1:
-        ax.legend(frameon=False, ncols=1 + (len(series) - 1) // 8)
+    if len(lines) > 1:
+        ax.legend(frameon=False, ncols=1 + (len(lines) - 1) // 8)
     return ax
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from estkit.errors import DataError
 from estkit.plot.choice import level_text
 from estkit.plot.figures import axes_for
-from estkit.plot.picture import Picture, styles
+from estkit.plot.picture import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,16 +27,16 @@ _GAP = 0.06  # the room above each of them, where its levels are named
 
 def nested_loop(picture: Picture, ax: Axes | None) -> Axes:
     """Draw a measure as steps over the conditions, and the factors below."""
-    table, series = picture.table(), picture.series()
+    lines = picture.lines()
     conditions = list(picture.result.conditions.values())
     ranks = _ranks(conditions, picture.factors)
     order = np.lexsort([rank for rank, _ in reversed(ranks.values())]) if ranks else np.arange(1)
     ax = axes_for(ax, min(16.0, max(7.0, 0.1 * len(order))), 5.0 + 0.3 * len(ranks))
     edges = np.arange(len(order) + 1) - 0.5
-    for line, values, style in zip(series, table, styles(), strict=False):
-        value, lower, upper = values[order].T
+    for label, figures, style in lines:
+        value, lower, upper = figures[order].T
         drawn = {"color": style["color"], "linestyle": _dash(style["marker"])}
-        ax.stairs(value, edges, baseline=None, label=line.label, linewidth=1.5, **drawn)
+        ax.stairs(value, edges, baseline=None, label=label, linewidth=1.5, **drawn)
         low, high = np.append(lower, lower[-1]), np.append(upper, upper[-1])
         ax.fill_between(edges, low, high, step="post", color=style["color"], alpha=0.15, lw=0)
     for reference in picture.references():
@@ -45,8 +45,8 @@ def nested_loop(picture: Picture, ax: Axes | None) -> Axes:
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(f"{len(order)} conditions, nested: {', '.join(ranks)}" if ranks else "")
     ax.set_ylabel(picture.title())
-    if len(series) > 1:
-        ax.legend(frameon=False, ncols=1 + (len(series) - 1) // 8)
+    if len(lines) > 1:
+        ax.legend(frameon=False, ncols=1 + (len(lines) - 1) // 8)
     return ax
 
 
@@ -63,13 +63,12 @@ def _ranks(
     ranks = {}
     for name in dict.fromkeys([*given, *known]):
         values = [condition[name] for condition in conditions]
-        try:
-            levels = sorted(set(values))
-            found = [levels.index(value) for value in values]
-        except (TypeError, ValueError):  # not sortable, or not hashable: in order of appearance
-            shown = [str(value) for value in values]
-            levels = list(dict.fromkeys(shown))
-            found = [levels.index(value) for value in shown]
+        if all(isinstance(value, int | float) for value in values):
+            levels: list[Any] = sorted(set(values))
+        else:  # in the order in which the user has put them
+            values = [str(value) for value in values]
+            levels = list(dict.fromkeys(values))
+        found = [levels.index(value) for value in values]
         ranks[name] = (np.array(found), [level_text(level) for level in levels])
     return ranks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 _MARKERS = "osD^vP*X"  # one for each ten colors
 _WHOLE = {"failed", "not_converged", "warned"}  # what is known of an estimator as a whole
 _NEUTRAL = {"bias": 0.0, "relative_bias": 0.0, "median_bias": 0.0, "model_se_error": 0.0}
+
+
+class Line(NamedTuple):
+    """What is drawn in one color: value, lower and upper in each row."""
+
+    label: str
+    figures: NDArray[np.float64]
+    style: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -79,19 +87,21 @@ class Picture:
             return self.result.levels()
         return [_NEUTRAL[self.name]] if self.name in _NEUTRAL else []
 
-    def table(self) -> NDArray[np.float64]:
-        """Return value, lower and upper for each series and condition, of shape (S, C, 3)."""
+    def lines(self) -> list[Line]:
+        """Return what is drawn over all conditions; a line without any value is left out."""
         numbers = list(self.result.conditions)
-        series = self.series()
-        found = np.full((len(series), len(numbers), 3), np.nan)
-        for row, line in zip(found, series, strict=True):
-            for number, cell in line.cells.items():
-                row[numbers.index(number)] = self.figures(cell)
-        if np.isnan(found[..., 0]).all():
+        lines = []
+        for series, style in zip(self.series(), styles(), strict=False):
+            figures = np.full((len(numbers), 3), np.nan)
+            for number, cell in series.cells.items():
+                figures[numbers.index(number)] = self.figures(cell)
+            if not np.isnan(figures[:, 0]).all():
+                lines.append(Line(series.label, figures, style))
+        if not lines:
             raise DataError(
                 f"No replicate has what the measure {self.name!r} needs; nothing to draw."
             )
-        return found
+        return lines
 
 
 def styles() -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from estkit.errors import DataError
 from estkit.montecarlo.summary import Cell
 from estkit.plot.choice import Series, in_words, series_of
 from estkit.plot.figures import axes_for
-from estkit.plot.picture import Picture, styles
+from estkit.plot.picture import Line, Picture, styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,15 +95,18 @@ def convergence(picture: Picture, ax: Axes | None) -> Axes:
     number = picture.number()
     cells = [cell for cell in picture.cells if cell.number == number]
     lines = series_of(cells, whole=picture.is_whole())
-    curves = [(line.label, _running(picture, line, number)) for line in lines]
-    curves = [(label, curve) for label, curve in curves if np.isfinite(curve[:, 1]).any()]
+    curves = [
+        Line(line.label, _running(picture, line, number), style)
+        for line, style in zip(lines, styles(), strict=False)
+    ]
+    curves = [curve for curve in curves if np.isfinite(curve.figures[:, 1]).any()]
     if not curves:
         raise DataError(
             f"No replicate has what the measure {picture.name!r} needs; nothing to draw."
         )
     ax = axes_for(ax)
-    for (label, curve), style in zip(curves, styles(), strict=False):
-        replicates, value, lower, upper = curve.T
+    for label, figures, style in curves:
+        replicates, value, lower, upper = figures.T
         ax.plot(replicates, value, color=style["color"], label=label)
         ax.fill_between(replicates, lower, upper, color=style["color"], alpha=0.2, linewidth=0)
     for reference in picture.references():

@@ -57,7 +57,7 @@ def zipper(picture: Picture, ax: Axes | None) -> Axes:
         ax.set_title(title, pad=20, fontsize="medium")
     for covers, name in ((True, "covers the truth"), (False, "does not")):
         ax.plot([], [], color=_COLORS[covers], label=name)
-    ax.plot([], [], color="0.3", linestyle="--", label="interval of coverage")
+    ax.plot([], [], color="0.5", linestyle="--", label="interval of coverage")
     ax.legend(loc="lower right", fontsize="small", framealpha=0.9)
     return ax
 
@@ -80,7 +80,7 @@ def _draw_lane(ax: Axes, cell: Cell, centre: float, half: float, level: float) -
     ax.vlines(centre, 0, 100, color="0.5", linewidth=1)
     row = measured(cell, "coverage", level)
     limits = [100 * row["lower"], 100 * row["upper"]]
-    ax.hlines(limits, centre - _ROOM, centre + _ROOM, color="0.3", linestyle="--", linewidth=1)
+    ax.hlines(limits, centre - _ROOM, centre + _ROOM, color="0.5", linestyle="--", linewidth=1)
 
 
 def _known(cell: Cell) -> NDArray[np.bool_]:

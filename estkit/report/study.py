@@ -21,6 +21,8 @@ from estkit.report.study_pictures import study_pictures
 from estkit.table import Column, Table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from estkit.montecarlo.result import StudyResult
     from estkit.montecarlo.study import Study
 
@@ -226,15 +228,32 @@ def _notes(result: StudyResult, measures: Mapping[str, Measure]) -> list[Part]:
     frame = result.summary(dict(measures))
     own = [name for name in ("estimator", "parameter", "measure") if name in frame]
     columns = [*next(iter(result.conditions.values())), *own]
-    if "note" in frame and frame["note"].astype(bool).any():
-        noted = frame[frame["note"].astype(bool)]
-        kept = [Column(name, noted[name].tolist()) for name in [*columns, "note"]]
-        parts.append(Grid(Table(kept, "Notes on single figures")))
+    noted = frame[(frame["note"] != "") & (frame["used"] > 0)]
+    if not noted.empty:
+        parts.append(Grid(_noted(noted, columns)))
     if "gain" in frame:
-        gains = frame[frame["gain"].notna()]
-        kept = [Column(name, gains[name].tolist()) for name in columns]
-        factor = [float(f"{gain:.3g}") for gain in gains["gain"]]
-        kept.append(Column("factor", factor))
-        title = "Variance reduction: so many times the replicates would be needed without it"
-        parts.append(Grid(Table(kept, title)))
+        parts.append(Grid(_gains(frame, columns[:-1], list(measures))))
     return parts
+
+
+def _noted(frame: pd.DataFrame, names: Sequence[str]) -> Table:
+    """Return the notes, with the measures of a cell that have the same one in one row."""
+    *who, last = names
+    rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for record in frame.to_dict("records"):
+        row = {str(name): value for name, value in record.items()}
+        rows.setdefault(tuple(str(row[name]) for name in (*who, "note")), []).append(row)
+    columns = [Column(name, [own[0][name] for own in rows.values()]) for name in (*who, "note")]
+    together = [", ".join(row[last] for row in own) for own in rows.values()]
+    return Table([*columns[:-1], Column(last, together), columns[-1]], "Notes on single figures")
+
+
+def _gains(frame: pd.DataFrame, lead: Sequence[str], measures: Sequence[str]) -> Table:
+    """Return by which factor variances were reduced, from a summary with all measures of a cell."""
+    cells = frame.iloc[:: len(measures)]
+    columns = [Column(name, cells[name].tolist()) for name in lead]
+    gains = frame["gain"].to_numpy().reshape(-1, len(measures))
+    for name, own in zip(measures, gains.T, strict=True):
+        columns.append(Column(name, [float(f"{gain:.3g}") for gain in own]))
+    title = "Variance reduction: so many times the replicates would be needed without it"
+    return Table(columns, title)

@@ -6,7 +6,10 @@ import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from estkit.montecarlo.measures import MEASURES
+from estkit.montecarlo.summary import Cell
 from estkit.plot.choice import in_words
 from estkit.report.page import Part
 from estkit.report.pictures import Gallery
@@ -50,48 +53,57 @@ def _wanted(result: StudyResult) -> Iterator[tuple[dict[str, Any], str]]:
                  "kind": "nested_loop" if nested else "lollipop"},
                 f"{title}{of} {how}, with 95% Monte-Carlo intervals.",
             )  # fmt: skip
-    yield from _in_one_condition(result, shown[0], parameters)
+    yield from _in_one_condition(result, parameters)
 
 
 def _in_one_condition(
-    result: StudyResult, parameter: str | None, parameters: list[str]
+    result: StudyResult, parameters: list[str]
 ) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield pictures of the condition in which there is most to see."""
-    worst = _extreme(result, "coverage", "value", least=True)
-    if worst is not None:
-        yield (
-            {"kind": "zip", "condition": worst, "parameter": parameter},
-            f"Every interval{_in(result, worst)}, where coverage is lowest, sorted by |z|.",
-        )
-    loose = _extreme(result, "bias", "mcse", least=False)
-    if loose is not None:
-        yield (
-            {"measure": "bias", "kind": "convergence", "condition": loose, "parameter": parameter},
-            f"Bias after more and more replicates{_in(result, loose)}, where its Monte-Carlo error "
-            f"is largest.",
-        )
+    """Yield pictures of the condition, and the parameter, in which there is most to see."""
+    several = len(parameters) > 1
+    for measure, column, least, options, what, why in (
+        ("coverage", "value", True, {"kind": "zip"}, "Every interval, sorted by |z|",
+         "coverage is lowest"),
+        ("bias", "mcse", False, {"kind": "convergence", "measure": "bias"},
+         "Bias after more and more replicates", "its Monte-Carlo error is largest"),
+    ):  # fmt: skip
+        cell = _extreme(result, measure, column, least=least)
+        if cell is not None:
+            own = cell.parameter if several else None
+            yield (
+                {**options, "condition": cell.number, "parameter": own},
+                f"{what}{_where(result, cell, several)}, where {why}.",
+            )
     if len(result.estimators) == 2:
-        failing = _extreme(result, "failure_rate", "value", least=False)
-        one = parameters[0] if len(parameters) > 1 else None
-        yield (
-            {"kind": "estimates", "condition": failing, "parameter": one},
-            f"Estimates{f' of {one}' if one else ''} from the same data sets"
-            f"{_in(result, failing)}.",
-        )
+        cell = _extreme(result, "failure_rate", "value", least=False)
+        common = _common(result, parameters)
+        if cell is not None and common is not None:
+            shared = cell._replace(parameter=common)
+            yield (
+                {"kind": "estimates", "condition": cell.number,
+                 "parameter": common if several else None},
+                f"Estimates from the same data sets{_where(result, shared, several)}.",
+            )  # fmt: skip
 
 
-def _extreme(result: StudyResult, measure: str, column: str, *, least: bool) -> int | None:
-    """Return the number of the condition in which a column of a measure is least or largest."""
-    frame = result.summary(measure)
-    numbers = [cell.number for cell in result.cells()]
-    found = [(value, number) for value, number in zip(frame[column], numbers, strict=True)
-             if value == value]  # fmt: skip
-    if not found:
+def _extreme(result: StudyResult, measure: str, column: str, *, least: bool) -> Cell | None:
+    """Return the cell in which a column of a measure is least or largest."""
+    values = result.summary(measure)[column].to_numpy()
+    if np.isnan(values).all():
         return None
-    best = (min if least else max)(value for value, _ in found)
-    return next(number for value, number in found if value == best)
+    best = int(np.nanargmin(values) if least else np.nanargmax(values))
+    return list(result.cells())[best]
 
 
-def _in(result: StudyResult, number: int | None) -> str:
-    words = in_words(result.conditions[number]) if number is not None else ""
-    return f" in the condition {words}" if words else ""
+def _common(result: StudyResult, parameters: list[str]) -> str | None:
+    """Return the first parameter that all estimators have."""
+    known = {(cell.estimator, cell.parameter) for cell in result.cells()}
+    shared = (name for name in parameters if all((own, name) in known for own in result.estimators))
+    return next(shared, None)
+
+
+def _where(result: StudyResult, cell: Cell, several: bool) -> str:
+    """Return the parameter and the condition in words, where there are several."""
+    words = in_words(result.conditions[cell.number])
+    of = f" of {cell.parameter}" if several else ""
+    return of + (f", in the condition {words}" if words else "")

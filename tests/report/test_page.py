@@ -31,7 +31,7 @@ def test_every_part_is_escaped() -> None:
     text = body(Words(NASTY), Code(NASTY, NASTY), Terms([(NASTY, NASTY)]), Grid(table))
     assert text.count("<script>") == 1  # our own
     assert "alert('1')" not in text
-    assert html.unescape(text).count(NASTY) == 11  # title and heading, words, code 2, terms 2, ...
+    assert html.unescape(text).count(NASTY) == 12  # title, heading, words, code 2, terms 2, table 5
     assert "49" not in text
 
 

@@ -119,6 +119,8 @@ def test_means_that_do_not_settle_are_pointed_at() -> None:
     assert "Heavy tails: means of ratio do not settle" in shown
     notes = [cell for cell in cells(shown) if cell.startswith("heavy tails (")]
     assert len(notes) == 2  # the bias in two conditions; the median bias is sure
+    both = sections(result(600, estimators=ratio), measures=["bias", "mse"])["results"]
+    assert cells(both).count("bias, mse") == 2
 
 
 def test_a_study_without_any_answer_has_a_page() -> None:
