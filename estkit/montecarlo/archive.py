@@ -189,18 +189,21 @@ def _warn_of_doubles(folders: Sequence[Path], conditions: list[dict[str, Any]]) 
             stop = max((part.stop for part in parts), default=0)
             spans = [(a, b, folder) for piece, a, b in cover(parts, 0, stop) if piece is not None]
             reached.setdefault(number, []).extend(spans)
+    doubles = []
     for number, spans in reached.items():
         spans.sort(key=lambda span: span[:2])
         for (_, stop, one), (start, end, other) in itertools.pairwise(spans):
             if start < stop and one != other:
-                warnings.warn(
-                    f"{str(one)!r} and {str(other)!r} both have "
-                    f"{_ranges([(start, min(stop, end))])} of {describe(conditions[number])}; "
-                    f"they count once.",
-                    EstkitWarning,
-                    stacklevel=3,
-                )
-                break
+                both = _ranges([(start, min(stop, end))])
+                doubles.append(f"{both} of {describe(conditions[number])} in {one} and {other}")
+    if doubles:
+        more = f"; and {len(doubles) - _LISTED} more" if len(doubles) > _LISTED else ""
+        warnings.warn(
+            f"Several stores have the same replicates, which count once: "
+            f"{'; '.join(doubles[:_LISTED])}{more}.",
+            EstkitWarning,
+            stacklevel=3,
+        )
 
 
 def _copied(

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 _LONGEST = 2000  # characters of a description; a longer one is replaced by its hash
+_KIND = 0x3FF  # the flags of what kind of function it is, without those of __future__ imports
 _WIDTH, _BEFORE = 80, 30  # a line is shown whole up to so many characters, else from a bit before
 _OWN = str(Path(__file__).parents[1])
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
@@ -166,7 +167,7 @@ def _short(found: Any) -> Any:
 def _code(code: types.CodeType, doc: str | None) -> str:
     """Return a hash of what code does, wherever it stands and whatever is said about it."""
     parts = [
-        code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags,
+        code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _KIND,
         code.co_varnames, code.co_freevars, code.co_cellvars, code.co_names, code.co_code.hex(),
         getattr(code, "co_exceptiontable", b"").hex(),
         [None if doc is not None and constant == doc else described(constant)
@@ -253,7 +254,7 @@ def difference(old: Any, new: Any, path: tuple[str, ...] = ()) -> tuple[tuple[st
 def _lines(old: Any, new: Any, *instead: Any) -> tuple[Any, Any]:
     """Return the first lines that differ, from shortly before they do."""
     first, second = str(old or "").splitlines(), str(new or "").splitlines()
-    for i in range(max(len(first), len(second))):
+    for i in range(max(len(first), len(second)) if first and second else 0):
         pair = [lines[i].strip() if i < len(lines) else "" for lines in (first, second)]
         if pair[0] != pair[1]:
             apart = (k for k, (a, b) in enumerate(zip(*pair, strict=False)) if a != b)
