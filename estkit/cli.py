@@ -6,17 +6,15 @@ import json
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 import estkit as ek
-from estkit import study_command
+from estkit import compare_command, study_command
 from estkit.estimate import plain
-
-if TYPE_CHECKING:
-    import pandas as pd
+from estkit.files import check_target, read_table, write_text
 
 app = typer.Typer(
     name="estkit",
@@ -28,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("study")(study_command.study)
+app.command("compare")(compare_command.compare)
 _PICTURE = "coverage.png"
 
 
@@ -129,12 +128,10 @@ def fit_file(
     """
     own = {"link": link, "success": success, "reference": reference, "order": order}
     made = _family(family, {name: value for name, value in own.items() if value is not None})
-    for file in (json_file, html_file):
-        if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
-            raise ek.DataError(f"cannot write {str(file)!r}: it is a folder, or in none.")
+    check_target(json_file, html_file)
     result = ek.fit_formula(
         formula,
-        _read(data),
+        read_table(data),
         made,
         weights=weights,
         sampling_weights=sampling_weights,
@@ -154,12 +151,12 @@ def fit_file(
         rows = plain(table.to_frame().to_dict("records"))
         shown = {"level": level, "covariance": kind or result.covariance_kind, "rows": rows}
         stored = {**result.to_dict(), "table": shown}
-        _write(json_file, json.dumps(stored, indent=1, allow_nan=False) + "\n")
+        write_text(json_file, json.dumps(stored, indent=1, allow_nan=False) + "\n")
     if html_file is not None:
         head = (
             '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>estkit fit</title>'
         )
-        _write(html_file, f"{head}\n{table.to_html()}</html>\n")
+        write_text(html_file, f"{head}\n{table.to_html()}</html>\n")
 
 
 def _family(name: Family, options: dict[str, str]) -> Any:
@@ -192,33 +189,6 @@ def _label(text: str) -> Any:
         except ValueError:
             continue
     return text
-
-
-def _read(file: Path) -> pd.DataFrame:
-    """Return a file of data as a frame."""
-    import pandas as pd
-
-    kind = file.suffix.lower()
-    if kind not in (".csv", ".parquet"):
-        raise ek.DataError(f"cannot read {str(file)!r}: it must end in .csv or .parquet.")
-    try:
-        return pd.read_csv(file) if kind == ".csv" else pd.read_parquet(file)
-    except ImportError as error:
-        raise ek.MissingExtraError(
-            "Parquet files need pyarrow, which is not installed; install estkit[store]."
-        ) from error
-    except OSError as error:
-        raise ek.DataError(f"cannot read {str(file)!r}: {error.strerror or error}.") from error
-    except ValueError as error:  # what pandas and pyarrow raise where a file is not of its kind
-        reason = str(error).strip().split("\n")[0]
-        raise ek.DataError(f"cannot read {str(file)!r}: {reason}") from error
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ek.DataError(f"cannot write {str(file)!r}: {error.strerror or error}.") from error
 
 
 @app.command()

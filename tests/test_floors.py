@@ -27,7 +27,8 @@ FLOORS = (
     {"plot"},
     {"report"},
     {"estkit"},
-    {"demo", "study_command"},
+    {"files"},
+    {"demo", "study_command", "compare_command"},
     {"cli"},
     {"__main__"},
 )

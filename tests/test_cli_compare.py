@@ -1,0 +1,114 @@
+"""``estkit compare`` gives the numbers of the call in Python, and one clear line for errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+
+import estkit as ek
+from estkit.estimate import plain
+
+
+def run(*args: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "estkit", "compare", *map(str, args)],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    frame = load_iris(as_frame=True).frame
+    frame["target"] = frame["target"].map({0: "setosa", 1: "versicolor", 2: "virginica"})
+    frame["garden"] = np.arange(150) % 12
+    frame["day"] = np.random.default_rng(1).permutation(150)
+    file = tmp_path_factory.mktemp("data") / "flowers.csv"
+    frame.to_csv(file, index=False)
+    frame.to_parquet(file.with_suffix(".parquet"))
+    return file
+
+
+def python(file: Path, **given: Any) -> ek.Comparison:
+    frame = pd.read_csv(file)
+    X = frame.drop(columns=["target", "garden", "day"])
+    return ek.compare(["knn", "linear"], X, frame["target"], rng=1, **given)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_numbers_are_those_of_the_call(flowers: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / "result.json"
+    ended = run(
+        flowers.with_suffix(suffix), "--target", "target", "--folds", 4, "--repeats", 2,
+        "--drop", "garden,day", "--json", out,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    stored = json.loads(out.read_text("utf-8"))
+    expected = python(flowers, cv=(4, 2))
+    assert stored["folds"]["fingerprint"] == expected.folds.fingerprint
+    assert stored["scores"] == plain(expected.scores().to_dict("records"))
+    assert "3 models, 150 rows, 4-fold x 2, stratified" in ended.stdout
+
+
+def test_groups_and_time_decide_the_folds(flowers: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    ended = run(flowers, "--target", "target", "--group", "garden", "--drop", "day",
+                "--folds", 3, "--repeats", 1, "--json", out)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    expected = python(flowers, cv=(3, 1), groups=pd.read_csv(flowers)["garden"])
+    assert json.loads(out.read_text("utf-8"))["folds"]["fingerprint"] == expected.folds.fingerprint
+    ended = run(flowers, "--target", "sepal length (cm)", "--time", "day", "--drop", "garden")
+    assert ended.returncode == 0, ended.stderr
+    assert "10 folds forward in time" in ended.stdout
+    assert "rmse" in ended.stdout
+
+
+WRONG: dict[str, tuple[list[str], str]] = {
+    "no such target": (["--target", "kind"], "there is no column 'kind'"),
+    "no such group": (["--target", "target", "--group", "plot"], "there is no column 'plot'"),
+    "no such model": (["--target", "target", "--models", "svm"], "'svm' is not a model"),
+    "no such score": (["--target", "target", "--scoring", "rmse"], "no score for classification"),
+    "a rare class": (["--target", "target", "--folds", "51"], "50 members, fewer than 51 folds"),
+    "no column left": (
+        ["--target", "target", "--drop",
+         "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm),garden,day"],
+        "no column left",
+    ),
+    "nowhere to write": (["--target", "target", "--json", "/no/such/folder/x.json"], "in none"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_one_clear_line(flowers: Path, case: str) -> None:
+    args, message = WRONG[case]
+    ended = run(flowers, *args)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not ended.stdout
+
+
+@pytest.mark.parametrize(("name", "text", "message"), [
+    ("none.csv", None, "No such file"),
+    ("text.txt", "a,b", "must end in .csv or .parquet"),
+    ("broken.parquet", "not parquet", "cannot read"),
+    ("constant.csv", "y,x\n" + "1.5,2\n" * 30, "y is constant"),
+])  # fmt: skip
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, name: str, text: str | None, message: str
+) -> None:
+    file = tmp_path / name
+    if text is not None:
+        file.write_text(text, "utf-8")
+    ended = run(file, "--target", "y")
+    assert ended.returncode == 2
+    assert message in ended.stderr
