@@ -173,6 +173,8 @@ class StudyResult(Presentation):
                     draws, error = draws_of(outcome, truth, j, reading)
                     own.append(Cell(condition, number, name, parameter, draws, error,
                                     group, controls, nest, doubt))  # fmt: skip
+                    if reading.missing == "pairwise":  # no other cell has a say
+                        yield own.pop()
             yield from selected(own, reading.missing)
 
     def _controls(self, number: int) -> tuple[Any, str]:
@@ -259,7 +261,7 @@ class StudyResult(Presentation):
         import pandas as pd
 
         reading = Reading(level, missing, rate_interval, alpha, null)
-        wanted, cells = chosen_measures(measures), list(self._cells(reading))
+        wanted, cells = chosen_measures(measures), self._cells(reading)
         together = bool(self.design["common_random_numbers"]) if simultaneous else None
         rows = [
             row for row in summarised(cells, wanted, reading, together=together)

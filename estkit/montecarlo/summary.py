@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,10 +83,10 @@ def draws_of(
     """Return what an estimator said of a parameter, and the standard error of its truth."""
     reading = reading or Reading()
     usable, count = outcome.status == 0, len(outcome)
-    failed = (~usable).astype(float)
-    stuck = (outcome.status == 1).astype(float)
-    warned = np.zeros(count)
-    warned[[number - outcome.first for number in outcome.warnings]] = 1.0
+    failed, stuck = _flags(~usable), _flags(outcome.status == 1)
+    noted = np.zeros(count, dtype=bool)
+    noted[[number - outcome.first for number in outcome.warnings]] = True
+    warned = _flags(noted)
     if not outcome.names:
         gap: Floats = np.broadcast_to(np.nan, count)
         return Draws(gap, gap, gap, gap, gap, failed, gap, gap, stuck, warned), 0.0
@@ -101,6 +101,11 @@ def draws_of(
         truth=true, failed=failed, rejected=rejected, not_converged=stuck, warned=warned, **columns
     )
     return draws, float(truth.std_error[parameter])
+
+
+def _flags(raised: NDArray[np.bool_]) -> Floats:
+    """Return flags as numbers; without memory where none is raised."""
+    return raised.astype(float) if raised.any() else np.broadcast_to(0.0, raised.shape)
 
 
 def found(cell: Cell, measure: Measure) -> Found:
@@ -211,7 +216,7 @@ def _row(
 
 
 def summarised(
-    cells: Sequence[Cell],
+    cells: Iterable[Cell],
     measures: Mapping[str, Measure],
     reading: Reading,
     *,
@@ -221,8 +226,8 @@ def summarised(
 
     Parameters
     ----------
-    cells : sequence of Cell
-        The parameters of all estimators in all conditions.
+    cells : iterable of Cell
+        The parameters of all estimators in all conditions; held one by one where that is enough.
     measures : mapping of str to Measure
         The measures by name.
     reading : Reading
@@ -232,9 +237,9 @@ def summarised(
         default each interval stands for itself.
     """
     averages = any(measure.averages for measure in measures.values())
-    tails = [tail_of(cell.draws).note if averages else "" for cell in cells]
     levels, kept = {}, {}
     if together is not None:
+        cells = list(cells)
         for name, measure in measures.items():
             kept[name] = [found(cell, measure) for cell in cells]
             levels[name] = simultaneous.level_of(
@@ -243,7 +248,8 @@ def summarised(
                 reading.level,
             )  # fmt: skip
     rows = []
-    for number, (cell, tail) in enumerate(zip(cells, tails, strict=True)):
+    for number, cell in enumerate(cells):
+        tail = tail_of(cell.draws).note if averages else ""
         for name, measure in measures.items():
             own = kept[name][number] if kept else found(cell, measure)
             row = _row(
