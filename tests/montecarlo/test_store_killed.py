@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -89,21 +90,17 @@ def test_a_study_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) ->
     assert ek.open_study(folder).fingerprint() == found
 
 
-def crash(x: np.ndarray) -> float:
+def crash(x: np.ndarray, *, parent: int, calm: str) -> float:
     """End the worker, as a lack of memory does, unless a file says that all is well."""
-    worker = os.getpid() != int(os.environ["ESTKIT_TEST_PARENT"])
-    if x[0] > 2.5 and worker and not os.path.exists(os.environ["ESTKIT_TEST_CALM"]):
+    if x[0] > 2.5 and os.getpid() != parent and not os.path.exists(calm):
         time.sleep(0.2)
         os._exit(1)
     return float(x.mean())
 
 
-def test_a_worker_that_dies_costs_nothing_that_was_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ESTKIT_TEST_CALM", str(tmp_path / "calm"))
-    monkeypatch.setenv("ESTKIT_TEST_PARENT", str(os.getpid()))
-    study = ek.Study(lambda rng: rng.normal(size=4), {"mean": crash}, truth=0.0)
+def test_a_worker_that_dies_costs_nothing_that_was_written(tmp_path: Path) -> None:
+    mean = functools.partial(crash, parent=os.getpid(), calm=str(tmp_path / "calm"))
+    study = ek.Study(lambda rng: rng.normal(size=4), {"mean": mean}, truth=0.0)
     with pytest.raises(ek.StudyError, match="workers could not go on"):
         study.run(3000, rng=1, n_jobs=2, store=tmp_path / "kept")
     kept = len(ek.open_study(tmp_path / "kept").outcomes())
