@@ -261,6 +261,7 @@ def _result(
             "antithetic": options["antithetic"],
             "controls": {n: own[0][0].head["controls"] for n, own in shares.items()},
             "group": options["prepare_every"] or (2 if options["antithetic"] else 1),
+            "shared": options["shared"],
         },
         cells_of(shares, names),
         Made(truths),

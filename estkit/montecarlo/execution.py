@@ -76,7 +76,13 @@ class Runner:
         self.condition = study.conditions[number]
         streams = Streams(seed.entropy, seed.spawn_key, study.stream_of(number))
         setting = study.setting(number, seed)
-        self.source = Source(study.generate, setting, streams, antithetic=study.antithetic)
+        self.source = Source(
+            study.generate,
+            setting,
+            streams,
+            antithetic=study.antithetic,
+            shared=study.common_random_numbers,
+        )
         self.estimators = [
             Estimator(name, function, setting, streams)
             for name, function in study.functions().items()

@@ -48,6 +48,7 @@ def manifest_of(
             "common_random_numbers": study.common_random_numbers,
             "antithetic": study.antithetic,
             "prepare_every": study.prepare_every,
+            "shared": study.shared_size(),
         },
         "conditions": [{n: _level(v) for n, v in own.items()} for own in study.conditions],
         "generate": described(study.generate),

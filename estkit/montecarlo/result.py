@@ -110,6 +110,7 @@ class StudyResult(Presentation):
                 "antithetic": study.antithetic,
                 "controls": {number: study.expectations(number, seed) for number in known},
                 "group": study.group_size(),
+                "shared": study.shared_size(),
             },
             gathered.by_condition(known),
             gathered.mapping(truths),
@@ -161,10 +162,12 @@ class StudyResult(Presentation):
         counts = sorted({len(self._outcomes[n, self.estimators[0]]) for n in self.conditions})
         return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
-    def _cells(self, reading: Reading | None = None) -> Iterator[Cell]:
-        reading, group = reading or Reading(), self.design["group"]
+    def _cells(self, reading: Reading | None = None, *, across: bool = False) -> Iterator[Cell]:
+        """Yield the cells; `across` where conditions with common random numbers are compared."""
+        reading, group = reading or Reading(), self.design["shared" if across else "group"]
         reading.check_null(n for outcome in self._of_estimators() for n in outcome.names or ())
-        nest = group if group > (2 if self.design["antithetic"] else 1) else 1
+        own_group = self.design["group"]
+        nest = own_group if own_group > (2 if self.design["antithetic"] else 1) else 1
         for number, condition in self.conditions.items():
             (controls, doubt), own = self._controls(number), list[Cell]()
             for name in self.estimators:
@@ -261,8 +264,8 @@ class StudyResult(Presentation):
         import pandas as pd
 
         reading = Reading(level, missing, rate_interval, alpha, null)
-        wanted, cells = chosen_measures(measures), self._cells(reading)
         together = bool(self.design["common_random_numbers"]) if simultaneous else None
+        wanted, cells = chosen_measures(measures), self._cells(reading, across=bool(together))
         rows = [
             row for row in summarised(cells, wanted, reading, together=together)
             if row["used"] or measures is not None or row["measure"] == "failure_rate"
@@ -346,9 +349,10 @@ class StudyResult(Presentation):
             if estimator not in self.estimators:
                 known = ", ".join(self.estimators)
                 raise DataError(f"{estimator!r} is not an estimator of this study: {known}.")
+        together = bool(self.design["common_random_numbers"])
         rows = contrasts.rows_of(
-            list(self._cells(reading)), (a, b), chosen_measures(measure), reading, kind, chosen,
-            together=self.design["common_random_numbers"],
+            list(self._cells(reading, across=together and chosen is not None)), (a, b),
+            chosen_measures(measure), reading, kind, chosen, together=together,
         )  # fmt: skip
         if not rows:
             raise DataError(f"{a!r} and {b!r} have no parameter in common, so nothing to compare.")

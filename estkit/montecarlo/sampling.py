@@ -22,6 +22,7 @@ from estkit.montecarlo.streams import BLOCK, DATA, PROBE, Streams
 _NUMBERS_PER_BLOCK = 1 << 16  # half a megabyte, which a second-level cache holds
 _LARGEST_BLOCK = 1024
 _LOOPED_BLOCK = 100
+SHARED_BLOCK = 16  # replicates in a block whose stream other conditions have, too
 
 
 class Sample(NamedTuple):
@@ -93,6 +94,8 @@ class Source:
         Its random streams.
     antithetic : bool
         Whether replicates 2k and 2k + 1 draw opposite numbers from one stream.
+    shared : bool
+        Whether other conditions draw from the same streams.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Source:
         streams: Streams,
         *,
         antithetic: bool = False,
+        shared: bool = False,
     ) -> None:
         self.whole_blocks = isinstance(generate, Vectorized)
         function = generate.function if isinstance(generate, Vectorized) else generate
@@ -117,7 +121,7 @@ class Source:
         if self.whole_blocks:
             sizes: list[int] = []
             each_array(self.probe().stack(), lambda array: sizes.append(array.size // 2))
-            self.block_length = _fitting_length(sum(sizes))
+            self.block_length = SHARED_BLOCK if shared else _fitting_length(sum(sizes))
         if setting.every:
             pair = 2 if antithetic else 1
             self.block_length = pair * _dividing(setting.every // pair, self.block_length // pair)

@@ -15,6 +15,7 @@ from estkit.montecarlo import conditions as settings
 from estkit.montecarlo import execution, manifest, parts, runs
 from estkit.montecarlo.conditions import CONTROL
 from estkit.montecarlo.libraries import Refitted
+from estkit.montecarlo.sampling import SHARED_BLOCK, Vectorized
 from estkit.montecarlo.sharding import checked_shard
 from estkit.montecarlo.streams import Streams, seed_sequence
 
@@ -63,7 +64,8 @@ class Study:
         replicates have in common. By default once in a condition.
     common_random_numbers : bool
         Whether replicate r draws from the same stream in every condition, which makes contrasts
-        between conditions sharper.
+        between conditions sharper; most with a `generate` that draws one data set, for blocks have
+        only their streams in common, not the numbers of each replicate.
     antithetic : bool
         Whether replicates 2k and 2k + 1 draw opposite numbers from one stream, so that errors of a
         pair cancel; the Monte-Carlo errors are those of pairs. It helps measures of statistics that
@@ -173,6 +175,15 @@ class Study:
             else float(mean)
             for name, (_, mean) in self.controls.items()
         }
+
+    def shared_size(self) -> int:
+        """Return how many consecutive replicates share their numbers with other conditions.
+
+        A block that is drawn at once gives replicate r other numbers of the common stream in each
+        condition; the blocks, which are short then, correspond to each other.
+        """
+        blocks = self.common_random_numbers and isinstance(self.generate, Vectorized)
+        return math.lcm(self.group_size(), SHARED_BLOCK) if blocks else self.group_size()
 
     def group_size(self) -> int:
         """Return how many consecutive replicates are dependent on each other."""

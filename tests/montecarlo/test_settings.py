@@ -155,3 +155,27 @@ def test_a_setting_that_cannot_be_is_refused(case: str) -> None:
     given, message = WRONG[case]
     with pytest.raises(ek.EstkitError, match=message):
         ek.Study(normal, np.mean, truth=0.0, conditions=ek.grid(n=[3]), **given).run(5, rng=SEED)
+
+
+@pytest.mark.parametrize("vectorized", [True, False])
+def test_a_contrast_of_conditions_with_common_numbers_has_its_own_error(vectorized: bool) -> None:
+    """Replicate r of a block has other numbers in another condition; its error must not show it."""
+
+    def draw(rng: Any, n: int, replicates: int = 1) -> Any:
+        rows = rng.exponential(size=(replicates, n))
+        return rows if vectorized else rows[0]
+
+    study = ek.Study(
+        ek.vectorized(draw) if vectorized else lambda rng, n: draw(rng, n),
+        {"mean": np.mean},
+        truth=1.0,
+        conditions=ek.grid(n=[10, 15]),
+        common_random_numbers=True,
+    )
+    runs = [study.run(320, rng=seed) for seed in range(200)]
+    rows = [run.contrast("mean", "mean", conditions=(0, 1)).iloc[0] for run in runs]
+    real = float(np.std([row["value"] for row in rows]))
+    claimed = float(np.sqrt(np.mean([row["mcse"] ** 2 for row in rows])))
+    assert claimed / real == pytest.approx(1.0, abs=4 * 0.05)  # 200 repeats know it to 5 %
+    apart = float(np.sqrt(1 / 3200 + 1 / 4800))  # without anything in common
+    assert real < 0.7 * apart
