@@ -52,7 +52,7 @@ class Solution(Tabular):
     ...     truth=0.5,
     ... )
     >>> ek.solve(study, "n", measure="power", target=0.8, rng=1)
-    Solution(n=33, 95% interval 33 to 34; power 0.8016 (0.0032))
+    Solution(n=33, 95% interval 33 to 34; power 0.8004 (0.0032))
     """
 
     name: str
