@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_ROUNDS = 8  # tasks for each worker, after which one that finishes early waits for the others
 
 
 def cores() -> int:
@@ -80,14 +82,30 @@ def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | N
             for task in tasks:
                 yield function(task)
         return
+    with closing(_results(function, tasks, n_jobs)) as results:
+        for result, error in results:
+            if error is not None:
+                raise error
+            yield result
+
+
+def _results(
+    function: Callable[[T], R], tasks: Sequence[T], n_jobs: int | None
+) -> Generator[tuple[Any, Exception | None], None, None]:
+    """Yield what comes of tasks as it comes, or some rounds at a time where joblib cannot do so."""
     import joblib
 
+    if not joblib.parallel.get_active_backend()[0].supports_return_generator:  # Ray, for one
+        size = _ROUNDS * workers(n_jobs)
+        with joblib.Parallel(n_jobs=n_jobs) as pool:
+            for start in range(0, len(tasks), size):
+                some = tasks[start : start + size]
+                yield from pool(joblib.delayed(_limited)(function, task) for task in some)
+        return
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
     results = parallel(joblib.delayed(_limited)(function, task) for task in tasks)
     try:
-        for result, error in results:  # not `yield from`: it closes results before the filter
-            if error is not None:
-                raise error
+        for result in results:  # noqa: UP028 - `yield from` closes results before the filter
             yield result
     finally:
         with warnings.catch_warnings():  # of tasks that are no longer wanted

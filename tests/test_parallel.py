@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 import threadpoolctl
+from joblib.parallel import ThreadingBackend
 
 from estkit import parallel
 
@@ -158,3 +159,40 @@ def test_progress_goes_to_the_error_stream(capfd: pytest.CaptureFixture[str]) ->
     output, beside = capfd.readouterr()
     assert output == ""
     assert [part for part in ("study", "10/10", "rep") if part not in beside] == []
+
+
+# --- back ends that give back lists only, as Ray ---
+
+
+class Lists(ThreadingBackend):
+    """Threads, but nothing is given back before all of it is there."""
+
+    supports_return_generator = False
+
+
+joblib.register_parallel_backend("lists", Lists)
+
+
+@pytest.mark.parametrize("count", [1, 16, 17, 50])
+def test_a_back_end_without_generators_works_too(count: int) -> None:
+    with joblib.parallel_config("lists", n_jobs=2):
+        found = list(parallel.map_tasks(square, range(count), n_jobs=None))
+    assert found == [x * x for x in range(count)]
+
+
+def test_a_back_end_without_generators_gives_what_came_before_an_error() -> None:
+    with joblib.parallel_config("lists", n_jobs=2):
+        found = []
+        with pytest.raises(ZeroDivisionError, match="three"):
+            for each in parallel.map_tasks(fail_at_3, range(40), n_jobs=None):
+                found.append(each)
+    assert found == [0, 1, 2]
+
+
+def test_a_back_end_without_generators_does_not_run_what_nobody_wants() -> None:
+    ran: list[int] = []
+    with joblib.parallel_config("lists", n_jobs=2):
+        results = parallel.map_tasks(ran.append, range(1000), n_jobs=None)
+        next(results)
+        results.close()
+    assert 0 < len(ran) < 100
