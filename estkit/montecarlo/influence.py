@@ -25,8 +25,24 @@ Interval = tuple[float, float]
 class Draws(NamedTuple):
     """What one estimator said of one parameter in the replicates that count.
 
-    Each is an array with one entry for each replicate; `rejected`, `failed`, `not_converged` and
-    `warned` are 0 or 1, nan where it is unknown.
+    Parameters
+    ----------
+    estimate, truth, std_error, lower, upper, p_value : array of shape (R,)
+        nan where there is none.
+    failed, rejected, not_converged, warned : array of shape (R,)
+        0 or 1, nan where it is unknown.
+
+    Examples
+    --------
+    A measure of your own is a function of these:
+
+    >>> import numpy as np
+    >>> import estkit as ek
+    >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+    >>> far = {"P(error > 1/2)": lambda draws: np.mean(np.abs(draws.estimate - draws.truth) > 0.5)}
+    >>> study.run(1000, rng=1).summary(far)[["measure", "value"]]
+              measure  value
+    0  P(error > 1/2)  0.14
     """
 
     estimate: Floats
@@ -64,6 +80,20 @@ class Influence(NamedTuple):
     by_replicate : bool
         Whether ψ has an entry for each replicate. Otherwise it has one for each part or resample,
         scaled so that sd(ψ) / √(their number) is the standard error all the same.
+
+    Examples
+    --------
+    A measure that knows its influence values needs no resampling:
+
+    >>> import numpy as np
+    >>> import estkit as ek
+    >>> def skill(draws):
+    ...     square = (draws.estimate - draws.truth) ** 2
+    ...     return ek.Influence(1 - square.mean(), -square)
+    >>> study = ek.Study(lambda rng: rng.normal(size=9), {"mean": np.mean}, truth=0.0)
+    >>> study.run(1000, rng=1).summary(skill)[["measure", "value", "mcse"]].round(3)
+      measure  value   mcse
+    0   skill  0.887  0.005
     """
 
     value: float
