@@ -42,7 +42,7 @@ class Draws(NamedTuple):
     >>> far = {"P(error > 1/2)": lambda draws: np.mean(np.abs(draws.estimate - draws.truth) > 0.5)}
     >>> study.run(1000, rng=1).summary(far)[["measure", "value"]]
               measure  value
-    0  P(error > 1/2)  0.14
+    0  P(error > 1/2)   0.14
     """
 
     estimate: Floats
