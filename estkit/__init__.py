@@ -14,13 +14,13 @@ Monte Carlo: what are the bias, variance and coverage of any estimator?
     sample size, or effect, at which a measure reaches a target (`Solution`).
 
 Comparison: which model predicts better on this data, and how sure is that?
-    `compare` answers with a `Comparison`; `Folds`, `Score`.
+    `compare` answers with a `Comparison`, its tests with a `PairedTest`; `Folds`, `Score`.
 
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
 """
 
-from estkit.comparison import Comparison, Folds, Score, compare
+from estkit.comparison import Comparison, Folds, PairedTest, Score, compare
 from estkit.errors import (
     ConvergenceError,
     DataError,
@@ -119,6 +119,7 @@ __all__ = [
     "MissingExtraError",
     "Ordinal",
     "OrdinalFit",
+    "PairedTest",
     "PenalisedFit",
     "Prediction",
     "Profile",

@@ -4,5 +4,6 @@ from estkit.comparison.evaluation import compare
 from estkit.comparison.folds import Folds
 from estkit.comparison.result import Comparison
 from estkit.comparison.scores import Score
+from estkit.comparison.verdict import PairedTest
 
-__all__ = ["Comparison", "Folds", "Score", "compare"]
+__all__ = ["Comparison", "Folds", "PairedTest", "Score", "compare"]

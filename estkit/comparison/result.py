@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ from estkit.table import Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from estkit.comparison.paired_tests import CochranTest
+    from estkit.comparison.verdict import PairedTest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -213,6 +216,93 @@ class Comparison(Tabular):
             "table": plain(self.table().to_dict("records")),
             "scores": plain(self.scores().to_dict("records")),
         }  # fmt: skip
+
+    def test(
+        self,
+        a: str,
+        b: str,
+        method: str = "corrected_t",
+        score: str | None = None,
+        *,
+        rope: float | None = None,
+        level: float = 0.95,
+        alternative: str = "two-sided",
+    ) -> PairedTest:
+        """Test whether one model is better than another, from the stored predictions.
+
+        Parameters
+        ----------
+        a, b : str
+            The models; differences are those of a less b.
+        method : str
+            On scores of folds: ``"corrected_t"`` (Nadeau-Bengio), ``"bayesian"`` (correlated t with
+            `rope`), ``"five_by_two_t"``, ``"five_by_two_f"`` (folds of cv=(2, 5)), ``"naive_t"``
+            (invalid). On pooled predictions, every row once: ``"clt"`` (losses averaged over
+            repeats), ``"mcnemar"`` (exact), ``"mcnemar_chi2"`` (corrected), ``"delong"`` (AUC).
+        score : str, optional
+            What to compare; by default the leading score, or the one that the test is about.
+        rope : float, optional
+            The largest difference that does not matter, for ``"bayesian"``; by default 0.
+        level : float
+            The confidence of the interval.
+        alternative : {"two-sided", "better", "worse"}
+            What is to be shown of a, whatever the direction of the score.
+
+        Returns
+        -------
+        PairedTest
+            Difference, interval, p-value or posterior, power and what is known of the test.
+
+        Raises
+        ------
+        DataError
+            If there is no such model or test, or it does not suit the score or the folds. Folds on
+            which a model failed are left out for both, and the basis says so.
+        """
+        from estkit.comparison.paired_tests import paired_test
+
+        return paired_test(
+            self, a, b, method, score, rope=rope, level=level, alternative=alternative
+        )
+
+    def pairwise(
+        self,
+        *,
+        method: str = "corrected_t",
+        score: str | None = None,
+        adjust: str | None = "holm",
+        rope: float | None = None,
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Test all pairs of models.
+
+        Parameters
+        ----------
+        method, score, rope, level
+            As in `test`.
+        adjust : {"holm", "bonferroni"} or None
+            What makes the p-values hold for all pairs together.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each pair: a, b, estimate, interval, p_value, p_adjusted, detectable, notes.
+        """
+        from estkit.comparison.paired_tests import pairwise
+
+        return pairwise(self, method, score, adjust=adjust, rope=rope, level=level)
+
+    def cochran_q(self, models: Sequence[str] | None = None) -> CochranTest:
+        """Test whether several models hit equally many rows (Cochran's Q), every row once.
+
+        Parameters
+        ----------
+        models : sequence of str, optional
+            Which; by default all, the baseline included.
+        """
+        from estkit.comparison.paired_tests import cochran_q
+
+        return cochran_q(self, models)
 
     def failures(self) -> pd.DataFrame:
         """Return every fit that gave no prediction: model, fold, reason."""
