@@ -74,11 +74,36 @@ def corrected_error(values: Floats, share: float, *, size: float = 0.0) -> float
     size : float
         The size of the scores that were subtracted: what varies by less than their last digits does
         not vary.
+
+    Returns
+    -------
+    float
+        The error; nan for fewer than two folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from estkit.comparison.fold_tests import corrected_error
+    >>> round(corrected_error(np.array([0.8, 0.9, 0.7, 0.8]), share=1 / 3), 4)
+    0.0624
     """
+    if len(values) < 2:
+        return math.nan
     spread = float(values.std(ddof=1))
     if spread <= _ROUNDING * max(size, float(np.abs(values).max())):
         return 0.0
     return spread * math.sqrt(1 / len(values) + share)
+
+
+def corrected_interval(values: Floats, share: float, level: float) -> tuple[float, float]:
+    """Return mean ± t · corrected error, with J - 1 degrees of freedom."""
+    from scipy.special import stdtrit
+
+    error = corrected_error(values, share)
+    if not math.isfinite(error):
+        return math.nan, math.nan
+    half_width = float(stdtrit(len(values) - 1, 0.5 + level / 2)) * error
+    return float(values.mean() - half_width), float(values.mean() + half_width)
 
 
 def differences(pair: Pair) -> tuple[Floats, float, float, str]:

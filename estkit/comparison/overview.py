@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.comparison.scores import Floats
+from estkit.comparison.fold_tests import corrected_error, corrected_interval
 from estkit.table import Column, Table
 
 if TYPE_CHECKING:
@@ -15,46 +15,6 @@ if TYPE_CHECKING:
 
     from estkit.comparison.result import Comparison
     from estkit.comparison.scores import Score
-
-_ROUNDING = 1e-14
-
-
-def corrected_error(values: Floats, share: float) -> float:
-    """Return the standard error of a mean over folds whose training rows overlap.
-
-    The variance of Nadeau and Bengio (2003): s² (1/J + n_test/n_train), for J folds.
-
-    Parameters
-    ----------
-    values : array of shape (J,)
-        The score, or a difference of scores, on each fold.
-    share : float
-        n_test / n_train.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from estkit.comparison.overview import corrected_error
-    >>> round(corrected_error(np.array([0.8, 0.9, 0.7, 0.8]), share=1 / 3), 4)
-    0.0624
-    """
-    if len(values) < 2:
-        return math.nan
-    spread = float(np.std(values, ddof=1))
-    if spread <= _ROUNDING * float(np.abs(values).max()):  # all equal but for the last digit
-        return 0.0
-    return spread * math.sqrt(1 / len(values) + share)
-
-
-def corrected_interval(values: Floats, share: float, level: float) -> tuple[float, float]:
-    """Return mean ± t · corrected error, with J - 1 degrees of freedom."""
-    from scipy.special import stdtrit
-
-    error = corrected_error(values, share)
-    if not math.isfinite(error):
-        return math.nan, math.nan
-    half_width = float(stdtrit(len(values) - 1, 0.5 + level / 2)) * error
-    return float(values.mean() - half_width), float(values.mean() + half_width)
 
 
 def rows_of(comparison: Comparison, score: Score, level: float) -> pd.DataFrame:
@@ -67,7 +27,8 @@ def rows_of(comparison: Comparison, score: Score, level: float) -> pd.DataFrame:
     for model in comparison.models:
         values = comparison.values(model, score)
         known = np.isfinite(values)
-        lower, upper = corrected_interval(values[known], folds.test_share, level)
+        limits = corrected_interval(values[known], folds.test_share, level)
+        lower, upper = np.clip(limits, *score.range).tolist()  # no accuracy is above 1
         both = known & np.isfinite(baseline)
         gain = (values - baseline)[both] * (1 if score.greater_is_better else -1)
         row: dict[str, Any] = {
