@@ -195,7 +195,8 @@ class Findings(Records):
         -------
         pandas.DataFrame
             The condition, then replicates, asked (the most), ended (``complete``, ``target``,
-            ``time`` or ``memory``) and seconds (of one replicate on one worker).
+            ``time``, ``memory`` or ``error``; empty where a store does not tell) and seconds (of
+            one replicate on one worker).
 
         Examples
         --------

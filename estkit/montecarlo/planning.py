@@ -60,10 +60,11 @@ def replicates(result: StudyResult) -> pd.DataFrame:
     import pandas as pd
 
     ending = result.ending
-    if ending is None:  # a part that an error left
+    if ending is None:  # a part that an error left, or what a store holds
         counts = {n: len(result._outcomes[n, result.estimators[0]]) for n in result.conditions}
         rows = [{**result.conditions[n], "replicates": count} for n, count in counts.items()]
-        return pd.DataFrame(rows).assign(asked=None, ended="error", seconds=math.nan)
+        ended = "" if result._study is None else "error"
+        return pd.DataFrame(rows).assign(asked=None, ended=ended, seconds=math.nan)
     rows = [
         {**condition, "replicates": ending.replicates[n], "asked": ending.asked[n],
          "ended": ending.ended[n], "seconds": ending.seconds.get(n, math.nan)}

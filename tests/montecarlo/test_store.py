@@ -381,3 +381,9 @@ def test_parts_are_in_blocks_of_the_length_that_they_had(tmp_path: Path) -> None
     other = Stored(study, seed, tmp_path, (SIZE, SIZE), lambda number: head["step"] // 2)
     with pytest.raises(ek.DataError, match=f"blocks of {head['step']} replicates"):
         other.missing(store.Span(0, 0, SIZE))
+
+
+def test_a_store_does_not_say_that_its_run_ended_in_an_error(tmp_path: Path) -> None:
+    study = ek.Study(lambda rng: rng.normal(size=3), {"mean": np.mean}, truth=0.0)
+    study.run(20, rng=1, store=tmp_path / "store")
+    assert ek.open_study(tmp_path / "store").replicates()["ended"].tolist() == [""]
