@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.frames import as_frame, read_series, select
+from estkit.values import refuse_value
 
 _MOST_LEVELS = 50  # of text; more are taken for names of rows, unless the column is categorical
 _NEARLY_ALL = 0.8
@@ -109,13 +111,13 @@ class Coding:
             If a column is missing, or a level was not seen by the fit.
         """
         wanted = [part if isinstance(part, str) else part.name for part in self.columns]
-        frame = data.as_frame(given)
+        frame = as_frame(given)
         if frame is None:
             raise DataError(
                 f"The fit has categorical columns ({', '.join(self.members)}); pass a data frame "
                 f"or a mapping with the columns {', '.join(wanted)}."
             )
-        return self.read_frame(data.select(frame, wanted))
+        return self.read_frame(select(frame, wanted))
 
     def read_frame(self, frame: Any) -> data.Columns:
         """Return the columns of numbers of a frame that has these columns in this order."""
@@ -127,7 +129,7 @@ class Coding:
         j = 0
         for part, column in zip(self.columns, frame.iter_columns(), strict=True):
             if isinstance(part, str):
-                values[:, j] = data.read_series(column, "X", part)
+                values[:, j] = read_series(column, "X", part)
                 j += 1
                 continue
             codes = part.code(column)
@@ -174,7 +176,7 @@ def read_design(given: Any, *, rows: int | None = None, intercept: bool = True) 
     DataError
         If a column has one level, holds numbers as text, or text that differs in nearly all rows.
     """
-    frame = None if isinstance(given, data.Columns) else data.as_frame(given)
+    frame = None if isinstance(given, data.Columns) else as_frame(given)
     if frame is None or not any(is_categorical(column) for column in frame.iter_columns()):
         return data.read_columns(given, rows=rows)
     parts: list[str | Factor] = []
@@ -202,7 +204,7 @@ class Seen:
 
 def look_at(given: Any) -> tuple[str | Seen, ...] | None:
     """Return the columns of a frame with the levels of categories; None if there are none."""
-    frame = data.as_frame(given)
+    frame = as_frame(given)
     if frame is None or not any(is_categorical(column) for column in frame.iter_columns()):
         return None
     parts: list[str | Seen] = []
@@ -294,7 +296,7 @@ def _checked_factor(
 def _refuse_text(name: str, seen: list[str], rows: int) -> None:
     """Raise for text that is numbers, or names of rows."""
     if all(_is_number(text) for text in seen):
-        data.refuse_value(seen[0], "X", name, 0)
+        refuse_value(seen[0], "X", name, 0)
     if len(seen) > _MOST_LEVELS or (len(seen) > 2 and len(seen) >= _NEARLY_ALL * rows):
         raise DataError(
             f"X: column {name!r} holds {len(seen)} different texts in {rows} rows, such as "
@@ -309,7 +311,7 @@ def _factorize(column: Any) -> tuple[NDArray[np.int64], list[Any]]:
 
     missing = column.is_null().to_numpy()
     if missing.any():
-        data.refuse_value(None, "X", str(column.name), int(np.argmax(missing)))
+        refuse_value(None, "X", str(column.name), int(np.argmax(missing)))
     native = column.to_native() if column.implementation.is_pandas() else None
     values = np.asarray(column.to_list(), dtype=object) if native is None else native
     codes, seen = pd.factorize(values)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import DataError
+from estkit.frames import as_frame, read_series, select
+from estkit.values import numbers_from_objects, refuse_masked, refuse_value, unnamed_columns
 
 Floats = NDArray[np.float64]
 _LARGEST_COUNT = 1 << 52  # so that the sum of two counts is still exact
@@ -95,7 +97,7 @@ def read_columns(given: Any, *, what: str = "X", rows: int | None = None) -> Col
             raise DataError(
                 f"{what} must have two dimensions (rows, columns), got shape {values.shape}."
             )
-        columns = Columns(values, _unnamed(what, values.shape[1]))
+        columns = Columns(values, unnamed_columns(what, values.shape[1]))
     return checked(columns, what=what, rows=rows)
 
 
@@ -143,7 +145,7 @@ def _read_sparse(given: Any, what: str, rows: int | None) -> Columns:
         raise DataError(f"{what} has no rows; at least one observation is needed.")
     if rows is not None and values.shape[0] != rows:
         raise DataError(f"{what} has {values.shape[0]} rows, expected {rows}.")
-    names = _unnamed(what, values.shape[1])
+    names = unnamed_columns(what, values.shape[1])
     wrong = np.flatnonzero(~np.isfinite(values.data))
     if len(wrong):
         row = int(np.searchsorted(values.indptr, wrong[0], side="right")) - 1
@@ -253,18 +255,6 @@ def read_matching(given: Any, names: Sequence[str]) -> Columns:
     return read_columns(select(frame, names).to_native())
 
 
-def select(frame: Any, names: Sequence[str]) -> Any:
-    """Return the columns of these names, in this order, of a narwhals frame."""
-    found = {str(name): name for name in frame.columns}
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise DataError(
-            f"X has the columns {', '.join(found)}, but the fit used {', '.join(names)}; missing: "
-            f"{', '.join(missing)}."
-        )
-    return frame.select([found[name] for name in names])
-
-
 def check_rows(what: str, found: int, rows: int) -> None:
     """Raise unless `what` has as many rows as X."""
     if found != rows:
@@ -305,41 +295,6 @@ def is_table(given: Any) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def as_frame(given: Any, *, unnamed: str = "x0") -> Any:
-    """Return a narwhals frame of what is a frame or a series, else None."""
-    if given is None or isinstance(given, np.ndarray | list | tuple) or np.isscalar(given):
-        return None
-    import narwhals.stable.v2 as nw
-
-    if isinstance(given, Mapping):
-        given = _frame_of(given)
-    if type(given).__name__ == "LazyFrame":
-        raise DataError("A LazyFrame holds no values yet; pass frame.collect().")
-    columns = getattr(given, "columns", None)
-    if columns is not None and hasattr(given, "set_axis"):  # pandas, whose names may be numbers
-        names = [str(name) for name in columns]
-        repeated = [name for name in names if names.count(name) > 1]
-        if repeated:
-            raise DataError(f"A frame has more than one column named {repeated[0]!r}; rename one.")
-        given = given.set_axis(names, axis=1)
-    frame = nw.from_native(given, eager_only=True, allow_series=True, pass_through=True)
-    if isinstance(frame, nw.Series):
-        return frame.alias(str(frame.name or unnamed)).to_frame()
-    return frame if isinstance(frame, nw.DataFrame) else None
-
-
-def _frame_of(given: Mapping[str, Any]) -> Any:
-    import pandas as pd
-
-    try:
-        return pd.DataFrame(dict(given))
-    except ValueError as error:
-        sizes = {name: np.size(column) for name, column in given.items()}
-        raise DataError(
-            f"A mapping must hold columns of equal length; it holds {sizes} values."
-        ) from error
-
-
 def _read_frame(frame: Any, what: str) -> Columns:
     names = tuple(str(name) for name in frame.columns)
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -349,24 +304,6 @@ def _read_frame(frame: Any, what: str) -> Columns:
     for j, (name, column) in enumerate(zip(names, frame.iter_columns(), strict=True)):
         values[:, j] = read_series(column, what, name)
     return Columns(values, names)
-
-
-def read_series(column: Any, what: str, name: str) -> NDArray[Any]:
-    """Return the numbers of a narwhals series."""
-    missing = column.is_null().to_numpy()
-    if missing.any():
-        row = int(np.argmax(missing))
-        refuse_value(None, what, name, row)
-    numeric = column.dtype.is_numeric() or str(column.dtype) == "Boolean"
-    values = column.to_numpy()
-    if numeric and values.dtype.kind in "fiub":
-        return np.asarray(values)
-    return _numbers_from_objects(np.asarray(values, dtype=object), what, name)
-
-
-def _unnamed(what: str, count: int) -> tuple[str, ...]:
-    """Return names for columns without any; a vector such as y goes by its own."""
-    return (what,) if count == 1 and what != "X" else tuple(f"x{j}" for j in range(count))
 
 
 def _as_array(given: Any, what: str) -> NDArray[Any]:
@@ -387,54 +324,6 @@ def _as_array(given: Any, what: str) -> NDArray[Any]:
     # np.asarray turns a mixed list into strings; look at the elements as they were given
     elements = np.asarray(given, dtype=object)
     table = elements[:, None] if elements.ndim == 1 else elements
-    names = _unnamed(what, table.shape[1])
-    columns = [_numbers_from_objects(table[:, j], what, name) for j, name in enumerate(names)]
+    names = unnamed_columns(what, table.shape[1])
+    columns = [numbers_from_objects(table[:, j], what, name) for j, name in enumerate(names)]
     return np.column_stack(columns).reshape(elements.shape)
-
-
-def refuse_masked(given: Any, what: str) -> None:
-    """Raise at the first masked entry, whose value numpy would otherwise let through."""
-    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        mask = np.ma.getmaskarray(given).reshape(len(given), -1)
-        row, column = (int(i) for i in np.argwhere(mask)[0])
-        refuse_value(None, what, _unnamed(what, mask.shape[1])[column], row)
-
-
-def _numbers_from_objects(elements: NDArray[Any], what: str, name: str) -> Floats:
-    numbers = np.empty(len(elements))
-    for row, element in enumerate(elements):
-        if is_missing(element):
-            refuse_value(element, what, name, row)
-        try:
-            if isinstance(element, str | bytes | complex):
-                raise TypeError
-            numbers[row] = float(element)
-        except (TypeError, ValueError, OverflowError):
-            refuse_value(element, what, name, row)
-    return numbers
-
-
-def is_missing(element: Any) -> bool:
-    """Tell whether an element is None, nan, or what a library puts in the place of a value."""
-    if element is None or type(element).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(element, float | np.floating) and bool(np.isnan(element))
-
-
-def refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
-    """Raise for a value that is missing, infinite or not a number, quoting where it is."""
-    column = "" if name == what else f"column {name!r}, "
-    where = f"{what}: {column}row {row} (counted from 0)"
-    if is_missing(value):
-        shown = "nan" if isinstance(value, float | np.floating) else "null"
-        raise DataError(
-            f"{where} is missing ({shown}); drop the row or fill the value in first (fit does the "
-            f"former with missing='drop')."
-        )
-    if isinstance(value, float | np.floating):
-        raise DataError(f"{where} is infinite ({value}); estkit needs finite numbers.")
-    shown = f"{value!r:.60}"
-    raise DataError(
-        f"{where} is not a number: {shown} ({type(value).__name__}); convert the column; in X, "
-        f"categories and text are coded when they are columns of a data frame in memory."
-    )

@@ -16,6 +16,7 @@ import numpy as np
 from estkit import data, formulas
 from estkit.categories import Coding, Factor, factor_of, is_categorical, listed
 from estkit.errors import DataError, EstkitError
+from estkit.frames import as_frame, read_series, select
 
 
 def learn(formula: str, frame: Any, rows: int) -> tuple[data.Columns, bool]:
@@ -111,7 +112,7 @@ class FormulaCoding:
         EstkitError
             If the fit comes from JSON, which could not hold what a transform learnt.
         """
-        frame = data.as_frame(given)
+        frame = as_frame(given)
         if frame is None:
             raise DataError(
                 f"The fit has a formula; pass a data frame or a mapping with the columns "
@@ -124,9 +125,9 @@ class FormulaCoding:
             )
         if not self.variables:
             return data.Columns(np.empty((len(frame), 0)), (), self)
-        frame = data.select(frame, list(self.variables))
+        frame = select(frame, list(self.variables))
         for name, levels in self.coded.items():
-            _refuse_unseen(data.read_series(frame[name], "X", name), name, levels)
+            _refuse_unseen(read_series(frame[name], "X", name), name, levels)
         matrix = formulas.materialise(self.spec, formulas.native(frame, self.variables, self.coded))
         return data.checked(self.columns_of(matrix), what="X")
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data
 from estkit.categories import Factor, is_categorical
 from estkit.errors import DataError, MissingExtraError
+from estkit.frames import read_series
 
 _EXACT = 1 << 53  # up to here a float holds every whole number
 # Functions of Python that expressions may call, as formulaic lets them.
@@ -111,7 +111,7 @@ def native(frame: Any, wanted: Mapping[str, Factor | None], coded: Collection[st
     columns: dict[str, Any] = {}
     for name, factor in wanted.items():
         if factor is None:
-            values = data.read_series(frame[name], "X", name)
+            values = read_series(frame[name], "X", name)
             if name in coded and values.dtype.kind == "f":
                 whole = (values == values.round()).all() and (np.abs(values) < _EXACT).all()
                 values = values.astype(np.int64) if whole else values
@@ -156,7 +156,7 @@ def evaluate(expression: str, frame: Any) -> NDArray[Any]:
         known[alias] = (
             np.asarray(column.to_list(), dtype=object)
             if text
-            else data.read_series(column, "data", name)
+            else read_series(column, "data", name)
         )
     try:
         return np.asarray(eval(code, {"__builtins__": _BUILTINS}, known))

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.frames import as_frame
+from estkit.values import is_missing, refuse_masked, refuse_value
 
 _CLOSE_TOGETHER = 1024
 _LABEL = (str, bytes, bool, int, float, np.generic)
@@ -86,9 +88,9 @@ def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None
     """Return labels as an array, and the ordered categories where the input has them."""
     if type(given).__name__ == "Categorical":  # of pandas, which has no rows of its own
         given = _series(given)
-    frame = data.as_frame(given)
+    frame = as_frame(given)
     if frame is None:
-        data.refuse_masked(given, what)
+        refuse_masked(given, what)
         values = np.asarray(given)
         if values.dtype.kind in "US" and not isinstance(given, np.ndarray):
             mixed = np.asarray(given, dtype=object)  # otherwise 1 and "a" are both made text
@@ -100,7 +102,7 @@ def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None
     (column,) = frame.iter_columns()
     missing = column.is_null().to_numpy()
     if missing.any():
-        data.refuse_value(None, what, what, int(np.argmax(missing)))
+        refuse_value(None, what, what, int(np.argmax(missing)))
     categories = None
     kind = str(column.dtype)
     # polars keeps a Categorical in no order of its own; an Enum and a pandas category have one
@@ -133,13 +135,13 @@ def _check_labels(values: NDArray[Any], what: str) -> None:
             )
     elif values.dtype.kind == "O":
         wrong = next((v for v in values.tolist() if not isinstance(v, _LABEL)), None)
-        if wrong is not None and not data.is_missing(wrong):
+        if wrong is not None and not is_missing(wrong):
             raise DataError(
                 f"{what} holds {_kind(wrong)} values such as {wrong!r:.40}, which are no "
                 f"labels; make them text or numbers."
             )
-        missing = [data.is_missing(value) for value in values.tolist()]
+        missing = [is_missing(value) for value in values.tolist()]
         if any(missing):
-            data.refuse_value(None, what, what, missing.index(True))
+            refuse_value(None, what, what, missing.index(True))
     elif values.dtype.kind not in "iubUS":
         raise DataError(f"{what} holds {values.dtype} values, which are no labels.")

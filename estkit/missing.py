@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data
 from estkit.errors import DataError
+from estkit.frames import as_frame
+from estkit.values import is_missing
 
 Mask = NDArray[np.bool_]
 _SHOWN = 6
@@ -77,7 +78,7 @@ def missing_values(what: str, given: Any) -> Iterator[tuple[str, Mask]]:
     if hasattr(given, "isna") and not hasattr(given, "iloc"):  # an array of pandas, no series
         yield what, np.asarray(given.isna(), dtype=bool)
         return
-    frame = data.as_frame(given, unnamed=what)
+    frame = as_frame(given, unnamed=what)
     if frame is not None:
         for column in frame.iter_columns():
             name = what if len(frame.columns) == 1 and what != "X" else str(column.name)
@@ -122,7 +123,7 @@ def _of_array(given: Any) -> Mask:
         mask = np.isnat(values)
     elif values.dtype.kind in "OUS":  # text may be what numpy made of None
         elements = np.asarray(given, dtype=object)
-        flat = [data.is_missing(element) for element in elements.ravel().tolist()]
+        flat = [is_missing(element) for element in elements.ravel().tolist()]
         mask = np.array(flat, dtype=bool).reshape(elements.shape)
     else:
         mask = np.zeros(values.shape, dtype=bool)

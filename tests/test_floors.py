@@ -17,6 +17,8 @@ PACKAGE = Path(__file__).parents[1] / "estkit"
 FLOORS = (
     {"errors"},
     {"estimate"},
+    {"values"},
+    {"frames"},
     {"data", "table", "parallel"},
     {"labels", "missing", "categories"},
     {"formulas"},

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data
 from estkit.errors import DataError, MissingExtraError
+from estkit.frames import as_frame
 from estkit.likelihood.weights import KINDS
 
 T = TypeVar("T")
@@ -233,7 +233,7 @@ class Chunks:
         if isinstance(piece, tuple | list) and 2 <= len(piece) <= 4 and self.y is None:
             given = Chunk(*piece, *[None] * (4 - len(piece)))
             return given
-        frame = data.as_frame(piece)
+        frame = as_frame(piece)
         if frame is None or self.y is None:
             raise DataError(
                 f"A piece must be a pair (X, y), or a data frame whose response is named by y=; "

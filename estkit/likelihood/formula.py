@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit import formulas
-from estkit.data import as_frame, refuse_value
 from estkit.errors import DataError
 from estkit.formula_coding import learn
+from estkit.frames import as_frame
 from estkit.likelihood.fitting import check_family, check_options, fit_given
 from estkit.likelihood.weights import given_weights
 from estkit.missing import Dropped, drop_missing, missing_values
+from estkit.values import refuse_value
 
 _DOT = re.compile(r"(?<![\w.`)\]])\.(?![\w.])")
 

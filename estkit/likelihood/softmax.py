@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.frames import as_frame
 from estkit.labels import read_labels
 from estkit.likelihood.counts import Long, constants_of, softmax_shares
 from estkit.likelihood.design import Design
@@ -99,7 +100,7 @@ class Softmax:
     def _encode_counts(self, y: Any, weights: Weights | None, rows: int) -> Response:
         counts, names, weights = read_totals(y, weights)
         data.check_rows("y", len(counts), rows)
-        outcomes = names if data.as_frame(y) is not None else tuple(range(counts.shape[1]))
+        outcomes = names if as_frame(y) is not None else tuple(range(counts.shape[1]))
         totals = counts.sum(axis=1)
         weight = weights.values
         _check_all_seen(weight @ counts, outcomes)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.categories import Coding
 from estkit.errors import DataError
+from estkit.frames import as_frame
 from estkit.labels import read_labels
 from estkit.likelihood.chunks import Chunk, Chunks, Mark, checksum
 from estkit.likelihood.family import Family, Floats, Response
@@ -83,10 +84,10 @@ def check(family: Family, chunk: Chunk, coding: Coding | None, weighting: str) -
     elif weights is not None and weighting == "analytic":
         kind, (y, names, _) = "counts", read_totals(chunk.y, Weights(weights, weighting))
         weights = None  # the trials are in the counts
-        outcomes = names if data.as_frame(chunk.y) is not None else tuple(range(y.shape[1]))
+        outcomes = names if as_frame(chunk.y) is not None else tuple(range(y.shape[1]))
     elif data.is_table(chunk.y):
         kind, (y, names) = "counts", data.read_counts(chunk.y, what="y")
-        outcomes = names if data.as_frame(chunk.y) is not None else tuple(range(y.shape[1]))
+        outcomes = names if as_frame(chunk.y) is not None else tuple(range(y.shape[1]))
     else:
         labels = read_labels(chunk.y)
         kind, y, outcomes = "labels", labels.codes, labels.outcomes

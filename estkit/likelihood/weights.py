@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.frames import as_frame
 
 Floats = NDArray[np.float64]
 
@@ -133,7 +134,7 @@ def hold_shares(y: Any, weights: Weights | None) -> bool:
         return False
     if weights.kind == "analytic":
         return True
-    frame = data.as_frame(y)
+    frame = as_frame(y)
     try:
         if frame is None:
             values = np.asarray(y)

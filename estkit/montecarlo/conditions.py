@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from estkit import data
 from estkit.errors import DataError, StudyError
+from estkit.frames import as_frame
 from estkit.montecarlo import calls
 from estkit.montecarlo.streams import SETTING, Streams
 
@@ -44,7 +44,7 @@ def checked(given: Any) -> list[dict[str, Any]]:
     """Return conditions as a list of mappings with the same names, or raise."""
     if given is None:
         return [{}]
-    frame = None if isinstance(given, Mapping) else data.as_frame(given)
+    frame = None if isinstance(given, Mapping) else as_frame(given)
     if frame is not None:
         given = frame.rows(named=True)
     if isinstance(given, Mapping) or not hasattr(given, "__iter__"):

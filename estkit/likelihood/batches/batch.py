@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import plain
+from estkit.frames import as_frame
 from estkit.likelihood.batches import binomial as binomial_batch
 from estkit.likelihood.batches import softmax as softmax_batch
 from estkit.likelihood.batches.design import Solved
@@ -245,7 +246,7 @@ def fit_rows(model: Regression, values: NDArray[Any]) -> BatchFit:
 
 def _shared_columns(X: Any, y: Any) -> data.Columns | None:
     """Return the named columns of a frame, a vector or None, which all replicates share."""
-    if X is None or data.as_frame(X) is not None or np.ndim(X) == 1:
+    if X is None or as_frame(X) is not None or np.ndim(X) == 1:
         return data.read_columns(X, rows=np.shape(y)[1] if X is None else None)
     return None
 

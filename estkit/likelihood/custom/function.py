@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data
 from estkit.errors import DataError
+from estkit.frames import as_frame
 from estkit.likelihood.custom.parameters import Layout
 from estkit.likelihood.custom.transforms import Transforms
 from estkit.likelihood.family import Floats
@@ -209,7 +209,7 @@ def fingerprint(argument: Any) -> str:
 
 def like(values: NDArray[Any], given: Any) -> Any:
     """Return drawn values in the kind of container that was given: a frame, a mapping, an array."""
-    frame = data.as_frame(given)
+    frame = as_frame(given)
     if frame is None or type(given).__name__ == "Series":
         return values
     columns = dict(zip(frame.columns, values.reshape(len(values), -1).T, strict=True))

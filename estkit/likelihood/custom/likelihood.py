@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError, EstkitError
+from estkit.frames import as_frame
 from estkit.labels import read_labels
 from estkit.likelihood.custom.derivatives import Derivatives, agree, first_steps
 from estkit.likelihood.custom.function import (
@@ -313,7 +314,7 @@ class Likelihood:
         if function.per_row:
             return rows
         for argument in reversed(arguments):
-            shape = np.shape(argument) if data.as_frame(argument) is None else argument.shape
+            shape = np.shape(argument) if as_frame(argument) is None else argument.shape
             if shape:
                 return int(shape[0])
         return 0

@@ -14,6 +14,7 @@ from estkit import data
 from estkit.errors import DataError
 from estkit.labels import read_labels
 from estkit.likelihood.family import Floats
+from estkit.values import refuse_masked
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ class Censored:
 
 def _read_bound(given: Any, what: str) -> Floats:
     """Return a bound for each row, or for all; infinite ones are welcome."""
-    data.refuse_masked(given, what)
+    refuse_masked(given, what)
     try:
         values = np.atleast_1d(np.asarray(given, dtype=float)).astype(float)
     except (TypeError, ValueError) as error:

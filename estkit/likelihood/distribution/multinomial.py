@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.frames import as_frame
 from estkit.labels import read_labels
 from estkit.likelihood import newton
 from estkit.likelihood.family import Conclusion, Floats, Sums, log_factorial
@@ -30,7 +31,7 @@ def multinomial_model(family: Any, X: Any, weights: Any, groups: Any) -> Multino
     if family.fixed:
         raise DataError("multinomial has no parameter to fix; test a value by likelihood_ratio.")
     data.check_same_index(X=X, weights=weights, groups=groups)
-    named = data.as_frame(X) is not None
+    named = as_frame(X) is not None
     counts, names = data.read_counts(X, what="X")
     if counts.shape[1] < 2:
         raise DataError("multinomial takes a column of counts for each category, two at least.")

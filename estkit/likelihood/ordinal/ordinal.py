@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError
+from estkit.frames import as_frame
 from estkit.labels import read_labels
 from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums, log_factorial
 from estkit.likelihood.links import links
@@ -154,7 +155,7 @@ class Ordinal:
         counts, names = data.read_counts(y, what="y")
         data.check_rows("y", len(counts), rows)
         outcomes: tuple[Any, ...] = tuple(range(counts.shape[1]))
-        if data.as_frame(y) is not None:
+        if as_frame(y) is not None:
             outcomes = names
         if self.order is not None:
             if set(self.order) != set(outcomes):

@@ -15,6 +15,7 @@ import numpy as np
 from estkit import data
 from estkit.categories import Coding
 from estkit.errors import DataError, EstkitError
+from estkit.frames import as_frame, select
 from estkit.likelihood.family import Floats
 from estkit.likelihood.placement import Placement
 from estkit.likelihood.predictions.variables import (
@@ -239,7 +240,7 @@ def _given(fit: RegressionFit, at: Any, offset: Any) -> Settings:
         assert variables is not None
         return Settings(variables, lambda: iter([setting]), where, fit._binary)
     variables = formula_variables(fit)
-    frame = data.select(data.as_frame(at), [v.name for v in variables])
+    frame = select(as_frame(at), [v.name for v in variables])
     setting = replace(setting, frame=frame, read=coding.read)
     numbers = [v.name for v in variables if not v.levels]
     binary = tuple(n for n in numbers if set(np.unique(frame[n].to_numpy())) == {0, 1})
