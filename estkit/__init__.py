@@ -15,12 +15,22 @@ Monte Carlo: what are the bias, variance and coverage of any estimator?
 
 Comparison: which model predicts better on this data, and how sure is that?
     `compare` answers with a `Comparison`, its tests with a `PairedTest`; `Folds`, `Score`.
+    `five_by_two` (`FiveByTwo`) and `nested_interval` fit on folds of their own.
 
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
 """
 
-from estkit.comparison import Comparison, Folds, PairedTest, Score, compare
+from estkit.comparison import (
+    Comparison,
+    FiveByTwo,
+    Folds,
+    PairedTest,
+    Score,
+    compare,
+    five_by_two,
+    nested_interval,
+)
 from estkit.errors import (
     ConvergenceError,
     DataError,
@@ -105,6 +115,7 @@ __all__ = [
     "EstkitError",
     "EstkitWarning",
     "FitError",
+    "FiveByTwo",
     "Folds",
     "Gaussian",
     "Influence",
@@ -142,8 +153,10 @@ __all__ = [
     "fit",
     "fit_formula",
     "fit_many",
+    "five_by_two",
     "grid",
     "merge",
+    "nested_interval",
     "open_study",
     "path",
     "proportion",

@@ -95,17 +95,6 @@ def corrected_error(values: Floats, share: float, *, size: float = 0.0) -> float
     return spread * math.sqrt(1 / len(values) + share)
 
 
-def corrected_interval(values: Floats, share: float, level: float) -> tuple[float, float]:
-    """Return mean ± t · corrected error, with J - 1 degrees of freedom."""
-    from scipy.special import stdtrit
-
-    error = corrected_error(values, share)
-    if not math.isfinite(error):
-        return math.nan, math.nan
-    half_width = float(stdtrit(len(values) - 1, 0.5 + level / 2)) * error
-    return float(values.mean() - half_width), float(values.mean() + half_width)
-
-
 def differences(pair: Pair) -> tuple[Floats, float, float, str]:
     """Return score differences of the folds both have, n_test/n_train, their size, and a basis.
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.comparison.fold_tests import corrected_error, corrected_interval
+from estkit.comparison.fold_tests import corrected_error
+from estkit.comparison.intervals import by_folds
 from estkit.table import Column, Table
 
 if TYPE_CHECKING:
@@ -27,17 +28,16 @@ def rows_of(comparison: Comparison, score: Score, level: float) -> pd.DataFrame:
     for model in comparison.models:
         values = comparison.values(model, score)
         known = np.isfinite(values)
-        limits = corrected_interval(values[known], folds.test_share, level)
-        lower, upper = np.clip(limits, *score.range).tolist()  # no accuracy is above 1
+        own = by_folds(comparison, model, score, level)
         both = known & np.isfinite(baseline)
         gain = (values - baseline)[both] * (1 if score.greater_is_better else -1)
         row: dict[str, Any] = {
             "model": model,
             "score": score.name,
             "value": float(values.mean()) if len(values) else math.nan,
-            "std_error": corrected_error(values[known], folds.test_share),
-            "lower": lower,
-            "upper": upper,
+            "std_error": own["std_error"],
+            "lower": own["lower"],
+            "upper": own["upper"],
             "over_baseline": float(gain.mean()) if gain.size else math.nan,
             "over_baseline_error": corrected_error(gain, folds.test_share),
         }

@@ -292,6 +292,31 @@ class Comparison(Tabular):
 
         return pairwise(self, method, score, adjust=adjust, rope=rope, level=level)
 
+    def intervals(
+        self, score: str | None = None, method: str = "corrected_t", *, level: float = 0.95
+    ) -> pd.DataFrame:
+        """Return the score of every model with an interval.
+
+        Parameters
+        ----------
+        score : str, optional
+            Which one; by default the leading one.
+        method : {"corrected_t", "clt"}
+            From the scores of folds, with the corrected error of one repeat; or a normal law for
+            pooled losses, every row once, which is too short where rows are few for the model. For
+            nested cross-validation, which fits again, see `nested_interval`.
+        level : float
+            The confidence.
+
+        Returns
+        -------
+        pandas.DataFrame
+            model, score, method, value, std_error, lower, upper, basis.
+        """
+        from estkit.comparison.intervals import intervals
+
+        return intervals(self, score, method, level=level)
+
     def cochran_q(self, models: Sequence[str] | None = None) -> CochranTest:
         """Test whether several models hit equally many rows (Cochran's Q), every row once.
 

@@ -177,7 +177,8 @@ class PairedTest(Tabular):
         return {"format": "estkit.PairedTest", "version": 1, **plain(own)}
 
     def __repr__(self) -> str:
-        shown = Column("", [self.estimate], [self.std_error]).shown()[0]
+        known = [self.std_error] if math.isfinite(self.std_error) else None
+        shown = Column("", [float(f"{self.estimate:.4g}")], known).shown()[0]
         error = Column("", [self.std_error], style="error").shown()[0]
         parts = [f"{self.a} - {self.b} {self.score} {shown}" + (f" ± {error}" if error else "")]
         if self.posterior:
@@ -247,7 +248,7 @@ def concluded(
         lower, upper = (lower, math.inf) if open_above else (-math.inf, upper)
     p_value = 1.0 if estimate == 0 else min(1.0, sides * p_value)
     return {"estimate": estimate, "std_error": std_error, "lower": lower, "upper": upper,
-            "statistic": statistic, "df": df, "p_value": p_value}  # fmt: skip
+            "statistic": statistic, "df": float(df), "p_value": p_value}  # fmt: skip
 
 
 def _power(difference: float, error: float, df: float, level: float, alternative: str) -> float:
