@@ -50,16 +50,18 @@ def adjusted(
     """
     if not np.isfinite(influence.psi).all():
         return influence, 0
-    alone = np.arange(len(controls)) if groups is None else groups
-    group = np.unique(alone, return_inverse=True)[1]
+    group = None if groups is None else np.unique(groups, return_inverse=True)[1]
     center = influence.psi.mean()
     slopes, rank = _slopes_without(influence.psi - center, controls, group)
-    psi = influence.psi - np.einsum("ij,ij->i", controls, slopes[group])
+    own = slopes if group is None else slopes[group]
+    psi = influence.psi - np.einsum("ij,ij->i", controls, own)
     value = influence.value + float(psi.mean() - center)
     return influence._replace(value=value, psi=psi), rank
 
 
-def _slopes_without(psi: Floats, controls: Floats, group: NDArray[np.intp]) -> tuple[Floats, int]:
+def _slopes_without(
+    psi: Floats, controls: Floats, group: NDArray[np.intp] | None
+) -> tuple[Floats, int]:
     """Return the slopes from all groups but one, of shape (groups, q), and the rank.
 
     They follow from the slopes β of all: leaving out a group with the row x, the residual e and the
@@ -69,8 +71,11 @@ def _slopes_without(psi: Floats, controls: Floats, group: NDArray[np.intp]) -> t
     scale = np.sqrt((centred**2).mean(axis=0))
     varies = scale > _NO_SPREAD * np.abs(controls).max(axis=0)
     unit = np.where(varies, scale, np.inf)
-    columns = [np.bincount(group), *(np.bincount(group, weights=c) for c in (centred / unit).T)]
-    table, sums = np.stack(columns, axis=1).astype(float), np.bincount(group, weights=psi)
+    table: Floats = np.column_stack([np.ones(len(psi)), centred / unit])
+    sums = psi
+    if group is not None:
+        table = np.stack([np.bincount(group, weights=column) for column in table.T], axis=1)
+        sums = np.bincount(group, weights=psi).astype(float)
     length = np.sqrt((table**2).sum(axis=0))
     length[length <= _NO_SPREAD * np.sqrt(len(psi))] = np.inf  # opposite draws cancel in a pair
     table /= length
@@ -89,10 +94,11 @@ def far_off(name: str, control: Floats, groups: NDArray[np.intp] | None) -> str:
     """Return a question where a control, less its expectation, is too far from 0 for chance."""
     if len(control) < _FEW or control.std() <= _NO_SPREAD * np.abs(control).max():
         return ""
-    apart = abs(float(control.mean())) / standard_error(control, groups)
+    rounding = _NO_SPREAD * float(np.abs(control).max())  # opposite draws may leave no error
+    apart = abs(float(control.mean())) / max(standard_error(control, groups), rounding)
     if not apart > _FAR:
         return ""
-    return f"control {name!r} is {apart:.0f} errors off its expectation: is that right?"
+    return f"control {name!r} is {apart:.3g} errors off its expectation: is that right?"
 
 
 def factors(gains: Mapping[str, Sequence[float]]) -> list[str]:

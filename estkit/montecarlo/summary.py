@@ -158,8 +158,11 @@ def _over_all(psi: Floats, known: NDArray[np.bool_]) -> Floats:
 
 
 def _gain(cell: Cell, influence: Influence, known: NDArray[np.bool_], own: float) -> float:
-    """Return how many times the replicates it would take without variance reduction."""
-    if not influence.by_replicate:
+    """Return how many times the replicates it would take without variance reduction.
+
+    What opposite draws within a nest gain is not known: the nests remain dependent without them.
+    """
+    if not influence.by_replicate or (cell.nest > 1 and cell.controls is None):
         return math.nan
     nests = np.flatnonzero(known) // cell.nest if cell.nest > 1 else None
     plain = standard_error(influence.psi, nests)

@@ -262,6 +262,18 @@ def test_controls_and_pairs_gain_more_together_than_alone() -> None:
     assert gain(antithetic=True, controls=controls) > 1.1 * max(alone)
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_controls_that_cancel_in_pairs_help_nothing_and_are_still_asked_about(right: bool) -> None:
+    def row(**options: Any) -> Any:
+        study = ek.Study(normal, {"var": np.var}, truth=1.0, antithetic=True, **options)
+        return study.run(200, rng=1).summary("bias").iloc[0]
+
+    plain, controlled = row(), row(controls={"mean": (np.mean, 5.0 if right else 4.9)})
+    assert controlled["value"] == pytest.approx(plain["value"], rel=EXACT)
+    assert controlled["mcse"] == pytest.approx(plain["mcse"], rel=EXACT)
+    assert controlled["note"].endswith("is that right?") == (not right)
+
+
 def test_pairs_are_not_split() -> None:
     study = ek.Study(normal, ODD, truth=5.0, antithetic=True)
     for count in (1, 99, np.int64(7)):

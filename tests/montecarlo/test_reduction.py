@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -303,3 +304,45 @@ def test_nested_replicates_are_controlled_by_population() -> None:
     assert row["mcse"] == pytest.approx(math.sqrt(1 / 5 / 5000), rel=0.1)
     assert row["gain"] == pytest.approx(1 + 25, rel=0.25)
     assert abs(row["value"]) < 4 * row["mcse"]
+
+
+@pytest.mark.parametrize("antithetic", [False, True])
+def test_a_store_and_a_page_keep_controls_and_gains(antithetic: bool, tmp_path: Path) -> None:
+    study = ek.Study(
+        lambda rng, mu: rng.normal(mu, size=8), {"median": np.median}, truth=lambda mu: mu,
+        conditions=ek.grid(mu=[0.0, 3.0]), controls={"mean": (np.mean, lambda mu: mu)},
+        antithetic=antithetic,
+    )  # fmt: skip
+    result = study.run(100, rng=1, store=tmp_path / "store")
+    again = ek.open_study(tmp_path / "store")
+    assert again.summary().equals(result.summary())
+    assert "gain" in again.summary() and "factor" in str(again)
+    result.to_html(tmp_path / "page.html")
+    assert "factor" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_simultaneous_intervals_and_other_readings_of_failures_take_controls() -> None:
+    def picky(x: Any) -> float:
+        return math.nan if x.var() > 1.3 else float(np.abs(x).mean())
+
+    study = ek.Study(
+        lambda rng: rng.normal(size=8), {"s": np.std, "picky": picky}, truth=1.0,
+        controls={"square": (lambda x: (x**2).mean(), 1.0)},
+    )  # fmt: skip
+    result = study.run(300, rng=1)
+    for missing in ("pairwise", "complete", "worst"):
+        alone = result.summary("bias", missing=missing)
+        joint = result.summary("bias", missing=missing, simultaneous=True)
+        width, wider = (frame["upper"] - frame["lower"] for frame in (alone, joint))
+        assert (wider > width).all()
+        assert alone["value"].tolist() == joint["value"].tolist()
+
+
+def test_pairs_within_nests_claim_no_gain() -> None:
+    study = ek.Study(
+        lambda rng, center: rng.normal(center, size=5), {"mean": np.mean}, truth=0.0,
+        prepare=lambda rng: {"center": rng.normal()}, prepare_every=4, antithetic=True,
+    )  # fmt: skip
+    result = study.run(400, rng=2)
+    assert result.summary("bias")["gain"].isna().all()
+    assert "factor" not in str(result)
