@@ -1,0 +1,219 @@
+"""``Curve``: how a score depends on how complex a model is, every point on the same folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.comparison.folds import Folds
+from estkit.comparison.scores import (
+    SCORES,
+    Floats,
+    Predicted,
+    Score,
+)
+from estkit.errors import DataError
+from estkit.montecarlo.influence import standard_error
+from estkit.table import Column, Table, Tabular
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SQUARED, _ROOT, _SHARE, _EXPLAINED = "mse", "rmse", "accuracy", "r2"
+_AT_ONCE = (_SHARE, _SQUARED, _ROOT, "mae", _EXPLAINED)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Curve(Tabular):
+    """A score at every value of a parameter that says how complex a model is.
+
+    Parameters
+    ----------
+    parameter : str
+        Its name, such as ``"k"`` or ``"alpha"``.
+    points : array of shape (P,)
+        Its values, in ascending order.
+    score : Score
+        The score, with its direction.
+    values : array of shape (J, P)
+        The score on every fold; of leave-one-out a single row, over all predictions together.
+    errors : array of shape (P,)
+        Standard errors of the averages over the folds.
+    degrees_of_freedom : array of shape (P,)
+        Effective degrees of freedom at every value; nan where they are not known.
+    scheme : str
+        How the folds were made, in words.
+    greater_is_simpler : bool
+        Whether a greater value of the parameter is a simpler model.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> from sklearn.datasets import load_iris
+    >>> curve = ek.knn_curve(*load_iris(return_X_y=True), k=range(1, 31), cv="loo")
+    >>> curve
+    Curve(accuracy over k of 1 to 30; leave-one-out, best 0.9667 at k = 18)
+    >>> curve.best(), curve.one_standard_error()
+    (18, 28)
+    """
+
+    parameter: str
+    points: NDArray[Any]
+    score: Score
+    values: Floats
+    errors: Floats
+    degrees_of_freedom: Floats
+    scheme: str
+    greater_is_simpler: bool = True
+
+    def __repr__(self) -> str:
+        best = self._best()
+        return (
+            f"Curve({self.score.name} over {self.parameter} of {self.points[0]:.4g} to "
+            f"{self.points[-1]:.4g}; {self.scheme}, best {self.means[best]:.4g} at "
+            f"{self.parameter} = {self.points[best]:.4g})"
+        )
+
+    @property
+    def means(self) -> Floats:
+        """The average over the folds at every value."""
+        average: Floats = self.values.mean(axis=0)
+        return average
+
+    def best(self) -> Any:
+        """Return the value of the parameter with the best average; of several the simplest."""
+        return self.points[self._best()].item()
+
+    def one_standard_error(self) -> Any:
+        """Return the simplest value whose average is within one standard error of the best.
+
+        It is the rule of Breiman et al. (1984), section 3.4.3.
+        """
+        best = self._best()
+        means, error = self.means, self.errors[best]
+        if not np.isfinite(error):
+            raise DataError("there is no standard error of a single fold, so the rule has no width")
+        far = means[best] - means if self.score.greater_is_better else means - means[best]
+        close = np.flatnonzero(far <= error)
+        return self.points[close[-1] if self.greater_is_simpler else close[0]].item()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for every value of the parameter and every fold.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The parameter by its name, fold, value, and the mean and error of all folds.
+        """
+        import pandas as pd
+
+        folds, points = self.values.shape
+        return pd.DataFrame(
+            {
+                self.parameter: np.repeat(self.points, folds),
+                "fold": np.tile(np.arange(folds), points),
+                "value": self.values.T.ravel(),
+                "mean": np.repeat(self.means, folds),
+                "error": np.repeat(self.errors, folds),
+            }
+        )
+
+    def _best(self) -> int:
+        means = self.means if self.score.greater_is_better else -self.means
+        if not np.isfinite(means).any():
+            raise DataError(f"{self.score.name} is missing at every {self.parameter}.")
+        equal = np.flatnonzero(means == np.nanmax(means))
+        return int(equal[-1] if self.greater_is_simpler else equal[0])
+
+    def _table(self) -> Table:
+        chosen = np.full(len(self.points), "", object)
+        if np.isfinite(self.errors[self._best()]):
+            chosen[self.points == self.one_standard_error()] = "simplest within one error"
+        chosen[self._best()] = "best"
+        columns = [
+            Column(self.parameter, self.points.tolist()),
+            Column(self.score.name, self.means, self.errors),
+            Column("error", self.errors, style="error"),
+            Column("df", self.degrees_of_freedom, 0.05 * self.degrees_of_freedom),
+            Column("", chosen.tolist()),
+        ]
+        return Table(columns, f"{self.score.name} over {self.parameter}, {self.scheme}")
+
+
+def one_score(scoring: Any, scores: Sequence[Score]) -> Score:
+    """Return the leading score, or raise if several were asked for."""
+    if scoring is not None and len(scores) > 1:
+        raise DataError(
+            f"a curve is of one score; got {', '.join(score.name for score in scores)}."
+        )
+    return scores[0]
+
+
+def scored(score: Score, truth: NDArray[Any], predictions: NDArray[Any], classes: Any) -> Floats:
+    """Return a score of every column of predictions, (m, P) -> (P,); no probabilities."""
+    if score.name in _AT_ONCE and score is SCORES[score.name]:
+        return _of_losses(score, _losses(score, truth, predictions, classes), truth)
+    return np.array(
+        [score.function(Predicted(truth, each, None, classes)) for each in predictions.T], float
+    )
+
+
+def _losses(score: Score, truth: Any, predictions: Any, classes: Any) -> Floats:
+    assert score.loss is not None
+    losses: Floats = score.loss(Predicted(truth[:, None], predictions, None, classes))
+    return losses
+
+
+def _of_losses(score: Score, losses: Floats, truth: NDArray[Any]) -> Floats:
+    """Return the score that belongs to the losses of all rows."""
+    average: Floats = losses.mean(axis=0)
+    if score.name == _SHARE:
+        return np.asarray(1 - average, float)
+    if score.name == _ROOT:
+        return np.asarray(np.sqrt(average), float)
+    if score.name == _EXPLAINED:
+        total = float(((truth - truth.mean()) ** 2).mean())
+        return 1 - average / total if total > 0 else np.full(len(average), np.nan)
+    return average
+
+
+def fold_errors(values: Floats, folds: Folds) -> Floats:
+    """Return the standard error of the average of fold scores at every point.
+
+    Repeats share the rows, so that they are not taken for more data: it is sd / √(folds of one
+    repeat).
+    """
+    errors = np.array([standard_error(column) for column in values.T])
+    return np.asarray(errors * np.sqrt(max(folds.repeats, 1)), float)
+
+
+def pooled_errors(score: Score, values: Floats, losses: Floats) -> Floats:
+    """Return the standard error of scores of pooled predictions, (m, P) losses of rows.
+
+    The score is the average loss, 1 less a multiple of it, or its root; the rest is the chain rule.
+    """
+    average = losses.mean(axis=0)
+    spread = losses.std(axis=0, ddof=1) / np.sqrt(len(losses))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        root, itself = np.isclose(values**2, average), np.isclose(values, average)
+        slope = np.where(itself, 1.0, np.where(root, 1 / (2 * values), (1 - values) / average))
+    return np.where(spread == 0, 0.0, np.abs(slope) * spread)
+
+
+def pooled(
+    score: Score, truth: NDArray[Any], predictions: NDArray[Any], classes: Any
+) -> tuple[Floats, Floats]:
+    """Return score and standard error of every column of predictions, all rows together."""
+    if score.name in _AT_ONCE and score is SCORES[score.name]:
+        losses = _losses(score, truth, predictions, classes)
+        values = _of_losses(score, losses, truth)
+        return values, pooled_errors(score, values, losses)
+    values = scored(score, truth, predictions, classes)
+    if score.loss is None:
+        return values, np.full(len(values), np.nan)
+    one_by_one = [score.loss(Predicted(truth, each, None, classes)) for each in predictions.T]
+    return values, pooled_errors(score, values, np.column_stack(one_by_one))
