@@ -141,22 +141,27 @@ def compare(
     return rows
 
 
+def _ratio(own: Sequence[float], other: Sequence[float]) -> float:
+    """Give the median over the rounds, each of which met the same state of the machine twice."""
+    return statistics.median(mine / theirs for mine, theirs in zip(own, other, strict=True))
+
+
 def report(rows: Sequence[Row]) -> bool:
     """Print the table of ratios; tell whether every installed competitor could be timed."""
     base = rows[0].seconds
+    bound = next((row.seconds for row in rows if row.agreement == "bound"), base)
     lines = []
     for row in rows:
         name, replicates = row.competitor.name, f"{row.competitor.replicates:,}"
         if row.trouble:
-            lines.append([name, replicates, "", "", "", row.trouble])
+            lines.append([name, replicates, "", "", "", "", row.trouble])
             continue
-        # The ratio is taken within each round, where both met the same state of the machine.
-        ratio = statistics.median(own / ours for own, ours in zip(row.seconds, base, strict=True))
         micro = [1e6 * statistics.median(row.seconds), 1e6 * min(row.seconds)]
-        lines.append(
-            [name, replicates, *(f"{value:.2f}" for value in micro), f"{ratio:.2f}", row.agreement]
-        )
-    header = ["competitor", "replicates", "median µs", "minimum µs", "ratio to estkit", "agreement"]
+        ratios = [_ratio(row.seconds, base), _ratio(row.seconds, bound)]
+        figures = [f"{value:.2f}" for value in (*micro, *ratios)]
+        lines.append([name, replicates, *figures, row.agreement])
+    header = ["competitor", "replicates", "median µs", "minimum µs", "ratio to estkit",
+              "ratio to bound", "agreement"]  # fmt: skip
     print(markdown(header, lines))
     print(
         f"\nµs per replicate; {len(base)} rounds; ratio above 1 = slower than the first row."

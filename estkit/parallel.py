@@ -15,6 +15,10 @@ from contextlib import closing, contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import numpy as np
+
+_KEPT = 1 << 23  # bytes: more than a block with all that is made of it
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -69,6 +73,17 @@ def serial_algebra() -> Any:
     What a sum of products gives depends on how threads share it; one thread gives one answer.
     """
     return _own_libraries().limit(limits=1, user_api="blas")
+
+
+def keep_memory() -> None:
+    """Tell the system's allocator to keep the memory of arrays that come and go.
+
+    By default glibc hands the end of its heap back whenever 128 kB of it are free, and block after
+    block takes it anew page by page, which can cost more than to fill it with numbers. To free one
+    larger piece raises that limit to twice its size, until somebody sets it (see mallopt(3)); other
+    allocators are none the worse. The piece is never touched, so it costs nothing.
+    """
+    np.empty(_KEPT, dtype=np.int8)
 
 
 def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | None) -> Iterator[R]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
@@ -67,9 +68,55 @@ def _is_wanting(parameter: inspect.Parameter, named: Sequence[str]) -> bool:
     return by_position and (only or parameter.name not in named)
 
 
+class Call:
+    """A way to call a function: it takes everything on offer and passes what is asked for.
+
+    Parameters
+    ----------
+    function : callable
+        The user's function.
+    arguments : sequence of str
+        What of the offer is passed by position.
+    keywords : mapping
+        The name of a parameter, and what of the offer it gets.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[str],
+        keywords: Mapping[str, str] | None = None,
+    ) -> None:
+        self._function, self._arguments = function, list(arguments)
+        self._keywords = dict(keywords or {})
+
+    def __call__(self, offer: Offer) -> Any:
+        """Call the function."""
+        given = {name: offer[offered] for name, offered in self._keywords.items()}
+        return self._function(*[offer[name] for name in self._arguments], **given)
+
+    def direct(self, varying: Sequence[str], lasting: Offer) -> Callable[..., Any] | None:
+        """Return a call that takes what varies by position and knows the rest, as it is faster.
+
+        None where the function asks for something that is neither, or not for all that varies.
+        """
+        rest = {name: o for name, o in self._keywords.items() if o not in varying}
+        if any(offered not in lasting for offered in rest.values()):
+            return None
+        fixed = {name: lasting[offered] for name, offered in rest.items()}
+        asked = [name for name, o in self._keywords.items() if o in varying]
+        if not asked and self._arguments == list(varying):
+            return functools.partial(self._function, **fixed) if fixed else self._function
+        leading = [p.name for p in parameters(self._function) or () if p.kind in _POSITIONAL]
+        taken = [self._keywords.get(name) for name in leading[: len(varying)]]
+        if self._arguments or len(asked) != len(varying) or taken != list(varying):
+            return None
+        return functools.partial(self._function, **fixed) if fixed else self._function
+
+
 def plan(
     function: Callable[..., Any], what: str, *, named: Sequence[str], positional: Sequence[str]
-) -> Callable[[Offer], Any]:
+) -> Call:
     """Return a call that takes everything on offer by name and passes what the function asks for.
 
     Parameters
@@ -90,7 +137,7 @@ def plan(
     """
     listed = parameters(function)
     if listed is None:
-        return lambda offer: function(*(offer[name] for name in positional))
+        return Call(function, positional)
     by_name = [p.name for p in listed if p.kind not in (p.POSITIONAL_ONLY, p.VAR_KEYWORD)
                and p.name in named]  # fmt: skip
     free = iter([name for name in positional if name not in by_name])
@@ -121,8 +168,4 @@ def plan(
     if any(p.kind is p.VAR_KEYWORD for p in listed):
         keywords |= {n: n for n in named if n not in (*_OWN, *keywords.values())}
 
-    def call(offer: Offer) -> Any:
-        given = {name: offer[offered] for name, offered in keywords.items()}
-        return function(*[offer[name] for name in arguments], **given)
-
-    return call
+    return Call(function, arguments, keywords)

@@ -111,13 +111,16 @@ class Runner:
             try:
                 if not looped and self.source.whole_blocks:
                     truths = drawn.truths(need)
+                keep, given = bool(whole), [(e.answer, answers[e.name].append, e) for e in looped]
                 for row in range(len(truths), need):
-                    data, truth = drawn.data(row, keep=bool(whole))
-                    for estimator in looped:
-                        caught.clear()
-                        answers[estimator.name].append(estimator.answer(data, drawn.first + row))
+                    data, truth = drawn.data(row, keep=keep)
+                    number = drawn.first + row
+                    caught.clear()
+                    for answer, append, estimator in given:
+                        append(answer(data, number))
                         if caught:
-                            noted[estimator.name][drawn.first + row] = str(caught[0].message)
+                            noted[estimator.name][number] = str(caught[0].message)
+                            caught.clear()
                     truths.append(truth)
             except (StudyError, KeyboardInterrupt) as error:
                 stop = error
@@ -127,7 +130,8 @@ class Runner:
         try:
             found |= {each.name: self._whole(each, drawn, size) for each in whole}
             self._check_global_state(drawn, need)
-            if len({truth is None for truth in truths}) > 1:
+            kept = [truth for truth in truths if truth is not None]
+            if 0 < len(kept) < len(truths):
                 raise StudyError(
                     f"generate returned a Sample in some replicates only, in "
                     f"{describe(self.condition)}; return one always or never."
@@ -135,7 +139,6 @@ class Runner:
         except (StudyError, KeyboardInterrupt) as error:
             return Block(self.number, drawn.first, 0, {}, []), stop or error
         ordered = {each.name: found[each.name] for each in self.estimators}
-        kept = [t for t in truths if t is not None]
         return Block(self.number, drawn.first, size, ordered, kept), stop
 
     def drawn(self, first: int, length: int) -> Drawn:
@@ -241,6 +244,7 @@ class Execution:
         here = wanted
         if several:  # a look here, so that what is wrong shows before workers start
             here = [self._look(wanted[0])] if wanted and not self.seconds else []
+        parallel.keep_memory()
         with parallel.one_blas_thread():
             for span in here:
                 for block, stop in self._here(span):
@@ -307,6 +311,7 @@ class _Task(NamedTuple):
 
 def _run_task(task: _Task) -> list[_Finished]:
     """Return the blocks of a task; it shares no stream and no state with another one."""
+    parallel.keep_memory()
     return list(Execution(task.study, task.seed, 1)._here(task.span))
 
 

@@ -95,7 +95,7 @@ def collect(answers: Sequence[Any], first: int, warnings: dict[int, str]) -> Out
 
     The names of the first answer hold for all; one that has others is a failure.
     """
-    if all(type(answer) is float or type(answer) is np.float64 for answer in answers):
+    if set(map(type, answers)) <= {float, np.float64}:
         return from_block(np.array(answers, dtype=float), len(answers), first, warnings)
     reasons: dict[int, str] = {}
     estimates = [_estimate(answer, row, reasons) for row, answer in enumerate(answers, first)]
@@ -275,8 +275,9 @@ def _from_fits(answer: Any, replicates: int, first: int, warnings: dict[int, str
     if len(params) != replicates:
         raise StudyError(f"expected {replicates} fits, one for each replicate, got {len(params)}.")
     half_width = normal_quantile(0.95) * errors
-    index = {name: number for number, name in enumerate(STATUSES)}
-    status = np.array([index[str(name)] for name in answer.status], dtype=np.int8)
+    status = np.zeros(replicates, dtype=np.int8)
+    for number, name in enumerate(STATUSES[1:], 1):
+        status[answer.status == name] = number
     reasons = {first + int(row): str(answer.reason[row]) for row in np.flatnonzero(status)}
     outcomes = Outcomes(
         tuple(answer.names), params, errors, params - half_width, params + half_width, None,

@@ -19,7 +19,7 @@ from estkit.montecarlo.conditions import Setting, describe
 from estkit.montecarlo.samples import Samples
 from estkit.montecarlo.streams import BLOCK, DATA, PROBE, Streams
 
-_NUMBERS_PER_BLOCK = 1 << 16  # half a megabyte, which a second-level cache holds
+_NUMBERS_PER_BLOCK = 1 << 17  # a megabyte, which a second-level cache holds
 _LARGEST_BLOCK = 1024
 _LOOPED_BLOCK = 100
 SHARED_BLOCK = 16  # replicates in a block whose stream other conditions have, too
@@ -115,8 +115,12 @@ class Source:
             named=["rng", "replicates", "condition", *setting.names],
             positional=["rng", "replicates"] if self.whole_blocks else ["rng"],
         )
+        self._direct = None
+        if not (self.whole_blocks or setting.every):
+            self._direct = self._call.direct(["rng"], setting.at(0))
         self._setting, self._streams, self._antithetic = setting, streams, antithetic
         self._where = describe(setting.condition)
+        self._probe: Drawn | None = None
         self.block_length = _LOOPED_BLOCK
         if self.whole_blocks:
             sizes: list[int] = []
@@ -147,7 +151,9 @@ class Source:
     def probe(self) -> Drawn:
         """Return two data sets that belong to no replicate, to see what the functions do."""
         if self.whole_blocks:
-            return self._whole(0, 0, 2, PROBE)
+            if self._probe is None:
+                self._probe = self._whole(0, 0, 2, PROBE)
+            return self._probe
         return Drawn(0, 2, lambda row: self._draw(self._streams.at(row, PROBE), 0, 1))
 
     def _whole(self, number: int, first: int, length: int, purpose: int = BLOCK) -> Drawn:
@@ -177,16 +183,19 @@ class Source:
         return closed(data), truths
 
     def _draw(self, rng: np.random.Generator, replicate: int, count: int) -> Any:
-        condition = self._setting.condition
-        offer = {**self._setting.at(replicate), "condition": dict(condition), "rng": rng,
-                 "replicates": count}  # fmt: skip
         try:
-            data = self._call(offer)
+            if self._direct is not None:
+                data = self._direct(rng)
+            else:
+                own = {"condition": dict(self._setting.condition), "rng": rng, "replicates": count}
+                data = self._call({**self._setting.at(replicate), **own})
         except Exception as error:
             raise StudyError(
                 f"generate raised {type(error).__name__} in replicate {replicate} of "
                 f"{self._where}: {error}"
             ) from error
+        if type(data) is np.ndarray:
+            return data
         if data is None or (isinstance(data, Sample) and data.data is None):
             raise StudyError(
                 f"generate returned None in replicate {replicate} of {self._where}; return the "
@@ -245,6 +254,8 @@ class Drawn:
             return each_array(self._stacked, lambda array: array[row]), truth
         if row not in self._kept:
             drawn = self._draw(row)
+            if type(drawn) is np.ndarray and not keep:
+                return _closed(drawn), None
             data, truth = drawn if isinstance(drawn, Sample) else (drawn, None)
             if not keep:
                 return closed(data), truth
@@ -309,13 +320,13 @@ def _alternating(first: Any, second: Any) -> Any:
 
 def closed(data: Any) -> Any:
     """Return data with its arrays closed to writing, since all estimators share them."""
+    return each_array(data, _closed)
 
-    def close(array: NDArray[Any]) -> NDArray[Any]:
-        view = array.view()
-        view.flags.writeable = False
-        return view
 
-    return each_array(data, close)
+def _closed(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.setflags(write=False)
+    return view
 
 
 def unshared(data: Any) -> Any:

@@ -90,9 +90,8 @@ class Streams:
         self, entropy: int | Sequence[int] | None, spawn_key: Sequence[int], condition: int
     ) -> None:
         sequence = np.random.SeedSequence(entropy, spawn_key=(*spawn_key, condition))
-        key = sequence.generate_state(2, np.uint64)
-        self._key = key
-        self._bits: dict[int, tuple[np.random.Philox, np.random.Generator, Any]] = {}
+        self._key = sequence.generate_state(2, np.uint64)
+        self._bits: dict[int, tuple[np.random.Philox, np.random.Generator, Any, list[int]]] = {}
         self._fast: tuple[np.random.SFC64, np.random.Generator, Any] | None = None
 
     def at(self, replicate: int, purpose: int = DATA) -> np.random.Generator:
@@ -102,12 +101,14 @@ class Streams:
         much.
         """
         if purpose not in self._bits:
-            bits = np.random.Philox(key=self._key)
-            self._bits[purpose] = bits, np.random.Generator(bits), bits.state
-        bits, generator, state = self._bits[purpose]
-        counter = state["state"]["counter"]
-        counter[:] = 0
-        counter[2], counter[3] = replicate, purpose
+            bits = np.random.Philox(0)  # without a seed it would ask the system for one
+            state: Any = bits.state
+            counter = [0, 0, 0, purpose]  # lists are read faster than arrays of numpy
+            state["state"] = {"counter": counter, "key": self._key.tolist()}
+            state["buffer"] = state["buffer"].tolist()
+            self._bits[purpose] = bits, np.random.Generator(bits), state, counter
+        bits, generator, state, counter = self._bits[purpose]
+        counter[2] = replicate
         bits.state = state
         return generator
 

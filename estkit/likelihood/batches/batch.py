@@ -296,10 +296,13 @@ def _assemble(
     alone: Callable[[int], LikelihoodFit],
 ) -> BatchFit:
     """Put the solved replicates in their places, and fit each of the others alone."""
+    reason = np.full(replicates, "", dtype=object)
+    if len(solved) == 1 and np.array_equal(solved[0].replicates, np.arange(replicates)):
+        _, params, errors, loglik = solved[0]
+        return _batch_fit(names, params, errors, loglik, np.full(replicates, "ok", "<U13"), reason)
     done = np.zeros(replicates, dtype=bool)
     for part in solved:
         done[part.replicates] = True
-    reason = np.full(replicates, "", dtype=object)
     singles: dict[int, LikelihoodFit] = {}
     unfinished: list[int] = []
     for r in np.flatnonzero(~done).tolist():
@@ -327,9 +330,13 @@ def _assemble(
         done[r] = True
     status = np.where(done, "ok", "failed").astype("<U13")
     status[unfinished] = "not_converged"
-    for array in (params, errors, loglik, status, reason):
+    return _batch_fit(names, params, errors, loglik, status, reason)
+
+
+def _batch_fit(names: Sequence[str] | None, *arrays: Any) -> BatchFit:
+    for array in arrays:
         array.flags.writeable = False
-    return BatchFit(tuple(names or ()), params, errors, loglik, status, reason)
+    return BatchFit(tuple(names or ()), *arrays)
 
 
 def batched(family: Family) -> bool:

@@ -186,7 +186,7 @@ def _start(placed: Placed, responses: Responses, offset: Floats | None) -> Float
     params = np.zeros((replicates, outcomes - 1, terms))
     if offset is not None or responses.totals is not None or not placed.shift.any():
         return params
-    sums = placed.design.many_gradients(responses.counts) / placed.spread[:, None]
+    sums = placed.design.many_gradients(responses.counts)
     share = sums[:, :, :1] / rows
     means = sums[:, :, 1:] / sums[:, :, :1]
     between = (share * means).transpose(0, 2, 1) @ means
@@ -210,7 +210,7 @@ def _newton(
     for _ in range(_STEPS + 1):
         if not len(numbers):
             break
-        eta = placed.design.many_predictors(params / placed.spread[:, None])
+        eta = placed.design.many_predictors(params)
         if offset is not None:
             eta += offset
         shares = _shares(eta)
@@ -219,7 +219,7 @@ def _newton(
         if responses.totals is not None:
             expected = expected * responses.totals[:, None]
         residual = responses.counts[:, 1:] - expected
-        gradient = placed.design.many_gradients(residual) / placed.spread[:, None]
+        gradient = placed.design.many_gradients(residual)
         flat = gradient.reshape(len(numbers), -1)
         step, regular = newton_steps(information, flat)
         decrement = np.sqrt(np.maximum((flat * step).sum(axis=1), 0.0))
@@ -252,13 +252,12 @@ def _information(placed: Placed, probability: Floats, totals: Floats | None) -> 
     replicates, outcomes, _ = probability.shape
     terms = placed.gram.shape[1]
     whole = np.zeros((replicates, outcomes, terms, outcomes, terms))
-    size = placed.spread[:, :, None] * placed.spread[:, None, :]
     for j in range(outcomes):
         for k in range(j + 1, outcomes):
             weight = probability[:, j] * probability[:, k]
             if totals is not None:
                 weight *= totals
-            gram = placed.design.information(weight) / size
+            gram = placed.design.information(weight)
             whole[:, j, :, k] -= gram
             whole[:, k, :, j] -= gram
             whole[:, j, :, j] += gram
