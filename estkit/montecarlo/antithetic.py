@@ -129,12 +129,14 @@ class Antithetic(np.random.Generator):
         out[...] = drawn
         return out
 
-    def _exponentials(self, size: Any, **parameters: Any) -> Any:
+    def _exponentials(self, size: Any, *others: Any, **parameters: Any) -> Any:
         """Draw standard exponential numbers for the parameters of another law, and check these."""
         for name, values in parameters.items():
-            if not np.all(np.asarray(values) >= 0):
-                raise ValueError(f"{name} < 0")
-        shape = np.broadcast_shapes(*map(np.shape, parameters.values())) if size is None else size
+            least = 0.0 if name == "scale" else np.nextafter(0.0, 1.0)
+            if not np.all(np.asarray(values) >= least):
+                raise ValueError(f"{name} {'<' if name == 'scale' else '<='} 0")
+        shapes = [np.shape(each) for each in (*others, *parameters.values())]
+        shape = np.broadcast_shapes(*shapes) if size is None else size
         return self.standard_exponential(None if shape == () and size is None else shape)
 
     def exponential(self, scale: Any = 1.0, size: Any = None) -> Any:
@@ -143,8 +145,7 @@ class Antithetic(np.random.Generator):
 
     def gumbel(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
         """Draw from the Gumbel law, by inversion."""
-        shape = np.broadcast_shapes(np.shape(loc), np.shape(scale)) if size is None else size
-        return loc - scale * np.log(self._exponentials(shape or None, scale=scale))
+        return loc - scale * np.log(self._exponentials(size, loc, scale=scale))
 
     def pareto(self, a: Any, size: Any = None) -> Any:
         """Draw from the Pareto law of the second kind, by inversion."""

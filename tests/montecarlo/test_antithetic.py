@@ -119,6 +119,8 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "exponential arrays and a size": lambda g: g.exponential([1.0, 2.0], size=(3, 2)),
     "gumbel number": lambda g: g.gumbel(),
     "gumbel arrays": lambda g: g.gumbel([0.0, 1.0], [[1.0], [2.0]]),
+    "no gumbel at all": lambda g: g.gumbel(size=0),
+    "none of a tuple": lambda g: g.exponential(2.0, size=(3, 0)),
     "weibull arrays": lambda g: g.weibull([1.0, 2.0, 3.0]),
     "rayleigh number": lambda g: g.rayleigh(),
     "power tuple": lambda g: g.power(2.0, size=(2, 1)),
@@ -156,6 +158,9 @@ def test_a_parameter_below_zero_is_refused_as_by_numpy(name: str) -> None:
     for generator in (np.random.default_rng(1), *partners()):
         with pytest.raises(ValueError, match=r"< ?=? ?0"):
             getattr(generator, name)(-1.0, 3)
+        if name in ("pareto", "power"):
+            with pytest.raises(ValueError, match="a <= 0"):
+                getattr(generator, name)(0.0, 3)
 
 
 def test_the_ends_of_a_range_stay_in_it() -> None:
