@@ -15,7 +15,8 @@ Monte Carlo: what are the bias, variance and coverage of any estimator?
 
 Comparison: which model predicts better on this data, and how sure is that?
     `compare` answers with a `Comparison`, its tests with a `PairedTest`; `Folds`, `Score`.
-    `five_by_two` (`FiveByTwo`) and `nested_interval` fit on folds of their own.
+    `five_by_two` (`FiveByTwo`) and `nested_interval` fit on folds of their own;
+    `compare_datasets` is for many data sets (`DatasetComparison`).
 
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
@@ -24,11 +25,13 @@ Everywhere: `Estimate`, a value with its own error; the errors, all of them `Est
 from estkit.comparison import (
     Comparison,
     Curve,
+    DatasetComparison,
     FiveByTwo,
     Folds,
     PairedTest,
     Score,
     compare,
+    compare_datasets,
     degrees_of_freedom,
     five_by_two,
     knn_curve,
@@ -113,6 +116,7 @@ __all__ = [
     "Curve",
     "CustomFit",
     "DataError",
+    "DatasetComparison",
     "Distribution",
     "DistributionFit",
     "Draws",
@@ -156,6 +160,7 @@ __all__ = [
     "__version__",
     "bootstrap_coverage",
     "compare",
+    "compare_datasets",
     "degrees_of_freedom",
     "fit",
     "fit_formula",

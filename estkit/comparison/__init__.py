@@ -1,6 +1,7 @@
 """Comparing models on data: which predicts better, how sure, at what cost."""
 
 from estkit.comparison.curves import Curve
+from estkit.comparison.datasets import DatasetComparison, compare_datasets
 from estkit.comparison.degrees import degrees_of_freedom
 from estkit.comparison.evaluation import compare
 from estkit.comparison.five_by_two import FiveByTwo, five_by_two
@@ -15,11 +16,13 @@ from estkit.comparison.verdict import PairedTest
 __all__ = [
     "Comparison",
     "Curve",
+    "DatasetComparison",
     "FiveByTwo",
     "Folds",
     "PairedTest",
     "Score",
     "compare",
+    "compare_datasets",
     "degrees_of_freedom",
     "five_by_two",
     "knn_curve",
