@@ -38,7 +38,7 @@ BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     "None": (lambda x: None, "must return a number.*it returned NoneType"),
     "text": (lambda x: "1.5", "must return a number.*it returned str: '1.5'"),
     "a function": (lambda x: is_bad, "must return a number.*it returned function"),
-    "a model": (lambda x: LinearRegression(), "must return a number.*it returned LinearRegression"),
+    "a model": (lambda x: LinearRegression(), "LinearRegression has no coefficients"),
     "complex": (lambda x: 1j, "must hold real numbers|must return a number"),
     "a matrix": (lambda x: np.eye(2), r"shape \(2, 2\)"),
     "too many": (lambda x: x, r"returned the parameters \(value\[0\], .*\) instead of \(value\)"),
