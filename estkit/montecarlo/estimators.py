@@ -22,8 +22,9 @@ from estkit.montecarlo.outcomes import (
     single_estimate,
 )
 from estkit.montecarlo.samples import Samples, kernel_of
-from estkit.montecarlo.sampling import Drawn, Source, Vectorized, each_array, unshared
+from estkit.montecarlo.sampling import Drawn, Source, Vectorized
 from estkit.montecarlo.streams import Streams, own_purpose
+from estkit.montecarlo.trees import each_array, unshared
 
 
 class Estimator:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from estkit.errors import StudyError
 from estkit.montecarlo import calls
@@ -18,6 +16,7 @@ from estkit.montecarlo.antithetic import Antithetic
 from estkit.montecarlo.conditions import Setting, describe
 from estkit.montecarlo.samples import Samples
 from estkit.montecarlo.streams import BLOCK, DATA, PROBE, Streams
+from estkit.montecarlo.trees import alternating, as_arrays, closed, closed_array, each_array, stack
 
 _NUMBERS_PER_BLOCK = 1 << 17  # a megabyte, which a second-level cache holds
 _LARGEST_BLOCK = 1024
@@ -166,7 +165,7 @@ class Source:
                 for opposite in (False, True)
             ]  # fmt: skip
             return Drawn(
-                first, length, None, *(_alternating(*pair) for pair in zip(*halves, strict=True))
+                first, length, None, *(alternating(*pair) for pair in zip(*halves, strict=True))
             )
         rng = self._streams.of_block(number, purpose)
         return Drawn(first, length, None, *self._checked(rng, first, length))
@@ -176,7 +175,7 @@ class Source:
         data = self._draw(rng, first, length)
         truths: Any = None
         if isinstance(data, Sample):
-            truths = _as_arrays(data.truth, length)
+            truths = as_arrays(data.truth, length)
             data = data.data
         self._check_length(data, length)
         self._check_length(truths, length)
@@ -255,7 +254,7 @@ class Drawn:
         if row not in self._kept:
             drawn = self._draw(row)
             if type(drawn) is np.ndarray and not keep:
-                return _closed(drawn), None
+                return closed_array(drawn), None
             data, truth = drawn if isinstance(drawn, Sample) else (drawn, None)
             if not keep:
                 return closed(data), truth
@@ -282,7 +281,7 @@ class Drawn:
         if self._draw is None:
             return self._stacked
         try:
-            return _stack([self.data(row, keep=True)[0] for row in range(self.length)])
+            return stack([self.data(row, keep=True)[0] for row in range(self.length)])
         except (ValueError, KeyError):
             return None
 
@@ -301,80 +300,3 @@ def _dividing(every: int, longest: int) -> int:
     lengths = range(1, math.isqrt(every) + 1)
     divisors = {d for low in lengths if every % low == 0 for d in (low, every // low)}
     return max(d for d in divisors if d <= longest)
-
-
-def _alternating(first: Any, second: Any) -> Any:
-    """Return two trees of arrays as one, its rows taken from them in turn."""
-    if isinstance(first, np.ndarray):
-        merged = np.empty((2 * len(first), *first.shape[1:]), first.dtype)
-        merged[0::2], merged[1::2] = first, second
-        merged.flags.writeable = False
-        return merged
-    if isinstance(first, tuple):
-        parts = [_alternating(*pair) for pair in zip(first, second, strict=True)]
-        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
-    if type(first) is dict:
-        return {name: _alternating(first[name], second[name]) for name in first}
-    return first
-
-
-def closed(data: Any) -> Any:
-    """Return data with its arrays closed to writing, since all estimators share them."""
-    return each_array(data, _closed)
-
-
-def _closed(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
-    view.setflags(write=False)
-    return view
-
-
-def unshared(data: Any) -> Any:
-    """Return data that an estimator may change without changing those of the next one."""
-    return each_array(data, lambda array: array) if _only_arrays(data) else copy.deepcopy(data)
-
-
-def _only_arrays(data: Any) -> bool:
-    if isinstance(data, tuple | dict):
-        return all(map(_only_arrays, data.values() if isinstance(data, dict) else data))
-    if isinstance(data, np.ndarray):
-        return bool(data.dtype.kind != "O")
-    return data is None or isinstance(data, str | bytes | int | float | complex | np.generic)
-
-
-def each_array(tree: Any, function: Callable[[NDArray[Any]], Any]) -> Any:
-    """Apply a function to every array in nested tuples and mappings; the rest stays as it is."""
-    if isinstance(tree, np.ndarray):
-        return function(tree)
-    if isinstance(tree, tuple):
-        parts = [each_array(part, function) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
-    if type(tree) is dict:
-        return {name: each_array(part, function) for name, part in tree.items()}
-    return tree
-
-
-def _as_arrays(truth: Any, length: int) -> Any:
-    if isinstance(truth, Mapping):
-        return {name: _as_arrays(part, length) for name, part in truth.items()}
-    array = np.asarray(truth)
-    return np.full(length, array) if array.ndim == 0 and truth is not None else array
-
-
-def _stack(singles: list[Any]) -> Any:
-    """Return data sets of equal shape as one tree of arrays, or raise ValueError."""
-    first = singles[0]
-    if len({type(single) for single in singles}) > 1:
-        raise ValueError("data sets of different kinds cannot be stacked")
-    if isinstance(first, np.ndarray):
-        stacked = np.stack(singles)
-        if stacked.dtype == object:
-            raise ValueError("objects cannot be stacked")
-        stacked.flags.writeable = False
-        return stacked
-    if isinstance(first, tuple) and len({len(single) for single in singles}) == 1:
-        parts = [_stack([single[i] for single in singles]) for i in range(len(first))]
-        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
-    if isinstance(first, dict) and all(single.keys() == first.keys() for single in singles):
-        return {name: _stack([single[name] for single in singles]) for name in first}
-    raise ValueError(f"{type(first).__name__} cannot be stacked")
