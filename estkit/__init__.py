@@ -16,7 +16,8 @@ Monte Carlo: what are the bias, variance and coverage of any estimator?
 Comparison: which model predicts better on this data, and how sure is that?
     `compare` answers with a `Comparison`, its tests with a `PairedTest`; `Folds`, `Score`.
     `five_by_two` (`FiveByTwo`) and `nested_interval` fit on folds of their own;
-    `compare_datasets` is for many data sets (`DatasetComparison`).
+    `compare_datasets` is for many data sets (`DatasetComparison`). `knn_curve` and `ridge_curve` give
+    a `Curve`, `bias_variance` a `Decomposition`; `degrees_of_freedom` and `leverages`.
 
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
@@ -26,10 +27,12 @@ from estkit.comparison import (
     Comparison,
     Curve,
     DatasetComparison,
+    Decomposition,
     FiveByTwo,
     Folds,
     PairedTest,
     Score,
+    bias_variance,
     compare,
     compare_datasets,
     degrees_of_freedom,
@@ -117,6 +120,7 @@ __all__ = [
     "CustomFit",
     "DataError",
     "DatasetComparison",
+    "Decomposition",
     "Distribution",
     "DistributionFit",
     "Draws",
@@ -158,6 +162,7 @@ __all__ = [
     "StudyInterrupted",
     "StudyResult",
     "__version__",
+    "bias_variance",
     "bootstrap_coverage",
     "compare",
     "compare_datasets",

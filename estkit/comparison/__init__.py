@@ -2,6 +2,7 @@
 
 from estkit.comparison.curves import Curve
 from estkit.comparison.datasets import DatasetComparison, compare_datasets
+from estkit.comparison.decomposition import Decomposition, bias_variance
 from estkit.comparison.degrees import degrees_of_freedom
 from estkit.comparison.evaluation import compare
 from estkit.comparison.five_by_two import FiveByTwo, five_by_two
@@ -17,10 +18,12 @@ __all__ = [
     "Comparison",
     "Curve",
     "DatasetComparison",
+    "Decomposition",
     "FiveByTwo",
     "Folds",
     "PairedTest",
     "Score",
+    "bias_variance",
     "compare",
     "compare_datasets",
     "degrees_of_freedom",

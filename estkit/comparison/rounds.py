@@ -1,0 +1,151 @@
+"""What a model predicts in each round of a decomposition, refitted or by a shorter way.
+
+Nearest neighbours look through one list of neighbours, counting how often each row was drawn;
+linear regression solves all rounds in the coordinates of one QR decomposition. Both give what
+refitting gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit import parallel
+from estkit.comparison.evaluation import seeded
+from estkit.comparison.knn import nearest
+from estkit.errors import DataError
+
+
+class Pool(NamedTuple):
+    """The rows that rounds draw from, and those they predict; y as numbers or codes."""
+
+    X: Any
+    y: NDArray[Any]
+    asked: Any
+    classes: tuple[Any, ...]
+    labels: NDArray[Any]
+
+
+class Task(NamedTuple):
+    """Some rounds for a worker: `sample` gives the training rows of a round."""
+
+    model: Any
+    sample: Callable[[int], tuple[Any, Any]]
+    rounds: range
+    asked: Any
+    classes: tuple[Any, ...]
+    shares: bool
+    seed: np.random.SeedSequence
+
+
+def refitted(task: Task) -> NDArray[Any]:
+    """Return predictions (rounds, m), or probabilities (rounds, m, q), of a model refitted."""
+    from sklearn.base import clone
+
+    code = {label: number for number, label in enumerate(task.classes)}
+    found: list[NDArray[Any]] = []
+    for number in task.rounds:
+        model = seeded(clone(task.model), "bias_variance", number, task.seed)
+        model.fit(*task.sample(number))
+        if task.shares:
+            table = np.zeros((_length(task.asked), len(task.classes)))
+            columns = [code[label] for label in model.classes_.tolist()]
+            table[:, columns] = model.predict_proba(task.asked)
+            found.append(table)
+        else:
+            told = np.asarray(model.predict(task.asked))
+            found.append(np.array([code[x] for x in told.tolist()]) if code else told.reshape(-1))
+    return np.array(found)
+
+
+def _length(X: Any) -> int:
+    return int(X.shape[0])
+
+
+def in_parallel(task: Task, n_jobs: int | None) -> NDArray[Any]:
+    """Return what `refitted` gives, the rounds shared among workers."""
+    rounds = len(task.rounds)
+    size = max(1, -(-rounds // (4 * parallel.workers(n_jobs))))
+    tasks = [task._replace(rounds=task.rounds[i : i + size]) for i in range(0, rounds, size)]
+    return np.concatenate(list(parallel.map_tasks(refitted, tasks, n_jobs=n_jobs)))
+
+
+def shortcut(model: Any, pool: Pool, draws: NDArray[Any], *, shares: bool) -> Any:
+    """Return predictions without refitting, or None where there is no such way."""
+    kind = type(model).__name__
+    if isinstance(pool.X, np.ndarray) and pool.X.dtype.kind in "iuf":
+        if kind in ("KNeighborsClassifier", "KNeighborsRegressor") and _plain(model):
+            return by_counts(pool, draws, int(model.n_neighbors), shares=shares)
+        if kind == "LinearRegression" and not model.positive:
+            return by_one_decomposition(pool, draws, intercept=model.fit_intercept)
+    return None
+
+
+def _plain(model: Any) -> bool:
+    euclidean = model.metric == "euclidean" or (model.metric == "minkowski" and model.p == 2)
+    return bool(model.weights == "uniform" and euclidean and model.metric_params is None)
+
+
+def by_counts(pool: Pool, draws: NDArray[Any], k: int, *, shares: bool) -> NDArray[Any]:
+    """Return what k nearest neighbours predict in every round, from one list of neighbours."""
+    rows, drawn = len(pool.X), draws.shape[1]
+    if k > drawn:
+        raise DataError(f"the model asks for {k} neighbours, but a round has {drawn} rows.")
+    asked, known = np.asarray(pool.asked, float), np.asarray(pool.X, float)
+    depth = min(rows, int((3 + np.sqrt(9 + k)) ** 2 * rows / drawn) + 2)
+    order = nearest(known, asked, depth).rows
+    said = _said(pool, order)
+    found = []
+    for draw in draws:
+        counts = np.bincount(draw, minlength=rows)
+        reached = np.cumsum(counts[order], axis=1)
+        while reached[:, -1].min() < k:
+            depth = min(rows, 2 * depth)
+            order = nearest(known, asked, depth).rows
+            reached = np.cumsum(counts[order], axis=1)
+            said = _said(pool, order)
+        copies = np.diff(np.minimum(reached, k), axis=1, prepend=0)
+        sums = [np.einsum("ij,ij->i", copies, each) for each in said]
+        if not pool.classes:
+            found.append(sums[0] / k)
+            continue
+        votes = [k - sum(sums), *sums]  # of the first class what is left
+        found.append(np.stack(votes, axis=1) / k if shares else np.argmax(votes, axis=0))
+    return np.array(found)
+
+
+def _said(pool: Pool, order: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the outcome of every neighbour, or whether it is of each class but the first."""
+    own = pool.y[order]
+    return [(own == c).astype(int) for c in range(1, len(pool.classes))] if pool.classes else [own]
+
+
+def by_one_decomposition(pool: Pool, draws: NDArray[Any], *, intercept: bool) -> Any:
+    """Return what least squares predicts in every round; None if a round is nearly singular."""
+    known, asked = np.asarray(pool.X, float), np.asarray(pool.asked, float)
+    middle = known.mean(axis=0) if intercept else np.zeros(known.shape[1])
+    known, asked = known - middle, asked - middle
+    if intercept:
+        known = np.column_stack([np.ones(len(known)), known])
+        asked = np.column_stack([np.ones(len(asked)), asked])
+    rows, width = known.shape
+    if width > 60 or width >= rows:
+        return None  # the products of columns of all rounds would be large
+    with parallel.serial_algebra():
+        Q, R = np.linalg.qr(known)
+        diagonal = np.abs(np.diag(R))
+        if diagonal.min() < 1e-10 * diagonal.max():
+            return None
+        turned = np.linalg.solve(R.T, asked.T)
+        counts = np.stack([np.bincount(draw, minlength=rows) for draw in draws]).astype(float)
+        upper = np.triu_indices(width)
+        flat = counts @ (Q[:, upper[0]] * Q[:, upper[1]])
+        products = np.empty((len(draws), width, width))
+        products[:, upper[0], upper[1]] = products[:, upper[1], upper[0]] = flat
+        if np.linalg.cond(products).max() > 1e6:
+            return None
+        slopes = np.linalg.solve(products, (counts @ (Q * pool.y[:, None]))[..., None])[..., 0]
+        return slopes @ turned
