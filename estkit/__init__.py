@@ -16,8 +16,9 @@ Monte Carlo: what are the bias, variance and coverage of any estimator?
 Comparison: which model predicts better on this data, and how sure is that?
     `compare` answers with a `Comparison`, its tests with a `PairedTest`; `Folds`, `Score`.
     `five_by_two` (`FiveByTwo`) and `nested_interval` fit on folds of their own;
-    `compare_datasets` is for many data sets (`DatasetComparison`). `knn_curve` and `ridge_curve` give
-    a `Curve`, `bias_variance` a `Decomposition`; `degrees_of_freedom` and `leverages`.
+    `compare_datasets` is for many data sets (`DatasetComparison`). `knn_curve` and
+    `ridge_curve` give a `Curve`, `bias_variance` a `Decomposition`; `degrees_of_freedom`,
+    `leverages`.
 
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
