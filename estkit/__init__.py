@@ -16,15 +16,16 @@ Monte Carlo: what are the bias, variance and coverage of any estimator?
 Comparison: which model predicts better on this data, and how sure is that?
     `compare` answers with a `Comparison`, its tests with a `PairedTest`; `Folds`, `Score`.
     `five_by_two` (`FiveByTwo`) and `nested_interval` fit on folds of their own;
-    `compare_datasets` is for many data sets (`DatasetComparison`). `knn_curve` and
-    `ridge_curve` give a `Curve`, `bias_variance` a `Decomposition`; `degrees_of_freedom`,
-    `leverages`.
+    `compare_datasets` is for many data sets (`DatasetComparison`); `calibrate_test` simulates the
+    size of a test (`Calibration`). `knn_curve` and `ridge_curve` give a `Curve`, `bias_variance` a
+    `Decomposition`; `degrees_of_freedom`, `leverages`.
 
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
 """
 
 from estkit.comparison import (
+    Calibration,
     Comparison,
     Curve,
     DatasetComparison,
@@ -34,6 +35,7 @@ from estkit.comparison import (
     PairedTest,
     Score,
     bias_variance,
+    calibrate_test,
     compare,
     compare_datasets,
     degrees_of_freedom,
@@ -112,6 +114,7 @@ __all__ = [
     "BatchFit",
     "Binomial",
     "BinomialClassifier",
+    "Calibration",
     "Censored",
     "Chunks",
     "Comparison",
@@ -165,6 +168,7 @@ __all__ = [
     "__version__",
     "bias_variance",
     "bootstrap_coverage",
+    "calibrate_test",
     "compare",
     "compare_datasets",
     "degrees_of_freedom",

@@ -1,5 +1,6 @@
 """Comparing models on data: which predicts better, how sure, at what cost."""
 
+from estkit.comparison.calibration import Calibration, calibrate_test
 from estkit.comparison.curves import Curve
 from estkit.comparison.datasets import DatasetComparison, compare_datasets
 from estkit.comparison.decomposition import Decomposition, bias_variance
@@ -15,6 +16,7 @@ from estkit.comparison.scores import Score
 from estkit.comparison.verdict import PairedTest
 
 __all__ = [
+    "Calibration",
     "Comparison",
     "Curve",
     "DatasetComparison",
@@ -24,6 +26,7 @@ __all__ = [
     "PairedTest",
     "Score",
     "bias_variance",
+    "calibrate_test",
     "compare",
     "compare_datasets",
     "degrees_of_freedom",
