@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,8 @@ def test_an_interrupt_ends_with_130_and_the_next_call_goes_on(folder: Path, estk
     _, told = process.communicate(timeout=60)
     assert process.returncode == STOPPED
     assert told == "estkit: stopped. Start it again with the same arguments to go on.\n"
-    assert 0 < len(ek.open_study("kept").outcomes()) < 2 * 2 * 600
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ek.EstkitWarning)  # a condition may not have begun
+        assert 0 < len(ek.open_study("kept").outcomes()) < 2 * 2 * 600
     assert estkit(*call[1:]).status == 0
     assert ek.open_study("kept").fingerprint() == same(600).fingerprint()

@@ -63,7 +63,8 @@ def open_study(store: Any) -> StudyResult:
     folder = checked_folder(store)
     manifest = read_manifest(folder)
     conditions = _conditions(manifest)
-    pieces = _pieces([folder], conditions)
+    pieces = _pieces([folder], manifest)
+    _warn_of_nothing(folder, manifest, [n for n, own in pieces.items() if not own])
     shares: dict[int, list[Share]] = {}
     for number, own in pieces.items():
         if own:
@@ -121,8 +122,8 @@ def merge(stores: Iterable[Any], *, into: Any = None) -> StudyResult:
     counts = [max(each) for each in zip(*(m["replicates"] for m in manifests), strict=True)]
     manifest = {**manifests[0], "replicates": counts}
     conditions = _conditions(manifest)
-    _warn_of_doubles(folders, conditions)
-    pieces = _pieces(folders, conditions)
+    _warn_of_doubles(folders, manifest)
+    pieces = _pieces(folders, manifest)
     covered = {n: cover(own, 0, counts[n]) for n, own in pieces.items()}
     holes = {n: [(a, b) for p, a, b in own if p is None] for n, own in covered.items()}
     shares = {n: _before(own) for n, own in covered.items()}
@@ -145,14 +146,28 @@ def _conditions(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [condition_of(stored) for stored in manifest["conditions"]]
 
 
-def _pieces(folders: Sequence[Path], conditions: list[dict[str, Any]]) -> dict[int, list[Part]]:
+def _pieces(folders: Sequence[Path], manifest: Mapping[str, Any]) -> dict[int, list[Part]]:
     parquet()
-    pieces: dict[int, list[Part]] = {number: [] for number in range(len(conditions))}
+    pieces: dict[int, list[Part]] = {n: [] for n in range(len(manifest["conditions"]))}
     for folder in folders:
         then = "the study computes them anew when it is run with this store"
-        for part in sound_parts(folder, conditions, then, aside=False):
+        for part in sound_parts(folder, manifest, then, aside=False):
             pieces[part.condition].append(part)
     return pieces
+
+
+def _warn_of_nothing(folder: Path, manifest: Mapping[str, Any], numbers: Sequence[int]) -> None:
+    """Warn of conditions of which there is nothing at all."""
+    if numbers:
+        conditions = _conditions(manifest)
+        listed = "; ".join(describe(conditions[number]) for number in numbers[:_LISTED])
+        more = f"; and {len(numbers) - _LISTED} others" if len(numbers) > _LISTED else ""
+        warnings.warn(
+            f"The store {str(folder)!r} has no replicates of {len(numbers)} of {len(conditions)} "
+            f"conditions: {listed}{more}. Run the study again, or merge the stores of all shards.",
+            EstkitWarning,
+            stacklevel=3,
+        )
 
 
 def _without_gaps(folder: Path, parts: list[Part], condition: Mapping[str, Any]) -> list[Share]:
@@ -178,13 +193,14 @@ def _before(covered: list[tuple[Any, int, int]]) -> list[Share]:
     return covered[:gap]
 
 
-def _warn_of_doubles(folders: Sequence[Path], conditions: list[dict[str, Any]]) -> None:
+def _warn_of_doubles(folders: Sequence[Path], manifest: Mapping[str, Any]) -> None:
     """Warn of replicates that more than one folder has."""
+    conditions = _conditions(manifest)
     reached: dict[int, list[tuple[int, int, Path]]] = {}
     for folder in folders:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged parts there will be a warning later
-            own = _pieces([folder], conditions)
+            own = _pieces([folder], manifest)
         for number, parts in own.items():
             stop = max((part.stop for part in parts), default=0)
             spans = [(a, b, folder) for piece, a, b in cover(parts, 0, stop) if piece is not None]

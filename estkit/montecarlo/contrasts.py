@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def check_kind(kind: str) -> None:
 
 
 def rows_of(
-    cells: Sequence[Cell],
+    cells: Iterable[Cell],
     names: tuple[str, str],
     measures: Mapping[str, Measure],
     reading: Reading,
@@ -45,8 +46,8 @@ def rows_of(
 
     Parameters
     ----------
-    cells : sequence of Cell
-        The parameters of all estimators in all conditions.
+    cells : iterable of Cell
+        The parameters of all estimators in all conditions, condition by condition.
     names : pair of str
         The estimators.
     measures : mapping of str to Measure
@@ -62,22 +63,38 @@ def rows_of(
     """
     ((name, measure),) = measures.items()
     whole = measure.needs in _OF_NO_PARAMETER
-    known = {(c.number, c.estimator, "" if whole else c.parameter): c for c in cells}
     rows = []
-    for (number, estimator, parameter), a in known.items():
-        first, other = conditions or (number, number)
-        b = known.get((other, names[1], parameter))
-        if estimator != names[0] or number != first or b is None:
-            continue
-        compare = paired if together or number == other else separate
-        where: Mapping[str, Any] = a.condition
-        if conditions is not None:
-            where = {
-                "condition_a": describe(a.condition, ""), "condition_b": describe(b.condition, "")
-            }  # fmt: skip
-        who = {"parameter": parameter, "measure": name, "a": names[0], "b": names[1]}
-        rows.append({**where, **who, **compare(a, b, measure, reading.level, kind)})
+    for known in _held(cells, names, conditions, whole=whole):
+        for (number, estimator, parameter), a in known.items():
+            first, other = conditions or (number, number)
+            b = known.get((other, names[1], parameter))
+            if estimator != names[0] or number != first or b is None:
+                continue
+            compare = paired if together or number == other else separate
+            where: Mapping[str, Any] = a.condition
+            if conditions is not None:
+                where = {
+                    "condition_a": describe(a.condition, ""),
+                    "condition_b": describe(b.condition, ""),
+                }
+            who = {"parameter": parameter, "measure": name, "a": names[0], "b": names[1]}
+            rows.append({**where, **who, **compare(a, b, measure, reading.level, kind)})
     return rows
+
+
+def _held(
+    cells: Iterable[Cell],
+    names: tuple[str, str],
+    conditions: tuple[int, int] | None,
+    *,
+    whole: bool,
+) -> Iterator[dict[tuple[int, str, str], Cell]]:
+    """Yield the cells that must be held together: of one condition, or of the two compared."""
+    wanted = (
+        c for c in cells if c.estimator in names and (conditions is None or c.number in conditions)
+    )
+    for _, own in itertools.groupby(wanted, lambda c: c.number if conditions is None else 0):
+        yield {(c.number, c.estimator, "" if whole else c.parameter): c for c in own}
 
 
 def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[str, Any]:
@@ -92,7 +109,7 @@ def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[
     used = int(both.sum())
     if not used:
         return _row(math.nan, math.nan, (math.nan, math.nan), 0, "no replicate has both")
-    draws = a.draws.of(both), b.draws.of(both)
+    draws = (a.draws, b.draws) if both.all() else (a.draws.of(both), b.draws.of(both))
     first, second = (evaluated(measure, own, a.groups(both)) for own in draws)
     apart = _apart(first, second, kind)
     moved = [

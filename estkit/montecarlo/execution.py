@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,7 +46,7 @@ class Block(NamedTuple):
     condition: int
     first: int
     size: int
-    outcomes: Mapping[str, Outcomes]
+    outcomes: dict[str, Outcomes]
     truths: list[Any]
     seconds: float = 0.0
 

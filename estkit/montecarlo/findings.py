@@ -174,7 +174,7 @@ class Findings(Records):
                 raise DataError(f"{estimator!r} is not an estimator of this study: {known}.")
         together = bool(self.design["common_random_numbers"])
         rows = contrasts.rows_of(
-            list(self._cells(reading, across=together and chosen is not None)), (a, b),
+            self._cells(reading, across=together and chosen is not None), (a, b),
             chosen_measures(measure), reading, kind, chosen, together=together,
         )  # fmt: skip
         if not rows:

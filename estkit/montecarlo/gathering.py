@@ -82,7 +82,7 @@ class Gathered:
         """Return the outcomes of a condition by estimator and control variate."""
         own = self._blocks.get(number, [])
         if len(own) > 1:
-            own[:] = [joined(own)]
+            own[:] = [joined(own, release=True)]
             self._loose[number] = 0
         return dict(own[0].outcomes) if own else {}
 
@@ -125,10 +125,17 @@ def _before(replicate: int, block: Block) -> Block:
     return Block(block.condition, block.first, size, outcomes, block.truths[:size])
 
 
-def joined(blocks: Sequence[Block]) -> Block:
-    """Return consecutive blocks of a condition as one."""
-    names = blocks[0].outcomes
-    outcomes = {name: join([block.outcomes[name] for block in blocks]) for name in names}
+def joined(blocks: Sequence[Block], *, release: bool = False) -> Block:
+    """Return consecutive blocks of a condition as one.
+
+    With `release` the blocks become views of it, name by name, so that no two copies of all are
+    held; they are right at any time, should the user interrupt.
+    """
+    outcomes, first = {}, blocks[0]
+    for name in blocks[0].outcomes:
+        outcomes[name] = join([block.outcomes[name] for block in blocks])
+        for block in blocks if release else ():
+            at = block.first - first.first
+            block.outcomes[name] = outcomes[name].rows(at, at + block.size)
     truths = [t for block in blocks for t in block.truths]
-    first = blocks[0]
     return Block(first.condition, first.first, sum(b.size for b in blocks), outcomes, truths)

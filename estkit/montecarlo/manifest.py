@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import platform
@@ -23,6 +24,10 @@ NAME = "manifest.json"
 _FORMAT = "estkit.store"
 _VERSION = 1
 _MAY_GROW = ("conditions", "replicates")
+_LISTS, _MAPPINGS = _MAY_GROW, ("versions", "seed", "options", "estimators", "controls")
+_OF_NO_OUTCOME = ("format", "version", "versions", "dtype", *_MAY_GROW)
+_OPTIONS = {"common_random_numbers", "antithetic", "prepare_every", "shared"}
+_OR = "Bring back a copy of it, or give another folder."
 _WORDS = {
     "code": "its code",
     "closure": "what it closes over,",
@@ -71,15 +76,56 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{str(folder / NAME)!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise DataError(f"{str(folder / NAME)!r} is damaged: {error}.") from error
+        raise DataError(f"{str(folder / NAME)!r} is damaged: {error}. {_OR}") from error
     if not isinstance(found, dict) or found.get("format") != _FORMAT:
         raise DataError(f"{str(folder / NAME)!r} is not the manifest of a study.")
-    if found["version"] != _VERSION:
+    if found.get("version") != _VERSION:
         raise DataError(
-            f"{str(folder)!r} is a store of version {found['version']}; this estkit reads version "
-            f"{_VERSION}."
+            f"{str(folder)!r} is a store of version {found.get('version')!r}; this estkit reads "
+            f"version {_VERSION}."
         )
+    flaw = _flaw(found)
+    if flaw:
+        raise DataError(f"{str(folder / NAME)!r} is damaged: wrong entry {flaw!r}. {_OR}")
     return found
+
+
+def _flaw(found: Mapping[str, Any]) -> str:
+    """Return which entry of a manifest is missing or not what it should be."""
+    for name, kind in [*((n, list) for n in _LISTS), *((n, dict) for n in _MAPPINGS)]:
+        if not isinstance(found.get(name), kind):
+            return name
+    conditions, counts = found["conditions"], found["replicates"]
+    levels = [level for own in conditions if isinstance(own, dict) for level in own.values()]
+    if not all(isinstance(own, dict) for own in conditions) or not all(
+        isinstance(level, dict) and level.keys() >= {"is", "value"} for level in levels
+    ):
+        return "conditions"
+    if len(counts) != len(conditions) or not all(type(count) is int for count in counts):
+        return "replicates"
+    if not found["estimators"]:
+        return "estimators"
+    try:
+        _seed(found["seed"])
+    except (KeyError, TypeError, ValueError):
+        return "seed"
+    return "" if found["options"].keys() >= _OPTIONS else "options"
+
+
+def study_of(manifest: Mapping[str, Any], number: int) -> str:
+    """Return a hash of what the outcomes of a condition are of, so that parts can tell."""
+    whole = {name: part for name, part in manifest.items() if name not in _OF_NO_OUTCOME}
+    condition = {name: level["is"] for name, level in manifest["conditions"][number].items()}
+    text = json.dumps(_without_source([whole, condition]), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _without_source(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_source(part) for part in value]
+    if isinstance(value, dict):
+        return {n: _without_source(part) for n, part in value.items() if n != "source"}
+    return value
 
 
 def has_manifest(folder: Path) -> bool:
@@ -91,7 +137,10 @@ def seed_of(folder: Path) -> np.random.SeedSequence:
     """Return the seed of the store in a folder, or a new one when there is none."""
     if not has_manifest(folder):
         return np.random.SeedSequence()
-    seed = read_manifest(folder)["seed"]
+    return _seed(read_manifest(folder)["seed"])
+
+
+def _seed(seed: Mapping[str, Any]) -> np.random.SeedSequence:
     return np.random.SeedSequence(seed["entropy"], spawn_key=seed["spawn_key"])
 
 
@@ -105,7 +154,9 @@ def enter(folder: Path, new: Mapping[str, Any]) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         if not has_manifest(folder):
             if parts_in(folder):
-                raise DataError(f"{str(folder)!r} has parts of a study, but its {NAME} is lost.")
+                raise DataError(
+                    f"{str(folder)!r} has parts of a study, but its {NAME} is lost. {_OR}"
+                )
             merged = dict(new)
         else:
             old = read_manifest(folder)

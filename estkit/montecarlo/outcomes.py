@@ -321,6 +321,8 @@ def join(parts: Sequence[Outcomes]) -> Outcomes:
     names = next((part.names for part in parts if part.names is not None), None)
     adapted = [part if part.names == names else _renamed(part, names) for part in parts]
     status = np.concatenate([part.status for part in adapted])
+    if not status.any():  # without memory where all is well, as it mostly is
+        status = np.broadcast_to(np.int8(0), status.shape)
     reasons = {number: text for part in adapted for number, text in part.reasons.items()}
     warnings = {number: text for part in adapted for number, text in part.warnings.items()}
     leader = next((part for part in parts if part.names is not None), parts[0])

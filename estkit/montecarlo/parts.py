@@ -64,6 +64,15 @@ class Part:
         found: dict[str, Any] = json.loads(self._file().schema_arrow.metadata[_KEY])
         return found
 
+    def is_of(self, study: str) -> bool:
+        """Tell whether it was written under its name, for a study."""
+        known = [self.head.get("study", study), self.head.get("place", self._place)]
+        return known == [study, self._place]
+
+    @property
+    def _place(self) -> list[int]:
+        return [self.condition, self.first, self.stop]
+
     @property
     def has_truths(self) -> bool:
         """Whether truths came with the data sets."""
@@ -158,7 +167,8 @@ def write_part(folder: Path, block: Block, head: Mapping[str, Any]) -> Part:
         flat = [leaves_of(truth) for truth in block.truths]
         table["truth"] = pyarrow.array([leaves for _, leaves in flat], pyarrow.list_(_double()))
         table["truth_tree"] = [json.dumps(tree) for tree, _ in flat]
-    whole = {**head, "estimators": estimators, "truths": bool(block.truths)}
+    place = [block.condition, block.first, stop]
+    whole = {**head, "place": place, "estimators": estimators, "truths": bool(block.truths)}
     made = pyarrow.table(table).replace_schema_metadata({_KEY: json.dumps(whole)})
     few = [f.name for f in made.schema if f.type in (pyarrow.int8(), pyarrow.string())]
     sink = pyarrow.BufferOutputStream()
@@ -261,9 +271,13 @@ def _estimate(given: Mapping[str, Any]) -> Estimate:
 
 def checked_folder(folder: Any) -> Path:
     """Return the path of a folder that was given by the user, or raise."""
-    if not isinstance(folder, str | os.PathLike):
+    if not isinstance(folder, str | os.PathLike) or folder == "" or "\0" in str(folder):
         raise DataError(f"store must be the name of a folder, got {folder!r:.60}.")
     path = Path(folder)
-    if path.exists() and not path.is_dir():
+    try:
+        is_file = path.exists() and not path.is_dir()
+    except (OSError, ValueError) as error:  # too long, or with characters that no name can have
+        raise DataError(f"store cannot be the folder {str(path)!r:.60}: {error!s:.60}.") from error
+    if is_file:
         raise DataError(f"store must be a folder, but {str(path)!r} is a file.")
     return path

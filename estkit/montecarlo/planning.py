@@ -94,11 +94,13 @@ def notes(result: StudyResult) -> list[str]:
         if missed.empty:
             found.append(f"The target for the Monte-Carlo error of {wanted} was met everywhere.")
         else:
-            worst = missed.iloc[int(np.argmax(missed["mcse"] / missed["target"]))]
+            ratio = (missed["mcse"] / missed["target"]).fillna(math.inf).to_numpy()
+            worst = missed.iloc[int(np.argmax(ratio))]
+            error = "unknown" if math.isnan(worst["mcse"]) else f"{worst['mcse']:.3g}"
             found.append(
                 f"The target for the Monte-Carlo error was missed in {len(missed)} of {len(table)} "
                 f"rows of targets(), most by {worst['measure']} of {worst['estimator']}: "
-                f"{worst['mcse']:.3g} for {worst['target']:.3g}."
+                f"{error} for {worst['target']:.3g}."
             )
     return found
 

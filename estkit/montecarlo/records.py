@@ -44,8 +44,12 @@ class Records:
         """Return the confidence levels of the intervals that the estimators answered with."""
         return sorted({outcome.level for outcome in self._of_estimators()})
 
+    def counts(self) -> dict[int, int]:
+        """Return how many replicates each condition has, by its number."""
+        return {n: len(self._outcomes[n, self.estimators[0]]) for n in self.conditions}
+
     def _replicates(self) -> str:
-        counts = sorted({len(self._outcomes[n, self.estimators[0]]) for n in self.conditions})
+        counts = sorted(set(self.counts().values())) or [0]
         return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
     def _cells(self, reading: Reading | None = None, *, across: bool = False) -> Iterator[Cell]:
@@ -128,7 +132,7 @@ class Records:
             for outcome in [self._outcomes[number, name]]
             for replicate, reason in sorted(getattr(outcome, kind).items())
         ]
-        first = next(iter(self.conditions.values()))
+        first = next(iter(self.conditions.values()), {})
         columns = [*first, "estimator", "replicate", "status", "reason"]
         return pd.DataFrame(rows, columns=columns)
 

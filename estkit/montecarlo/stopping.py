@@ -184,7 +184,7 @@ def looks(
     first = max(PILOT, _PILOT_GROUPS * study.group_size())
     counts = {number: rounded(first, number) for number in numbers}
     undecided = set(numbers)
-    known = False
+    untold = set(targets)
     while undecided:
         yield dict(counts)
         leading = Leading(gathered, counts)
@@ -192,14 +192,12 @@ def looks(
         for cell in leading.cells():
             if cell.number not in undecided:
                 continue
-            goal = _goal(cell, leading.outcomes(cell.number)[cell.estimator], targets)
-            known = known or goal is not None
-            if goal is not None:
-                goals[cell.number] = max(goal, goals.get(cell.number, 0))
-        if not known:
-            raise DataError(
-                f"No estimator gives what {', '.join(targets)} needs, so target_mcse cannot be met."
-            )
+            own = _goals(cell, leading.outcomes(cell.number)[cell.estimator], targets)
+            untold -= own.keys()
+            goals[cell.number] = max(goals.get(cell.number, 0), *own.values(), 0)
+        if untold:
+            names = ", ".join(name for name in targets if name in untold)
+            raise DataError(f"No estimator gives what {names} needs, so target_mcse cannot be met.")
         for number in sorted(undecided):
             if goals.get(number, 0) <= counts[number]:
                 met.add(number)
@@ -210,16 +208,18 @@ def looks(
                 counts[number] = rounded(goals[number], number)
 
 
-def _goal(cell: Cell, outcome: Outcomes, targets: Targets) -> int | None:
-    """Return at how many replicates one cell asks to look; None if no target is about it."""
+def _goals(cell: Cell, outcome: Outcomes, targets: Targets) -> dict[str, int]:
+    """Return at how many replicates one cell asks to look, by measure that it can tell."""
     count = len(cell.draws.estimate)
-    goals = []
+    goals: dict[str, int] = {}
     for measure, each in targets.items():
         error, target = honest_error(cell, measure), each[cell.number]
+        if error is not None:
+            goals[measure] = 0
         if error is not None and target < math.inf:
             least = nominal_count(outcome.level, target) if measure in _COVERAGES else 0
-            goals.append(int(next_count(count, error, target, least)))
-    return max(goals, default=None)
+            goals[measure] = int(next_count(count, error, target, least))
+    return goals
 
 
 class Leading(Gathered):

@@ -16,7 +16,7 @@ from estkit.errors import DataError, EstkitError, EstkitWarning, StudyError
 from estkit.montecarlo import conditions as settings
 from estkit.montecarlo.execution import Block, Span
 from estkit.montecarlo.gathering import Gathered, joined
-from estkit.montecarlo.manifest import enter, manifest_of
+from estkit.montecarlo.manifest import condition_of, enter, manifest_of, study_of
 from estkit.montecarlo.outcomes import Outcomes
 from estkit.montecarlo.parts import Part, parquet, parts_in, write_part
 from estkit.montecarlo.pieces import (
@@ -109,9 +109,9 @@ class Stored(Gathered):
         parquet()
         super().__init__(study, seed)
         self.folder, self._step = folder, step
-        enter(folder, manifest_of(study, seed, replicates))
+        self._manifest = enter(folder, manifest_of(study, seed, replicates))
         found: dict[int, list[Piece]] = {n: [] for n in range(len(study.conditions))}
-        for part in sound_parts(folder, study.conditions, "they are computed anew"):
+        for part in sound_parts(folder, self._manifest, "they are computed anew"):
             found[part.condition].append(part)
         self._reach = {number: _Reach(pieces) for number, pieces in found.items()}
         self._waiting: dict[int, list[Block]] = {}
@@ -226,7 +226,8 @@ class Stored(Gathered):
                 expected = self.study.expectations(number, self.seed)
                 self._heads[number, "", None] = expected
         controls = self._heads.get((number, "", None), {})
-        return {"step": self._own_step(number), "truth": truth, "controls": controls}
+        return {"study": study_of(self._manifest, number), "step": self._own_step(number),
+                "truth": truth, "controls": controls}  # fmt: skip
 
     def _true(self, number: int, name: str, names: tuple[str, ...] | None) -> Any:
         key = (number, name, names)
@@ -241,25 +242,29 @@ class Stored(Gathered):
 
 
 def sound_parts(
-    folder: Path, conditions: list[dict[str, Any]] | list[Any], then: str, *, aside: bool = True
+    folder: Path, manifest: Mapping[str, Any], then: str, *, aside: bool = True
 ) -> Iterator[Part]:
-    """Yield the parts that are as they were written, and warn of the others."""
+    """Yield the parts that are as they were written, for this study, and warn of the others."""
+    conditions = [condition_of(stored) for stored in manifest["conditions"]]
+    studies = [study_of(manifest, number) for number in range(len(conditions))]
     for part in parts_in(folder):
         if part.condition >= len(conditions):
             continue
-        if part.is_whole():
+        whole = part.is_whole()
+        if whole and part.is_of(studies[part.condition]):
             yield part
             continue
-        where = settings.describe(conditions[part.condition])
+        what = "is of another study, or was renamed" if whole else "is damaged"
         warnings.warn(
-            f"The part {part.path.name} of the store {str(folder)!r} is damaged: replicates "
-            f"{part.first} to {part.stop - 1} of {where} cannot be read, {then}.",
+            f"The part {part.path.name} of the store {str(folder)!r} {what}: replicates "
+            f"{part.first} to {part.stop - 1} of {settings.describe(conditions[part.condition])} "
+            f"cannot be read, {then}.",
             EstkitWarning,
             stacklevel=2,
         )
         if aside:
             with suppress(OSError):
-                part.path.replace(part.path.with_suffix(".damaged"))
+                part.path.replace(part.path.with_suffix(".foreign" if whole else ".damaged"))
 
 
 def _runs(blocks: list[Block]) -> list[list[Block]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from estkit.errors import DataError
-from estkit.montecarlo.measures import MEASURES, chosen_measures
+from estkit.montecarlo.measures import MEASURES, Measure, chosen_measures
 from estkit.montecarlo.planning import notes
 from estkit.montecarlo.reduction import factors
 from estkit.montecarlo.summary import Cell, in_brackets, measured
@@ -19,6 +19,30 @@ if TYPE_CHECKING:
 _SHOWN = ("bias", "empirical_se", "model_se", "rmse", "coverage")
 _NOTE = "In brackets: Monte-Carlo standard errors."
 _LEVEL = 0.95
+
+
+class Entry(NamedTuple):
+    """What a table says of one cell; the draws, which may be millions, are let go."""
+
+    condition: Mapping[str, Any]
+    number: int
+    estimator: str
+    parameter: str
+    replicates: int
+    failed: int
+    heavy: bool
+    doubt: str
+    rows: dict[str, dict[str, Any]]  # by measure
+
+
+def entry_of(cell: Cell, measures: Mapping[str, Measure]) -> Entry:
+    """Return the measures of a cell, and what else a table says of it."""
+    rows = {name: measured(cell, measure, _LEVEL) for name, measure in measures.items()}
+    failed = cell.draws.failed
+    return Entry(
+        cell.condition, cell.number, cell.estimator, cell.parameter, len(failed),
+        int(failed.sum()), tail_of(cell.draws).heavy, cell.doubt, rows,
+    )  # fmt: skip
 
 
 def study_table(
@@ -45,33 +69,26 @@ def study_table(
     estimators = chosen_estimators(result, estimators)
     usual = {name: MEASURES[name] for name in _SHOWN}
     chosen = usual if measures is None else chosen_measures(measures)
-    cells = [cell for cell in result.cells() if cell.estimator in estimators]
+    cells = [entry_of(cell, chosen) for cell in result.cells() if cell.estimator in estimators]
     cells.sort(key=lambda cell: (cell.number, estimators.index(cell.estimator)))
-    rows = {
-        name: [measured(cell, measure, _LEVEL) for cell in cells]
-        for name, measure in chosen.items()
-    }
-    names = [
-        name for name in chosen if measures is not None or any(row["used"] for row in rows[name])
-    ]
+    used = {name for cell in cells for name, row in cell.rows.items() if row["used"]}
+    names = [name for name in chosen if measures is not None or name in used]
     shape = _by_measure if across == "measure" else _by_estimator
-    columns = shape(result, cells, names, rows, estimators)
-    saved = factors({name: [row["gain"] for row in rows[name]] for name in names})
+    columns = shape(result, cells, names, estimators)
+    saved = factors({name: [cell.rows[name]["gain"] for cell in cells] for name in names})
     reduced = [*saved, *_doubts(cells)] if result.reduced else []
     return Table(columns, heading(result), [_NOTE, *reduced, *_heavy(cells), *notes(result)])
 
 
-def _doubts(cells: Sequence[Cell]) -> list[str]:
+def _doubts(cells: Sequence[Entry]) -> list[str]:
     return [d[:1].upper() + d[1:] for d in dict.fromkeys(c.doubt for c in cells if c.doubt)]
 
 
 def heading(result: StudyResult) -> str:
     """Return in a line what was run."""
-    counts = sorted({len(cell.draws.failed) for cell in result.cells()})
-    replicates = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     several = len(result.conditions)
     each = f" in each of {several} conditions" if several > 1 else ""
-    return f"Monte-Carlo study: {replicates} replicates{each}"
+    return f"Monte-Carlo study: {result._replicates()} replicates{each}"
 
 
 def chosen_estimators(result: StudyResult, names: str | Sequence[str] | None) -> list[str]:
@@ -85,9 +102,9 @@ def chosen_estimators(result: StudyResult, names: str | Sequence[str] | None) ->
     return wanted
 
 
-def _heavy(cells: Sequence[Cell]) -> list[str]:
+def _heavy(cells: Sequence[Entry]) -> list[str]:
     """Return a warning of estimators whose mean does not settle."""
-    names = [cell.estimator for cell in cells if tail_of(cell.draws).heavy]
+    names = [cell.estimator for cell in cells if cell.heavy]
     if not names:
         return []
     return [
@@ -96,18 +113,17 @@ def _heavy(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _lead(result: StudyResult, cells: Sequence[Cell]) -> list[Column]:
+def _lead(result: StudyResult, cells: Sequence[Entry]) -> list[Column]:
     """Return the columns of the condition, and of its replicates where their number varies."""
-    first = next(iter(result.conditions.values()))
+    first = next(iter(result.conditions.values()), {})
     columns = [Column(name, [cell.condition[name] for cell in cells]) for name in first]
-    counts = {cell.number: len(cell.draws.failed) for cell in cells}
-    if len(set(counts.values())) > 1:
-        counted = [counts[cell.number] for cell in cells]
+    counted = [cell.replicates for cell in cells]
+    if len(set(counted)) > 1:
         columns.append(Column("replicates", counted, style="count"))
     return columns
 
 
-def _parameters(cells: Sequence[Cell]) -> list[Column]:
+def _parameters(cells: Sequence[Entry]) -> list[Column]:
     if all(cell.parameter in ("value", "") for cell in cells):
         return []
     return [Column("parameter", [cell.parameter for cell in cells])]
@@ -120,33 +136,31 @@ def _figures(name: str, rows: Sequence[Any]) -> Column:
 
 def _by_measure(
     result: StudyResult,
-    cells: Sequence[Cell],
+    cells: Sequence[Entry],
     names: Sequence[str],
-    rows: dict[str, list[dict[str, Any]]],
     estimators: Sequence[str],
 ) -> list[Column]:
     who = Column("estimator", [cell.estimator for cell in cells])
-    failed = Column("failed", [int(c.draws.failed.sum()) for c in cells], style="count")
-    shown = [_figures(name, rows[name]) for name in names]
+    failed = Column("failed", [cell.failed for cell in cells], style="count")
+    shown = [_figures(name, [cell.rows[name] for cell in cells]) for name in names]
     return [*_lead(result, cells), who, *_parameters(cells), *shown, failed]
 
 
 def _by_estimator(
     result: StudyResult,
-    cells: Sequence[Cell],
+    cells: Sequence[Entry],
     names: Sequence[str],
-    rows: dict[str, list[dict[str, Any]]],
     estimators: Sequence[str],
 ) -> list[Column]:
     """Return a row for each condition, parameter and measure; what an estimator lacks is empty."""
-    leaders: dict[tuple[int, str], Cell] = {}
+    leaders: dict[tuple[int, str], Entry] = {}
     found: dict[tuple[int, str, str, str], dict[str, Any]] = {}
     answered = {cell.number for cell in cells if cell.parameter}
-    for i, cell in enumerate(cells):
+    for cell in cells:
         if cell.parameter or cell.number not in answered:  # one that always failed has no row
             leaders.setdefault((cell.number, cell.parameter), cell)
         for name in names:
-            found[cell.number, cell.parameter, name, cell.estimator] = rows[name][i]
+            found[cell.number, cell.parameter, name, cell.estimator] = cell.rows[name]
     leading = [leader for leader in leaders.values() for _ in names]
     kept = [name for _ in leaders for name in names]
     missing: dict[str, Any] = {"used": 0, "value": None}

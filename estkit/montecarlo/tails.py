@@ -64,15 +64,18 @@ def tail_of(draws: Draws) -> Tail:
     count = len(values)
     if count < _LEAST:
         return Tail()
-    distance = np.abs(values - np.median(values))
+    distance = values - np.median(values)  # in place from here on: there may be millions
+    np.abs(distance, out=distance)
     size = int(1.5 * math.sqrt(count))
     first = max(size + 1, count // 100)
-    largest = np.sort(np.partition(distance, count - first)[count - first :])
+    distance.partition(count - first)
+    largest = np.sort(distance[count - first :])
     start = largest[-size - 1]
     if start <= 0:
         return Tail()
     index = 1 / max(float(np.log(largest[-size:] / start).mean()), 1e-9)
     unit = largest[-1]  # so that no square overflows
-    top = float(((largest[-(count // 100) :] / unit) ** 2).sum() / ((distance / unit) ** 2).sum())
+    distance /= unit
+    top = float(((largest[-(count // 100) :] / unit) ** 2).sum() / np.square(distance).sum())
     heavy = index * (1 + _SURE / math.sqrt(size)) < 2 or top > _SHARE
     return Tail(index, top, heavy)

@@ -17,10 +17,7 @@ _SHOWN = 200  # so many rows; what is rarer is summed up
 
 def event_parts(result: StudyResult) -> list[Part]:
     """Return the tables of failures and warnings, or a sentence where there are none."""
-    replicates = {
-        (cell.number, cell.estimator): len(cell.draws.failed) for cell in result.cells()
-    }  # fmt: skip
-    total = sum(replicates.values())
+    total = sum(result.counts().values()) * len(result.estimators)
     parts: list[Part] = []
     for frame, what, reason in (
         (result.failures(), "failures", "reason"),

@@ -22,7 +22,7 @@ def versions() -> tuple[str, str]:
 
 def reproduction(result: StudyResult) -> list[Part]:
     """Return the call that gives the same outcomes, and what they were made with."""
-    counts = {cell.number: len(cell.draws.failed) for cell in result.cells()}
+    counts = result.counts()
     sizes = list(counts.values())
     asked = str(sizes[0]) if len(set(sizes)) == 1 else repr(sizes)
     entropy, key = result.seed["entropy"], tuple(result.seed["spawn_key"])

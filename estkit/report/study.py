@@ -105,12 +105,12 @@ def _mechanism(result: StudyResult, study: Study | None) -> list[Part]:
             often = f"anew after every {every} replicates" if every else "once in each condition"
             parts.append(Code(source_of(study.prepare), f"prepare, called {often}"))
     parts.append(Words(" ".join(_chance(result))))
-    cells = {cell.number: cell for cell in result.cells()}
+    replicates = result.counts()
     conditions = result.conditions
     columns = [Column("condition", list(conditions), style="count")]
     for name in next(iter(conditions.values())):
         columns.append(Column(name, [own[name] for own in conditions.values()]))
-    counts = [len(cells[number].draws.failed) for number in conditions]
+    counts = [replicates[number] for number in conditions]
     columns.append(Column("replicates", counts, style="count"))
     parts.append(Grid(Table(columns, "Conditions")))
     return parts

@@ -379,3 +379,17 @@ def test_the_progress_bar_tells_the_error_and_the_target(capfd: pytest.CaptureFi
     study().run(400, rng=1, progress=True, target_mcse={"coverage": 0.02}, max_seconds=600.0)
     shown = capfd.readouterr().err
     assert "mcse of coverage" in shown and "(target 0.02)" in shown and "s left" in shown
+
+
+def test_a_target_of_which_nothing_can_be_told_is_refused_beside_others() -> None:
+    alone = study(estimators={"mean": np.mean})
+    with pytest.raises(ek.StudyError, match="No estimator gives what coverage needs"):
+        alone.run(500, rng=1, target_mcse={"bias": 0.1, "coverage": 0.1})
+
+
+def test_an_estimator_that_always_fails_misses_its_target_in_words() -> None:
+    def never(x: Any) -> float:
+        raise ValueError("never")
+
+    result = study(estimators={"mean": np.mean, "never": never}).run(300, rng=1, target_mcse=0.05)
+    assert "most by bias of never: unknown for 0.05" in str(result)

@@ -212,3 +212,29 @@ PAIRS: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
 @pytest.mark.parametrize("pair", PAIRS, ids=range(len(PAIRS)))
 def test_what_differs_is_described_differently(pair: tuple[Any, Any]) -> None:
     assert difference(described(pair[0]), described(pair[1]))[0] != ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("versions",), None), (("options",), {}), (("seed",), {}), (("seed", "entropy"), "x"),
+        (("conditions",), [1]), (("conditions",), {}), (("replicates",), "many"),
+        (("replicates",), [1]), (("estimators",), {}), (("controls",), None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_manifest_with_a_wrong_entry_is_named_as_damaged(
+    path: tuple[str, ...], value: Any, tmp_path: Path
+) -> None:
+    study(BASE).run(SIZE, rng=1, store=tmp_path)
+    file = tmp_path / "manifest.json"
+    manifest = json.loads(file.read_text())
+    entry(manifest, path, value)
+    file.write_text(json.dumps(manifest))
+    told = f"manifest.json' is damaged: wrong entry '{path[0]}'"
+    with pytest.raises(ek.DataError, match=told):
+        study(BASE).run(SIZE, rng=1, store=tmp_path)
+    with pytest.raises(ek.DataError, match=told):
+        study(BASE).run(SIZE, store=tmp_path)
+    with pytest.raises(ek.DataError, match=told):
+        ek.open_study(tmp_path)

@@ -160,3 +160,27 @@ def test_a_target_with_a_store_stops_where_it_stops_without(tmp_path: Path) -> N
     in_blocks().run(9000, rng=1, store=tmp_path)  # more than the target takes
     again = in_blocks().run(50_000, rng=1, target_mcse=target, store=tmp_path)
     assert again.fingerprint() == plain.fingerprint()
+
+
+def test_a_part_of_another_study_or_under_another_name_does_not_count(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    right = in_blocks().run(500, rng=1, store=one).fingerprint()
+    in_blocks().run(1000, rng=2, store=other)
+    for path in other.glob("*.parquet"):
+        path.rename(one / path.name)
+    with pytest.warns(ek.EstkitWarning, match="is of another study, or was renamed: .* 0 to 999"):
+        assert ek.open_study(one).fingerprint() == right
+    with pytest.warns(ek.EstkitWarning, match="another study"):
+        in_blocks().run(1000, rng=1, store=one)
+    first = next(one.glob("c00000-*.parquet"))
+    first.rename(one / first.name.replace("c00000", "c00001"))
+    with pytest.warns(ek.EstkitWarning, match=r"was renamed: .* of condition n=9"):
+        again = in_blocks().run(1000, rng=1, store=one)
+    whole = in_blocks().run(1000, rng=1).fingerprint()
+    assert again.fingerprint() == ek.open_study(one).fingerprint() == whole
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "x" * 300])
+def test_a_name_that_no_folder_can_have_is_refused(name: str) -> None:
+    with pytest.raises(ek.DataError, match=r"store (must be|cannot be)"):
+        in_blocks().run(10, rng=1, store=name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,10 @@ import pytest
 
 import estkit as ek
 from estkit.estimate import with_error
+from estkit.montecarlo import pieces
+from estkit.montecarlo.execution import Block
+from estkit.montecarlo.gathering import joined
+from estkit.montecarlo.outcomes import from_block
 
 
 def mean(x: Any) -> ek.Estimate:
@@ -125,3 +131,50 @@ def test_every_format_has_the_same_cells() -> None:
 def test_what_does_not_exist_is_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ek.DataError, match=message):
         result(GRID).table(**options)
+
+
+def test_a_table_and_a_contrast_hold_the_draws_of_few_cells_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "_KEPT", 0)
+    size, conditions = 20_000, 30
+    draw = ek.vectorized(lambda rng, replicates, n: rng.normal(size=(replicates, 2)))
+    functions = {
+        "first": ek.vectorized(lambda x: x[:, 0]),
+        "last": ek.vectorized(lambda x: x[:, 1]),
+    }
+    study = ek.Study(draw, functions, truth=0.0, conditions=ek.grid(n=range(conditions)))
+    opened = study.run(size, rng=1, store=tmp_path) and ek.open_study(tmp_path)
+    every = 8.0 * size * conditions * len(functions)
+    for read in (str, lambda own: own.contrast("first", "last", "mse")):
+        read(opened)  # what is imported then is not counted
+        tracemalloc.start()
+        read(opened)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < every / 2  # 15 columns and flags of 60; a measure takes several at a time
+
+
+def test_blocks_become_views_of_what_they_are_put_together_to() -> None:
+    def block(first: int) -> Block:
+        return Block(0, first, 9, {n: from_block(np.arange(9.0), 9, first, {}) for n in "ab"}, [])
+
+    blocks = [block(0), block(9)]
+    whole = joined(blocks, release=True)
+    for part in blocks:  # right at any time, whenever the user may interrupt
+        view = part.outcomes["b"]
+        assert (view.first, len(view)) == (part.first, 9)
+        np.testing.assert_array_equal(view.estimate[:, 0], np.arange(9.0))
+        assert np.shares_memory(view.estimate, whole.outcomes["b"].estimate)
+
+
+def test_a_store_without_replicates_is_shown_as_such(tmp_path: Path) -> None:
+    study = ek.Study(lambda rng, n: rng.normal(size=n), np.mean, truth=0.0, conditions=GRID)
+    study.run(20, rng=1, store=tmp_path)
+    for path in tmp_path.glob("*.parquet"):
+        path.unlink()
+    with pytest.warns(ek.EstkitWarning, match="no replicates of 2 of 2 conditions: condition n=5"):
+        empty = ek.open_study(tmp_path)
+    assert "0 replicates" in str(empty)
+    assert "0 replicates" in repr(empty)
+    assert empty.failures().empty
