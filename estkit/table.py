@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 }  # fmt: skip
-_MARKDOWN = str.maketrans({"|": "&#124;", "\\": "&#92;", "\n": " "})
+_MARKDOWN = str.maketrans({"\n": " ", **{c: f"&#{ord(c)};" for c in "|\\$*`"}})
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # what begins a tag; "<0.001" does not
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,7 @@ class Table:
         """Return a Markdown pipe table."""
         rule = ["---" if column.is_left else "---:" for column in self.columns]
         rows = [[column.name for column in self.columns], rule, *self._rows()]
-        escaped = [[cell.translate(_MARKDOWN) for cell in row] for row in rows]
+        escaped = [[_TAG.sub("&lt;", cell).translate(_MARKDOWN) for cell in row] for row in rows]
         lines = ["| " + " | ".join(row) + " |" for row in escaped]
         head = [f"**{self.title}**", ""] if self.title else []
         tail = ["", *(note + "  " for note in self.notes)] if self.notes else []

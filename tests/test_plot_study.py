@@ -295,3 +295,12 @@ def test_every_kind_is_drawn_where_one_says_and_can_be_written(kind: str) -> Non
     bare = ek.Study(lambda rng: rng.normal(size=5), np.mean, truth=None).run(5, rng=1)
     with pytest.raises(ek.DataError, match=r"nothing to draw|two estimators"):
         bare.plot("coverage", kind=kind)
+
+
+def test_a_long_name_is_broken_so_that_it_leaves_the_picture_free() -> None:
+    name = "an estimator of which the name goes on and on, as names made of options do"
+    study = ek.Study(lambda rng: rng.normal(size=5), {name: np.mean, "m": np.median}, truth=0.0)
+    ax = study.run(20, rng=1).plot("bias")
+    shown = ax.get_legend().get_texts()[0].get_text()
+    assert shown.replace("\n", " ") == name
+    assert max(map(len, shown.splitlines())) <= 32

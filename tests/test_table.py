@@ -80,7 +80,7 @@ LATEX = r"""% Fit of 12 rows
 term & estimate & std\_error & p\_value & n \\
 \midrule
 age & 1.23 & 0.10 & 0.041 & 12 \\
-dose & -200 & 50 & <0.001 & 1000000 \\
+dose & -200 & 50 & \textless{}0.001 & 1000000 \\
 \bottomrule
 \end{tabular}"""
 
@@ -217,3 +217,11 @@ def test_what_is_tabular_has_every_form() -> None:
     assert result.to_latex() == LATEX
     assert result._repr_html_() == full().to_html()
     assert isinstance(full().to_frame(), pd.DataFrame)
+
+
+def test_names_are_no_markup_in_markdown_and_latex() -> None:
+    table = Table([Column("a", ["<b>x</b>", "$y$ *z* `w`", "p|q"])])
+    assert "| &lt;b>x&lt;/b> |" in table.to_markdown()
+    assert "| &#36;y&#36; &#42;z&#42; &#96;w&#96; |" in table.to_markdown()
+    assert r"\textless{}b\textgreater{}x" in table.to_latex()
+    assert r"p\textbar{}q" in table.to_latex()

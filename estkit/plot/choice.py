@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from estkit.montecarlo.result import StudyResult
 
 _LONGEST = 24  # characters of a level in a label
+_WIDTH = 32  # characters of a name in a line
 
 
 class Series(NamedTuple):
@@ -69,6 +71,7 @@ def series_of(cells: Sequence[Cell], *, whole: bool = False) -> list[Series]:
 def name_of(estimator: str, parameter: str) -> str:
     """Return what a line is called: the parameter is left out where it has no name."""
     shown = estimator if parameter in ("value", "") else f"{estimator}: {parameter}"
+    shown = "\n".join(textwrap.wrap(shown, _WIDTH)) or shown  # or a legend hides the picture
     return f" {shown}" if shown.startswith("_") else shown  # or matplotlib leaves it out
 
 
