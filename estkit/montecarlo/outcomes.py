@@ -77,6 +77,8 @@ class Outcomes:
 
     def rows(self, start: int, stop: int) -> Outcomes:
         """Return the outcomes of some consecutive replicates, counted within these."""
+        if start == 0 and stop == len(self):
+            return self
         first, last = self.first + start, self.first + stop
         part = slice(start, stop)
 

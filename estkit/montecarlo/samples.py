@@ -99,7 +99,7 @@ _KNOWN: dict[tuple[str, str], Callable[..., Floats]] = {
 _OPTIONS = {"ddof": int | float, "proportiontocut": float}
 
 
-def kernel_of(function: Callable[..., Any]) -> Callable[[Samples], Floats] | None:
+def kernel_of(function: Callable[..., Any]) -> functools.partial[Floats] | None:
     """Return what computes a known statistic of samples, or None where it is not known.
 
     Parameters
