@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -234,10 +235,14 @@ def _numbers(field: str, given: Any, like: Any = None) -> Any:
         number: Any = given
     else:
         number = np.asarray(given)
+        if number.dtype.kind == "O" and isinstance(given, Real):  # such as a fraction, or 2**70
+            number = np.asarray(float(given))
         if number.dtype.kind not in "fiub":
             raise DataError(f"{field} must hold real numbers, got {given!r}.")
         if number.ndim > 1:
             raise DataError(f"{field} must be a number or a vector, got shape {number.shape}.")
+        if isinstance(given, np.ma.MaskedArray):  # what is masked is not known
+            number = np.ma.filled(given.astype(float), np.nan)
         if number.ndim == 0:
             number = float(number)
         else:

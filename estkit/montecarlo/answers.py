@@ -36,6 +36,13 @@ def as_estimate(answer: Any) -> Estimate:
     >>> as_estimate({"location": 1.5, "scale": 2.0}).names
     ('location', 'scale')
     """
+    estimate = _converted(answer)
+    if not estimate.names:
+        raise DataError(f"an estimator must return at least one number, got {answer!r:.60}.")
+    return estimate
+
+
+def _converted(answer: Any) -> Estimate:
     if isinstance(answer, float | Estimate):
         return answer if isinstance(answer, Estimate) else Estimate(answer)
     for recognised, convert in _CONVERSIONS:

@@ -16,7 +16,7 @@ from estkit.montecarlo.streams import SETTING, Streams
 CONTROL = "control:"  # what the names of control variates begin with among the outcomes
 _RESERVED = set(
     "rng replicates condition estimator parameter measure replicate value mcse lower upper used "
-    "failed estimate std_error truth p_value gain note status reason warning a b condition_a "
+    "failed estimate std_error truth p_value gain note status reason warning condition_a "
     "condition_b".split()
 )
 
@@ -86,13 +86,25 @@ def number_of(condition: Any, conditions: Mapping[int, Mapping[str, Any]]) -> in
         if (
             isinstance(condition, Mapping)
             and own.keys() == condition.keys()
-            and all(np.array_equal(own[name], condition[name]) for name in own)
+            and all(_same(own[name], condition[name]) for name in own)
         ):
             return number
     raise DataError(
         f"condition must be a number below {max(conditions) + 1} or one of the conditions, "
         f"such as {dict(next(iter(conditions.values())))!r}; got {condition!r}."
     )
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Tell whether two entries are the same, as missing ones are, of whatever kind."""
+    return a is b or np.array_equal(a, b) or (_is_missing(a) and _is_missing(b))
+
+
+def _is_missing(entry: Any) -> bool:
+    try:
+        return entry is None or bool(entry != entry)
+    except (TypeError, ValueError):  # an array; or pandas' NA, which has no truth
+        return type(entry).__name__ == "NAType"
 
 
 def called(

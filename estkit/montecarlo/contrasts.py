@@ -23,6 +23,7 @@ from estkit.montecarlo.resampling import evaluated
 from estkit.montecarlo.summary import Cell, Found, found, from_truth, lessened
 
 KINDS = ("difference", "ratio")
+_LONGER = "estimator_a", "estimator_b"  # what is else a and b, where a condition is named so
 _OF_NO_PARAMETER = (("failed",), ("not_converged",), ("warned",))
 
 
@@ -67,7 +68,7 @@ def rows_of(
     for known in _held(cells, names, conditions, whole=whole):
         for (number, estimator, parameter), a in known.items():
             first, other = conditions or (number, number)
-            b = known.get((other, names[1], parameter))
+            b = _partner(known, other, names[1], parameter)
             if estimator != names[0] or number != first or b is None:
                 continue
             compare = paired if together or number == other else separate
@@ -77,7 +78,8 @@ def rows_of(
                     "condition_a": describe(a.condition, ""),
                     "condition_b": describe(b.condition, ""),
                 }
-            who = {"parameter": parameter, "measure": name, "a": names[0], "b": names[1]}
+            named = ("a", "b") if where.keys().isdisjoint(("a", "b")) else _LONGER
+            who = {"parameter": parameter, "measure": name, **dict(zip(named, names, strict=True))}
             rows.append({**where, **who, **compare(a, b, measure, reading.level, kind)})
     return rows
 
@@ -95,6 +97,17 @@ def _held(
     )
     for _, own in itertools.groupby(wanted, lambda c: c.number if conditions is None else 0):
         yield {(c.number, c.estimator, "" if whole else c.parameter): c for c in own}
+
+
+def _partner(
+    known: Mapping[tuple[int, str, str], Cell], number: int, estimator: str, parameter: str
+) -> Cell | None:
+    """Return the cell to compare with; what always failed has one only, of no parameter."""
+    for own in (parameter, ""):
+        if (number, estimator, own) in known:
+            return known[number, estimator, own]
+    those = (c for (n, e, _), c in known.items() if (n, e, parameter) == (number, estimator, ""))
+    return next(those, None)
 
 
 def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[str, Any]:
@@ -116,9 +129,10 @@ def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[
         from_truth(own, measure, cell.truth_error) for own, cell in zip(draws, (a, b), strict=True)
     ]
     combined, error, independent = lessened(_with_both_controls(a, b), apart, both)
-    shift = moved[0] - moved[1]
     if kind == "ratio":
-        shift = (moved[0] - apart.value * moved[1]) / second.value if second.value else math.nan
+        unit = second.value or math.nan
+        moved = [moved[0] / unit, moved[1] * apart.value / unit]
+    shift = moved[0] - moved[1] if _same_truth(a, b) else math.hypot(*moved)
     exact = apart.by_replicate and combined is apart and independent == used and shift == 0
     error = math.hypot(error, shift)
     value = combined.value
@@ -151,6 +165,13 @@ def separate(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dic
     else:
         interval = mean_interval(value, error, independent, level)
     return _row(value, error, interval, used, note)
+
+
+def _same_truth(a: Cell, b: Cell) -> bool:
+    """Tell whether one number is the truth of both, so that its own error moves both alike."""
+    return a.truth_error == b.truth_error and np.array_equal(
+        a.draws.truth[:1], b.draws.truth[:1], equal_nan=True
+    )
 
 
 def _apart(first: Influence, second: Influence, kind: str) -> Influence:

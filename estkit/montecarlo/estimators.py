@@ -27,6 +27,7 @@ from estkit.montecarlo.streams import Streams, own_purpose
 from estkit.montecarlo.trees import each_array, unshared
 
 _AGREED: set[tuple[Any, ...]] = set()  # known functions, at a size, that were compared before
+_EXACT_BYTES = 8  # shorter numbers are summed along an axis in another order, which shows
 
 
 class Estimator:
@@ -64,9 +65,9 @@ class Estimator:
         """Return the answer to one data set, or the `Failure` with which it ended."""
         direct = self._direct.get(_arrays(data))
         if direct is None:
-            return self._answer(data, replicate)
+            return _kept(self._answer(data, replicate))
         try:
-            return direct(*data) if type(data) is tuple else direct(data)
+            return _kept(direct(*data) if type(data) is tuple else direct(data))
         except Exception as error:
             return _failure(error)
 
@@ -150,6 +151,8 @@ class Estimator:
             alone = collect([self.answer(probe.data(row)[0], row) for row in range(2)], 0, {})
         if not _same(together, alone):
             self._distrust((together, alone))
+        elif self.declared and not self._follows(stack, alone):
+            self._distrust((alone.rows(1, 2), alone))
 
     def _is_ours(self) -> bool:
         """Tell whether its form for blocks is one of estkit, which needs no trial."""
@@ -178,6 +181,16 @@ class Estimator:
         else:
             self.kernel = None
         return agrees
+
+    def _follows(self, stack: Any, alone: Outcomes) -> bool:
+        """Tell whether data sets in the opposite order have their answers so: none is sorted."""
+        turned = Drawn(0, 2, None, each_array(stack, lambda array: array[::-1]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = self.block(turned)
+        return all(
+            _same(found.rows(row, row + 1), alone.rows(1 - row, 2 - row)) for row in range(2)
+        )
 
     def _distrust(self, found: tuple[Outcomes, Outcomes] | None) -> None:
         """Take no blocks; that is an error when blocks were declared to be right."""
@@ -216,7 +229,8 @@ class Estimator:
             return None
         stack = source.probe().stack()
         flat = isinstance(stack, np.ndarray) and stack.ndim == 2
-        return self._function if flat else None
+        coarse = flat and stack.dtype.kind == "f" and stack.dtype.itemsize < _EXACT_BYTES
+        return self._function if flat and not coarse else None
 
 
 def _arrays(data: Any) -> int:
@@ -229,6 +243,11 @@ def _arrays(data: Any) -> int:
                 return -1
         return len(data) or -1
     return 0 if type(data) is float else -1
+
+
+def _kept(answer: Any) -> Any:
+    """Return an answer as it is now, should the function write the next one into the same place."""
+    return answer.copy() if type(answer) in (np.ndarray, list, dict) else answer
 
 
 def _failure(error: Exception) -> Failure:
@@ -244,6 +263,12 @@ def _takes_data(function: Any, named: Sequence[str], inside: Sequence[str]) -> b
         return True
     listed = calls.parameters(function) or []
     return any(p.kind is p.VAR_POSITIONAL for p in listed) or [p.name for p in listed[1:2]] == ["y"]
+
+
+def _library_of(function: Any) -> str:
+    """Return the package that a function is from, maybe with options fixed."""
+    inner = function.func if isinstance(function, functools.partial) else function
+    return str(getattr(inner, "__module__", None) or "").split(".")[0]
 
 
 def _alone(array: Any) -> Any:
@@ -276,6 +301,8 @@ def _plan(
     listed = calls.parameters(function) or []
     asked |= {p.name for p in listed if p.kind is p.KEYWORD_ONLY and p.default is p.empty}
     inside = tuple(data) if isinstance(data, dict) else ()
+    if listed and _library_of(function) in ("numpy", "scipy") and listed[0].name not in inside:
+        asked.discard(listed[0].name)  # the data, even where a condition has this name
     if any(p.kind is p.VAR_KEYWORD for p in listed):
         asked |= set(condition)
     given = ["rng"] * calls.wants(function, "rng") + ["axis"] * axis
@@ -299,6 +326,7 @@ def _plan(
         )
     if len(wanted) > 1 or (takes_any and not wanted):
         return calls.plan(function, what, named=named, positional=parts)
-    if second == ["y"]:  # like fit(X, y=None): y has a default and still wants its data
+    if second == ["y"] or (second in (["x"], ["b"]) and _library_of(function) == "scipy"):
+        # like fit(X, y=None): y has a default and still wants its data; so in scipy have x and b
         return calls.Call(function, parts)
     return calls.plan(function, what, named=named, positional=["data"])

@@ -158,12 +158,17 @@ class Runner:
             if stacked:
                 try:
                     outcomes = estimator.block(drawn).rows(0, size)
+                    if estimator.by_axis and outcomes.status.all():  # did one spoil the others?
+                        caught.clear()
+                        return self._one_by_one(estimator, drawn, size)
                     if caught:  # which replicate gave them shows when each is estimated alone
                         alone = self._one_by_one(estimator, drawn, size)
                         outcomes = replace(outcomes, warnings=alone.warnings)
                     return outcomes
                 except StudyError:
-                    raise
+                    if not estimator.by_axis:  # nobody said that it takes blocks
+                        raise
+                    caught.clear()
                 except Exception:
                     caught.clear()  # one bad replicate fails the whole call: find it below
             return self._one_by_one(estimator, drawn, size)

@@ -142,7 +142,8 @@ class Findings(Records):
         pandas.DataFrame
             The condition, then parameter, measure, a, b, value, mcse, lower, upper, used (of two
             independent conditions the smaller number), note. Between conditions there are
-            ``condition_a`` and ``condition_b`` in words instead of the condition.
+            ``condition_a`` and ``condition_b`` in words instead of the condition; where a condition
+            is itself named a or b, the estimators are ``estimator_a`` and ``estimator_b``.
 
         Examples
         --------

@@ -20,6 +20,7 @@ from estkit.errors import DataError
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
+_SQUARED = 1e-140  # the square of a number below it, or above its inverse, is not exact
 
 
 class Draws(NamedTuple):
@@ -188,6 +189,16 @@ def ratio_of(above: Influence, below: Influence) -> Influence:
     return Influence(ratio, (above.psi - ratio * below.psi) / below.value, note)
 
 
+def _deviation(psi: Floats) -> float:
+    """Return the standard deviation (divisor R), also of numbers whose squares overflow."""
+    with np.errstate(over="ignore"):
+        spread = float(psi.std())
+    if _SQUARED < spread < 1 / _SQUARED:
+        return spread
+    unit = float(np.abs(psi).max())
+    return float((psi / unit).std()) * unit if 0 < unit < math.inf else spread
+
+
 def standard_error(psi: Floats, groups: NDArray[np.intp] | None = None, fitted: int = 0) -> float:
     """Return the Monte-Carlo standard error sd(ψ) / √R; missing for a single replicate.
 
@@ -205,7 +216,7 @@ def standard_error(psi: Floats, groups: NDArray[np.intp] | None = None, fitted: 
         return math.nan
     with np.errstate(invalid="ignore"):  # an infinite ψ, as of an open interval's width: nan
         if groups is None:
-            spread = float(psi.std()) * math.sqrt(count / (count - 1 - fitted))
+            spread = _deviation(psi) * math.sqrt(count / (count - 1 - fitted))
             return spread / math.sqrt(count)
         sums = np.bincount(groups - groups[0], weights=psi - psi.mean())
         sizes = np.bincount(groups - groups[0])

@@ -16,7 +16,8 @@ def from_statsmodels(answer: Any) -> Estimate:
     """Return the parameters of a statsmodels result, with its intervals and p-values."""
     names = getattr(answer.params, "index", None)
     if names is None:
-        names = getattr(getattr(answer, "model", None), "exog_names", None)
+        model = getattr(answer, "model", None)
+        names = getattr(model, "param_names", getattr(model, "exog_names", None))
     params = np.asarray(answer.params)
     if params.ndim != 1 or names is None or len(names) != params.size:
         names = [f"value[{i}]" for i in range(params.size)]
@@ -157,7 +158,8 @@ def from_sklearn(answer: Any) -> Estimate:
         labels = classes if len(classes) == outcomes else range(outcomes)
         names = [f"{label}:{name}" for label in labels for name in names]
     used = np.max(getattr(fitted, "n_iter_", None) or 0, initial=0)
-    done = getattr(fitted, "max_iter", None) is None or used < fitted.max_iter
+    most = getattr(fitted, "max_iter", None)
+    done = most is None or most < 0 or used < most  # -1 stands for no limit
     return Estimate(
         coefficients.ravel(),
         names=names,

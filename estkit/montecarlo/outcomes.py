@@ -244,7 +244,10 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
                 f"a vectorized estimator must return one number for each of {replicates} "
                 f"replicates; {name!r} has shape {value.shape} and dtype {value.dtype}."
             )
-        table["estimate"].append(value.astype(float))
+        value = value.astype(float)
+        if isinstance(part, np.ma.MaskedArray):
+            value = np.ma.filled(part.astype(float), np.nan)
+        table["estimate"].append(value)
         for column in fields:
             own = None if estimate is None else getattr(estimate, column)
             table[column].append(np.full(replicates, np.nan) if own is None else own)
@@ -266,7 +269,7 @@ def _parts_of(answer: Any) -> dict[str, Any]:
         return {str(name): part for name, part in answer.items()}
     if isinstance(answer, Estimate):
         return {"value": answer}
-    array = np.asarray(answer)
+    array = answer if isinstance(answer, np.ma.MaskedArray) else np.asarray(answer)
     if array.ndim == 2:
         return {f"value[{j}]": column for j, column in enumerate(array.T)}
     return {"value": array}

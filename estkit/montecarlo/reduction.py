@@ -92,9 +92,10 @@ def _slopes_without(
 
 def far_off(name: str, control: Floats, groups: NDArray[np.intp] | None) -> str:
     """Return a question where a control, less its expectation, is too far from 0 for chance."""
-    if len(control) < _FEW or control.std() <= _NO_SPREAD * np.abs(control).max():
+    rounding = _NO_SPREAD * float(np.abs(control).max())
+    if len(control) < _FEW or control.std() <= rounding:
         return ""
-    rounding = _NO_SPREAD * float(np.abs(control).max())  # opposite draws may leave no error
+    # opposite draws may leave no error
     apart = abs(float(control.mean())) / max(standard_error(control, groups), rounding)
     if not apart > _FAR:
         return ""

@@ -39,7 +39,7 @@ def evaluated(measure: Measure, draws: Draws, groups: Groups = None) -> Influenc
     """
     found = measure.function(draws)
     if isinstance(found, Influence):
-        return found
+        return _checked(found, measure, len(draws.estimate))
     value = _number(found, measure)
     units = _units(len(draws.estimate), groups)
     if len(units) < 2:
@@ -119,6 +119,17 @@ def _apart(
         for start, stop in itertools.pairwise(starts)
     ])  # fmt: skip
     return Influence(value, psi, by_replicate=False)
+
+
+def _checked(found: Influence, measure: Measure, replicates: int) -> Influence:
+    """Return a measure with its influence values, or raise where these are not one for each."""
+    psi = np.asarray(found.psi, dtype=float)
+    if psi.ndim != 1 or (found.by_replicate and len(psi) != replicates):
+        raise DataError(
+            f"the measure {measure.title!r} must return an influence value for each of "
+            f"{replicates} replicates; got shape {psi.shape}."
+        )
+    return found if psi is found.psi else found._replace(psi=psi)
 
 
 def _number(found: Any, measure: Measure) -> float:

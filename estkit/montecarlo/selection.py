@@ -62,4 +62,8 @@ def worst(draws: Draws) -> Draws:
 
 
 def _without(draws: Draws, gone: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Draws:
-    return draws._replace(estimate=np.where(gone, np.nan, draws.estimate))
+    """Return draws in which some replicates do not count, except for how they ended."""
+    answers = ("estimate", "std_error", "lower", "upper", "p_value", "rejected")
+    return draws._replace(
+        **{name: np.where(gone, np.nan, getattr(draws, name)) for name in answers}
+    )

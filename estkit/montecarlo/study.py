@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from estkit.errors import DataError
+from estkit.errors import DataError, StudyError
 from estkit.montecarlo import conditions as settings
 from estkit.montecarlo import execution, manifest, parts, runs
 from estkit.montecarlo.conditions import CONTROL
@@ -169,12 +169,15 @@ class Study:
         """Return what the control variates are known to have as expectation in a condition."""
         offer = self.setting(number, seed).lasting()
         condition = self.conditions[number]
-        return {
-            name: float(settings.called(f"control {name!r}", mean, condition, offer))
-            if callable(mean)
-            else float(mean)
-            for name, (_, mean) in self.controls.items()
-        }
+        known = {}
+        for name, (_, mean) in self.controls.items():
+            what = f"the expectation of control {name!r}"
+            value = settings.called(what, mean, condition, offer) if callable(mean) else mean
+            if not _is_finite(value):
+                where = settings.describe(condition)
+                raise StudyError(f"{what} must be a finite number, got {value!r:.60} in {where}.")
+            known[name] = float(value)
+        return known
 
     def shared_size(self) -> int:
         """Return how many consecutive replicates share their numbers with other conditions.
@@ -266,6 +269,8 @@ class Study:
         seed = seed_sequence(rng)
         if rng is None and folder is not None:
             seed = manifest.seed_of(folder)
+        for number in range(len(self.conditions) if self.controls else 0):
+            self.expectations(number, seed)  # what is wrong with them shows before the work
         request = runs.Request(
             self._counts(replicates), seed, n_jobs, progress, target_mcse, max_seconds, max_bytes,
             folder, place,
@@ -332,6 +337,10 @@ def _check_limit(name: str, limit: Any) -> None:
         raise DataError(f"{name} must be a positive number, got {limit!r}.")
 
 
+def _is_finite(number: Any) -> bool:
+    return isinstance(number, Real) and math.isfinite(number)
+
+
 def _is_whole(number: Any, least: float = -math.inf) -> bool:
     whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
     return whole and number >= least
@@ -371,11 +380,14 @@ def _named(estimators: Any) -> dict[str, Callable[..., Any]]:
 
 def _controls(given: Any) -> dict[str, tuple[Callable[..., Any], Any]]:
     controls: dict[str, tuple[Callable[..., Any], Any]] = {}
+    if given is not None and not isinstance(given, Mapping):
+        raise DataError(f"controls must be a mapping of names to pairs, got {given!r:.60}.")
     for name, pair in dict(given or {}).items():
-        if not (isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[0])):
+        is_pair = isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[0])
+        if not (is_pair and (callable(pair[1]) or _is_finite(pair[1]))):
             raise DataError(
-                f"control {name!r} must be a function of the data and its known expectation, "
-                f"such as (np.mean, 0.0); got {pair!r:.60}."
+                f"control {name!r} must be a function of the data and its known expectation, a "
+                f"finite number, such as (np.mean, 0.0); got {pair!r:.60}."
             )
         controls[str(name)] = (pair[0], pair[1])
     return controls

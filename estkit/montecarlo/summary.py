@@ -91,8 +91,12 @@ def draws_of(
         gap: Floats = np.broadcast_to(np.nan, count)
         return Draws(gap, gap, gap, gap, gap, failed, gap, gap, stuck, warned), 0.0
     columns = {field: outcome.column(field)[:, parameter] for field in FIELDS}
-    if not usable.all():
-        columns["estimate"] = np.where(usable, columns["estimate"], np.nan)
+    if not usable.all():  # what it says nevertheless does not count
+        columns = {
+            field: np.where(usable, column, np.nan) if column.strides != (0,) else column
+            for field, column in columns.items()
+        }
+    columns = {field: _closed(column) for field, column in columns.items()}
     rejected = reading.rejected(
         outcome.names[parameter], columns["lower"], columns["upper"], columns["p_value"]
     )
@@ -101,6 +105,13 @@ def draws_of(
         truth=true, failed=failed, rejected=rejected, not_converged=stuck, warned=warned, **columns
     )
     return draws, float(truth.std_error[parameter])
+
+
+def _closed(column: Floats) -> Floats:
+    """Return a column that a measure cannot write into, for it may be that of the outcomes."""
+    view = column.view()
+    view.flags.writeable = False
+    return view
 
 
 def _flags(raised: NDArray[np.bool_]) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import StudyError
+from estkit.estimate import Estimate
 from estkit.montecarlo.conditions import called, describe
 
 
@@ -52,6 +53,7 @@ def truth_of(
     """
     if callable(truth):
         truth = called("truth", truth, condition, offer)
+    truth = _by_name(truth)
     if isinstance(truth, Mapping):
         if estimator in truth:
             return truth_of(truth[estimator], condition, estimator, names, (), offer)
@@ -75,6 +77,22 @@ def truth_of(
     shape = (len(names),)
     errors = np.zeros(()) if error is None else _numbers(error, condition)
     return Truth(np.broadcast_to(value, shape).copy(), np.broadcast_to(errors, shape).copy())
+
+
+def _by_name(truth: Any) -> Any:
+    """Return a truth whose values have names, as an `Estimate` or a series, as a mapping."""
+    if isinstance(truth, Estimate):
+        vector = isinstance(truth.value, np.ndarray)
+        if truth.names == Estimate(truth.value).names or not vector:
+            return truth
+        errors = truth.std_error if truth.std_error is not None else np.zeros(len(truth.names))
+        parts = zip(truth.value, errors, strict=True)
+        return dict(zip(truth.names, (Estimate(v, std_error=e) for v, e in parts), strict=True))
+    index: Any = getattr(truth, "index", ())
+    named = hasattr(truth, "to_numpy") and not callable(index)
+    if named and all(isinstance(name, str) for name in index):
+        return dict(zip(index, truth.to_numpy(), strict=True))
+    return truth
 
 
 def _numbers(value: Any, condition: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -107,6 +125,7 @@ def leaves_of(truth: Any) -> tuple[Any, list[float]]:
     >>> tree_of(tree, iter(leaves))
     {'mean': 1.0, 'spread': array([2., 3.])}
     """
+    truth = _by_name(truth)
     if isinstance(truth, Mapping):
         parts = {str(name): leaves_of(part) for name, part in truth.items()}
         leaves = [leaf for _, own in parts.values() for leaf in own]
