@@ -38,7 +38,7 @@ def as_estimate(answer: Any) -> Estimate:
     """
     estimate = _converted(answer)
     if not estimate.names:
-        raise DataError(f"an estimator must return at least one number, got {answer!r:.60}.")
+        raise DataError(f"an estimator returned an empty answer, {answer!r:.60}; expected numbers.")
     return estimate
 
 

@@ -93,7 +93,7 @@ def test_wrong_conditions_are_refused(kind: str) -> None:
 # Each is a column of a table that a result gives, or an argument of generate.
 COLUMNS = (
     "rng replicates condition estimator parameter measure replicate value mcse lower upper used "
-    "failed estimate std_error truth status reason warning a b"
+    "failed estimate std_error truth status reason warning condition_a condition_b"
 ).split()
 
 
