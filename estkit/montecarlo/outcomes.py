@@ -228,7 +228,8 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
         return _from_fits(answer, replicates, first, warnings)
     if type(answer) is np.ndarray and answer.shape == (replicates,) and answer.dtype == float:
         status = np.zeros(replicates, dtype=np.int8)
-        columns: list[Floats | None] = [answer[:, None], None, None, None, None]
+        kept = answer.copy()  # the function may write its next answer into the same place
+        columns: list[Floats | None] = [kept[:, None], None, None, None, None]
         return _refuse_nan(_of(("value",), columns, status, {}, warnings, first))
     parts = _parts_of(from_scipy(answer) if is_of_scipy(answer) else answer)
     given = [part for part in parts.values() if isinstance(part, Estimate)]

@@ -269,3 +269,16 @@ def test_a_contrast_with_what_always_failed_is_missing(pair: tuple[str, str], ki
     assert found["value"].isna().all() and found["note"].tolist() == ["no replicate has both"]
     rates = result.contrast(*pair, "failure_rate")["value"].tolist()
     assert rates == [(pair[0] == "never") - (pair[1] == "never")]
+
+
+def test_a_vectorized_estimator_may_write_every_answer_into_the_same_place() -> None:
+    place = np.empty(1024)
+
+    def reusing(x: np.ndarray) -> np.ndarray:
+        return np.mean(x, axis=1, out=place[: len(x)])
+
+    draw = ek.vectorized(lambda rng, replicates: rng.normal(size=(replicates, 9)))
+    functions = {"own": ek.vectorized(reusing), "mean": lambda x: x.mean()}
+    outcomes = ek.Study(draw, functions, truth=None).run(3000, rng=SEED).outcomes()
+    own, mean = (outcomes.loc[outcomes["estimator"] == name, "estimate"] for name in functions)
+    assert np.allclose(own.to_numpy(), mean.to_numpy(), rtol=0, atol=EXACT)
