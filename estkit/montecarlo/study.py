@@ -50,8 +50,8 @@ class Study:
         data is passed as several arguments when the estimator takes several. A required parameter
         with the name of a condition gets its value, one named ``rng`` the estimator's own stream.
     truth : float, array, mapping, callable or None
-        The true value: one for all; a mapping by estimator or by parameter; or a function of the
-        condition. None when `generate` returns a `Sample`, or for measures that need none.
+        The true value: one for all; a mapping by estimator or by parameter, as an `Estimate` or a
+        series with names is too; or a function of the condition. None when `generate` returns a `Sample`, or for measures that need none.
     conditions : list of mappings or data frame, optional
         The conditions under which to study; see `grid`.
     prepare : callable, optional
