@@ -51,7 +51,8 @@ class Study:
         with the name of a condition gets its value, one named ``rng`` the estimator's own stream.
     truth : float, array, mapping, callable or None
         The true value: one for all; a mapping by estimator or by parameter, as an `Estimate` or a
-        series with names is too; or a function of the condition. None when `generate` returns a `Sample`, or for measures that need none.
+        series with names is too; or a function of the condition. None when `generate` returns a
+        `Sample`, or for measures that need none.
     conditions : list of mappings or data frame, optional
         The conditions under which to study; see `grid`.
     prepare : callable, optional
