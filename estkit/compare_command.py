@@ -40,6 +40,9 @@ def compare(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")] = 1,
     n_jobs: Annotated[int, typer.Option(help="How many worker processes; -1 for all cores.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a self-contained page, an HTML file.")
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the table and all scores.")
     ] = None,
@@ -47,9 +50,9 @@ def compare(
 ) -> None:
     """Compare models on the rows of a file that they have not seen.
 
-    estkit compare patients.csv --target outcome --models knn,linear,forest --json result.json
+    estkit compare patients.csv --target outcome --models knn,linear,forest --out report.html
     """
-    check_target(json_file)
+    check_target(out, json_file)
     frame = read_table(data)
     y = _column(frame, target, "--target")
     groups = None if group is None else _column(frame, group, "--group")
@@ -82,6 +85,8 @@ def compare(
         typer.echo(f"{row.model} failed: {row.reason}")
     if json_file is not None:
         write_text(json_file, json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n")
+    if out is not None:
+        result.to_html(out)
 
 
 def _listed(text: str | None) -> list[str]:

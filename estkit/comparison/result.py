@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from estkit.comparison.evaluation import Trial
 from estkit.comparison.folds import Folds
+from estkit.comparison.presentation import Presentation
 from estkit.comparison.scores import Predicted, Score
 from estkit.errors import DataError
 from estkit.estimate import check_level, plain
-from estkit.table import Table, Tabular
+from estkit.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Tabular):
+class Comparison(Presentation):
     """Models on the same folds; `compare` makes it.
 
     Parameters

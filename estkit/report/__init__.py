@@ -1,5 +1,6 @@
 """Self-contained HTML pages: a result in, a page out."""
 
+from estkit.report.comparison import comparison_page
 from estkit.report.fit import fit_page
 from estkit.report.page import Code, Grid, Page, Picture, Section, Terms, Words, render, write
 from estkit.report.study import study_page
@@ -12,6 +13,7 @@ __all__ = [
     "Section",
     "Terms",
     "Words",
+    "comparison_page",
     "fit_page",
     "render",
     "study_page",

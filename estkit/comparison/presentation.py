@@ -1,0 +1,85 @@
+"""How a comparison is shown: pictures, a page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from estkit.table import Tabular
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from estkit.comparison.result import Comparison
+
+
+class Presentation(Tabular):
+    """What a comparison inherits to be shown."""
+
+    def _whole(self) -> Comparison:
+        return cast("Comparison", self)
+
+    def plot(
+        self,
+        kind: str = "scores",
+        *,
+        score: str | None = None,
+        models: Sequence[str] | None = None,
+        against: str | None = None,
+        rope: float | None = None,
+        level: float = 0.95,
+        bins: int = 10,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the comparison, by default the scores fold by fold.
+
+        Needs the extra ``plot``. The kinds ``"scores"``, ``"differences"``, ``"calibration"`` and
+        ``"cost"`` and what they need: `estkit.plot.plot_comparison`.
+        """
+        from estkit.plot import plot_comparison
+
+        return plot_comparison(
+            self._whole(), kind=kind, score=score, models=models, against=against, rope=rope,
+            level=level, bins=bins, ax=ax,
+        )  # fmt: skip
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+        rope: float | None = None,
+        plots: bool = True,
+    ) -> str | None:
+        """Write a self-contained page: scores, differences, calibration, cost, folds, failures.
+
+        It needs no network, its tables are sorted by their headings, and every name is escaped.
+        Needs the extra ``report``, and ``plot`` for its pictures.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            The file to write, whole or not at all; without it the page is returned.
+        title : str, optional
+            The heading; by default the models.
+        rope : float, optional
+            The largest difference of the leading score that does not matter.
+        plots : bool
+            Whether to draw.
+
+        Examples
+        --------
+        >>> import estkit as ek
+        >>> from sklearn.datasets import load_iris
+        >>> result = ek.compare("knn", *load_iris(return_X_y=True), cv=5, rng=1)
+        >>> "<h1>knn or baseline?</h1>" in result.to_html(plots=False)
+        True
+        """
+        from estkit.report import comparison_page, render, write
+
+        text = render(comparison_page(self._whole(), title=title, rope=rope, plots=plots))
+        if path is None:
+            return text
+        write(text, path)
+        return None

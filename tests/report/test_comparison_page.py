@@ -1,0 +1,84 @@
+"""The page of a comparison holds its numbers, escapes its names, and needs nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.linear_model import LinearRegression, Ridge
+
+import estkit as ek
+
+NAME = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def flowers() -> ek.Comparison:
+    models = {NAME: "knn", "linear": "linear"}
+    return ek.compare(models, *load_iris(return_X_y=True), cv=(4, 2), rng=1)
+
+
+def test_the_page_holds_scores_tests_pictures_and_how_to_get_them_again(
+    flowers: ek.Comparison, tmp_path: Path
+) -> None:
+    file = tmp_path / "page.html"
+    assert flowers.to_html(file, title="Which & why?") is None
+    text = file.read_text("utf-8")
+    assert "<h1>Which &amp; why?</h1>" in text
+    for title in ("Scores", "Differences", "Calibration", "Cost", "Failures", "Reproduction"):
+        assert f">{title}</h2>" in text
+    assert text.count("<svg") == 4
+    assert flowers.folds.fingerprint in text
+    adjusted = flowers.pairwise()["p_adjusted"].min()
+    assert adjusted < 0.0005
+    assert "&lt;0.001" in text
+    assert NAME not in text
+    assert not re.findall(r"""(?:src|href)=["']?https?:""", text)
+
+
+def test_a_page_without_pictures_and_with_failures_says_so() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    result = ek.compare({"line": LinearRegression(), "wrong": Ridge(alpha=-1)}, X, y, cv=3, rng=1)
+    text = result.to_html(plots=False)
+    assert text is not None
+    assert "<svg" not in text
+    assert "<h1>line, wrong or baseline?</h1>" in text
+    assert "Folds without predictions" in text
+    assert "InvalidParameterError" in text
+
+
+@pytest.mark.parametrize("kind", ["scores", "differences", "calibration", "cost"])
+def test_every_kind_is_drawn_with_its_models(flowers: ek.Comparison, kind: str) -> None:
+    ax = flowers.plot(kind)
+    text = {label.get_text() for label in [*ax.get_xticklabels(), *ax.get_yticklabels()]}
+    text |= {words.get_text() for words in ax.texts}
+    legend = ax.get_legend()
+    text |= {words.get_text() for words in legend.get_texts()} if legend else set()
+    assert "baseline" in text
+
+
+def test_differences_are_drawn_where_the_test_has_them(flowers: ek.Comparison) -> None:
+    ax = flowers.plot("differences", against="baseline", rope=0.02)
+    test = flowers.test("linear", "baseline")
+    drawn = {float(line.get_xdata()[0]) for line in ax.get_lines() if line.get_marker() == "D"}
+    assert any(abs(x - test.estimate) < 1e-12 for x in drawn)
+    assert ax.get_xlabel() == "accuracy less that of baseline (greater is better)"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "pie"}, "kind must be one of"),
+        ({"kind": "scores", "rope": 0.1}, "rope is for kind 'differences'"),
+        ({"kind": "differences", "rope": -1.0}, "rope must be"),
+        ({"kind": "calibration", "bins": 1}, "bins must be"),
+        ({"models": ["tree"]}, "'tree' is not a model here"),
+    ],
+)
+def test_pictures_that_cannot_be_are_refused(
+    flowers: ek.Comparison, given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ek.DataError, match=message):
+        flowers.plot(**given)  # type: ignore[arg-type]
