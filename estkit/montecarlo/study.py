@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +13,13 @@ from estkit.errors import DataError, StudyError
 from estkit.montecarlo import conditions as settings
 from estkit.montecarlo import execution, manifest, parts, runs
 from estkit.montecarlo.conditions import CONTROL
-from estkit.montecarlo.libraries import Refitted
+from estkit.montecarlo.declaration import (
+    check_limit,
+    checked_controls,
+    is_finite,
+    is_whole,
+    named_estimators,
+)
 from estkit.montecarlo.sampling import SHARED_BLOCK, Vectorized
 from estkit.montecarlo.sharding import checked_shard
 from estkit.montecarlo.streams import Streams, seed_sequence
@@ -128,12 +133,12 @@ class Study:
         if not callable(generate):
             raise DataError(f"generate must be a function, got {type(generate).__name__}.")
         self.generate = generate
-        self.estimators = _named(estimators)
+        self.estimators = named_estimators(estimators)
         self.truth = truth
         self.conditions = settings.checked(conditions)
         if prepare is not None and not callable(prepare):
             raise DataError(f"prepare must be a function, got {type(prepare).__name__}.")
-        if prepare_every is not None and not _is_whole(prepare_every, least=1):
+        if prepare_every is not None and not is_whole(prepare_every, least=1):
             raise DataError(
                 f"prepare_every must be a whole number of 1 or more, got {prepare_every!r}."
             )
@@ -144,7 +149,7 @@ class Study:
         self.prepare, self.prepare_every = prepare, prepare_every
         self.common_random_numbers = bool(common_random_numbers)
         self.antithetic = bool(antithetic)
-        self.controls = _controls(controls)
+        self.controls = checked_controls(controls)
 
     def __repr__(self) -> str:
         return (
@@ -174,7 +179,7 @@ class Study:
         for name, (_, mean) in self.controls.items():
             what = f"the expectation of control {name!r}"
             value = settings.called(what, mean, condition, offer) if callable(mean) else mean
-            if not _is_finite(value):
+            if not is_finite(value):
                 where = settings.describe(condition)
                 raise StudyError(f"{what} must be a finite number, got {value!r:.60} in {where}.")
             known[name] = float(value)
@@ -260,10 +265,10 @@ class Study:
         >>> study.run(100, rng=3)
         StudyResult(1 estimator, 1 condition, 100 replicates, 0 failed)
         """
-        if n_jobs is not None and (not _is_whole(n_jobs) or n_jobs == 0):
+        if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
             raise DataError(f"n_jobs must be a whole number other than 0, got {n_jobs!r}.")
         for name, limit in {"max_seconds": max_seconds, "max_bytes": max_bytes}.items():
-            _check_limit(name, limit)
+            check_limit(name, limit)
         if shard is not None and (target_mcse is not None or max_bytes is not None):
             raise DataError("A shard cannot know when all have enough; leave out its limits.")
         folder, place = _kept_where(store, shard)
@@ -291,7 +296,7 @@ class Study:
                 f"replicates has {len(counts)} numbers for {len(self.conditions)} conditions."
             )
         for count in counts:
-            if not _is_whole(count, least=1):
+            if not is_whole(count, least=1):
                 raise DataError(f"replicates must be a whole number of 1 or more, got {count!r}.")
             if count % 2 and self.antithetic:
                 raise DataError(f"antithetic pairs need an even number of replicates, not {count}.")
@@ -318,9 +323,9 @@ class Study:
         >>> bool(again.data.mean() == again.estimates["mean"].value)
         True
         """
-        if not _is_whole(replicate, least=0):
+        if not is_whole(replicate, least=0):
             raise DataError(f"replicate must be a whole number of 0 or more, got {replicate!r}.")
-        if not (_is_whole(rng, least=0) or isinstance(rng, np.random.SeedSequence)):
+        if not (is_whole(rng, least=0) or isinstance(rng, np.random.SeedSequence)):
             raise DataError(
                 f"rng must be the seed of the run, an int or a SeedSequence; got {rng!r}."
             )
@@ -332,63 +337,9 @@ class Study:
         return settings.number_of(condition, dict(enumerate(self.conditions)))
 
 
-def _check_limit(name: str, limit: Any) -> None:
-    number = isinstance(limit, Real) and not isinstance(limit, bool)
-    if limit is not None and not (number and limit > 0):
-        raise DataError(f"{name} must be a positive number, got {limit!r}.")
-
-
-def _is_finite(number: Any) -> bool:
-    return isinstance(number, Real) and math.isfinite(number)
-
-
-def _is_whole(number: Any, least: float = -math.inf) -> bool:
-    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-    return whole and number >= least
-
-
 def _kept_where(store: Any, shard: Any) -> tuple[Path | None, tuple[int, int] | None]:
     """Return the folder to keep a run in, and which shard it is."""
     if store is None and shard is not None:
         raise DataError("A shard needs a store: the folder in which it leaves what it computes.")
     folder = None if store is None else parts.checked_folder(store)
     return folder, None if shard is None else checked_shard(shard)
-
-
-def _named(estimators: Any) -> dict[str, Callable[..., Any]]:
-    if isinstance(estimators, Mapping):
-        named = {str(name): function for name, function in estimators.items()}
-    else:
-        several = estimators if isinstance(estimators, list | tuple) else [estimators]
-        named = {getattr(function, "__name__", f"estimator{i}"): function
-                 for i, function in enumerate(several)}  # fmt: skip
-        if len(named) != len(several):
-            raise DataError("Two estimators have the same name; pass a mapping of names to them.")
-    wrong = [name for name in named if name.startswith(CONTROL)]
-    if wrong:
-        raise DataError(f"The name {wrong[0]!r} begins as those of control variates do; change it.")
-    if not named:
-        raise DataError("There is no estimator to study; pass a mapping of names to functions.")
-    for name, function in named.items():
-        if not callable(function) and hasattr(function, "fit") and hasattr(function, "get_params"):
-            named[name] = Refitted(function)
-        elif not callable(function):
-            raise DataError(
-                f"estimator {name!r} must be a function of the data, got {type(function).__name__}."
-            )
-    return named
-
-
-def _controls(given: Any) -> dict[str, tuple[Callable[..., Any], Any]]:
-    controls: dict[str, tuple[Callable[..., Any], Any]] = {}
-    if given is not None and not isinstance(given, Mapping):
-        raise DataError(f"controls must be a mapping of names to pairs, got {given!r:.60}.")
-    for name, pair in dict(given or {}).items():
-        is_pair = isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[0])
-        if not (is_pair and (callable(pair[1]) or _is_finite(pair[1]))):
-            raise DataError(
-                f"control {name!r} must be a function of the data and its known expectation, a "
-                f"finite number, such as (np.mean, 0.0); got {pair!r:.60}."
-            )
-        controls[str(name)] = (pair[0], pair[1])
-    return controls
