@@ -17,8 +17,9 @@ Comparison: which model predicts better on this data, and how sure is that?
     `compare` answers with a `Comparison`, its tests with a `PairedTest`; `Folds`, `Score`.
     `five_by_two` (`FiveByTwo`) and `nested_interval` fit on folds of their own;
     `compare_datasets` is for many data sets (`DatasetComparison`); `calibrate_test` simulates the
-    size of a test (`Calibration`). `knn_curve` and `ridge_curve` give a `Curve`, `bias_variance` a
-    `Decomposition`; `degrees_of_freedom`, `leverages`.
+    size of a test (`Calibration`). `knn_curve` and `ridge_curve` give a `Curve`,
+    `learning_curve` a `LearningCurve`, `bias_variance` a `Decomposition`; `degrees_of_freedom`,
+    `leverages`.
 
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
@@ -32,6 +33,7 @@ from estkit.comparison import (
     Decomposition,
     FiveByTwo,
     Folds,
+    LearningCurve,
     PairedTest,
     Score,
     bias_variance,
@@ -41,6 +43,7 @@ from estkit.comparison import (
     degrees_of_freedom,
     five_by_two,
     knn_curve,
+    learning_curve,
     leverages,
     nested_interval,
     ridge_curve,
@@ -140,6 +143,7 @@ __all__ = [
     "Jeffreys",
     "Joint",
     "JointFit",
+    "LearningCurve",
     "Likelihood",
     "LikelihoodFit",
     "Margins",
@@ -178,6 +182,7 @@ __all__ = [
     "five_by_two",
     "grid",
     "knn_curve",
+    "learning_curve",
     "leverages",
     "merge",
     "nested_interval",

@@ -10,6 +10,7 @@ from estkit.comparison.five_by_two import FiveByTwo, five_by_two
 from estkit.comparison.folds import Folds
 from estkit.comparison.intervals import nested_interval
 from estkit.comparison.knn import knn_curve
+from estkit.comparison.learning import LearningCurve, learning_curve
 from estkit.comparison.linear import leverages, ridge_curve
 from estkit.comparison.result import Comparison
 from estkit.comparison.scores import Score
@@ -23,6 +24,7 @@ __all__ = [
     "Decomposition",
     "FiveByTwo",
     "Folds",
+    "LearningCurve",
     "PairedTest",
     "Score",
     "bias_variance",
@@ -32,6 +34,7 @@ __all__ = [
     "degrees_of_freedom",
     "five_by_two",
     "knn_curve",
+    "learning_curve",
     "leverages",
     "nested_interval",
     "ridge_curve",

@@ -1,0 +1,233 @@
+"""``learning_curve``: how a score depends on the number of rows a model is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.comparison.candidates import read_data
+from estkit.comparison.curves import one_score
+from estkit.comparison.evaluation import compare
+from estkit.comparison.fold_tests import corrected_error
+from estkit.comparison.folds import Rows, make_folds
+from estkit.comparison.scores import Floats, Score, named_scores
+from estkit.errors import DataError
+from estkit.montecarlo.streams import seed_sequence
+from estkit.table import Column, Table, Tabular
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)  # by default
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LearningCurve(Tabular):
+    """The score of models on the same test rows after more and more training rows.
+
+    Parameters
+    ----------
+    models : tuple of str
+        Their names, the baseline last.
+    sizes : array of int of shape (S,)
+        How many rows were trained on, in ascending order.
+    score : Score
+        The score, with its direction.
+    values : array of shape (M, S, J)
+        The score of every model, at every size, on every fold; nan where the model failed.
+    test_share : float
+        The average of n_test / n_train over the whole folds, for the errors.
+    scheme : str
+        How the folds were made, in words.
+    notes : tuple of str
+        What was added to models, and why some failed.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> ek.learning_curve("knn", X, y, sizes=[30, 120], cv=5, rng=1)
+    LearningCurve(accuracy of knn, baseline at 30 to 120 training rows; 5-fold, stratified)
+    """
+
+    models: tuple[str, ...]
+    sizes: NDArray[np.int64]
+    score: Score
+    values: Floats
+    test_share: float
+    scheme: str
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"LearningCurve({self.score.name} of {', '.join(self.models)} at {self.sizes[0]} to "
+            f"{self.sizes[-1]} training rows; {self.scheme})"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for every model, size and fold.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Model, size, fold, value, and the mean and the corrected error of the folds.
+
+        Notes
+        -----
+        The error is that of Nadeau and Bengio (2003) with n_test / n_train of the whole folds: few
+        rows of each have less in common, so that the error of small sizes is rather too great.
+        """
+        import pandas as pd
+
+        models, sizes, folds = self.values.shape
+        summary = [self._mean(row) for row in self.values.reshape(-1, folds)]
+        means, errors = np.array(summary).T
+        return pd.DataFrame(
+            {
+                "model": np.repeat(np.array(self.models, object), sizes * folds),
+                "size": np.tile(np.repeat(self.sizes, folds), models),
+                "fold": np.tile(np.arange(folds), models * sizes),
+                "value": self.values.ravel(),
+                "mean": np.repeat(means, folds),
+                "error": np.repeat(errors, folds),
+            }
+        )
+
+    def _mean(self, values: Floats) -> tuple[float, float]:
+        known = values[np.isfinite(values)]
+        mean = float(known.mean()) if known.size else float("nan")
+        return mean, corrected_error(known, self.test_share)
+
+    def _table(self) -> Table:
+        frame = self.to_frame()
+        frame = frame[frame["fold"] == 0]
+        columns = [
+            Column("model", frame["model"].tolist()),
+            Column("rows", frame["size"].tolist(), style="count"),
+            Column(self.score.name, frame["mean"].tolist(), frame["error"].tolist()),
+            Column("error", frame["error"].tolist(), style="error"),
+        ]
+        return Table(columns, f"{self.score.name} over training rows, {self.scheme}", self.notes)
+
+
+def learning_curve(
+    models: Any,
+    X: Any,
+    y: Any,
+    *,
+    sizes: Any = None,
+    cv: Any = None,
+    scoring: Any = None,
+    groups: Any = None,
+    task: str | None = None,
+    rng: Any = None,
+    n_jobs: int | None = None,
+) -> LearningCurve:
+    """Return the scores of models trained on more and more rows, tested on the same folds.
+
+    Within a fold the training rows of a size contain those of every smaller size, drawn at random,
+    of classes in proportion. With all rows of a fold its scores are those of `compare`.
+
+    Parameters
+    ----------
+    models, X, y, cv, scoring, groups, task, rng, n_jobs
+        As in `compare`; of several scores there is one curve each, so name one.
+    sizes : sequence of int or of float, optional
+        How many rows to train on, or shares of the training rows of the smallest fold; by default a
+        tenth, a quarter, a half, three quarters and all.
+
+    Returns
+    -------
+    LearningCurve
+        Print it, or `to_frame`.
+
+    Raises
+    ------
+    DataError
+        If a size is less than 2 or more than the training rows of a fold.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> curve = ek.learning_curve("linear", X, y, sizes=[50, 100, 350], cv=5, rng=1)
+    >>> curve.to_frame().groupby(["model", "size"])["value"].mean().round(1)["linear"].to_dict()
+    {50: 63.4, 100: 56.6, 350: 54.5}
+    """
+    data = read_data(X, y, task)
+    score = one_score(scoring, named_scores(scoring, data.task))
+    seed = seed_sequence(rng)
+    own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 0))  # as in compare
+    folds = make_folds(cv, data.X, data.y, groups=groups, rng=own, classes=bool(data.classes))
+    counts = _checked(sizes, min(len(rows) for rows in folds.train))
+    orders = [
+        _order(rows, data.codes if data.classes else None, _stream(seed, fold))
+        for fold, rows in enumerate(folds.train)
+    ]
+    found = []
+    for size in counts:
+        part = replace(folds, train=tuple(np.sort(order[:size]) for order in orders))
+        found.append(
+            compare(models, X, y, cv=part, scoring=score, task=data.task, rng=seed, n_jobs=n_jobs)
+        )
+    names = found[0].models
+    values = np.array([[each.values(name, score) for each in found] for name in names])
+    values.setflags(write=False)
+    return LearningCurve(
+        models=names,
+        sizes=counts,
+        score=score,
+        values=values,
+        test_share=folds.test_share,
+        scheme=folds.scheme,
+        notes=(*found[0].notes, *_failed(names, counts, found)),
+    )
+
+
+def _stream(seed: np.random.SeedSequence, fold: int) -> np.random.Generator:
+    """Return random numbers of a fold; keys 0 and 1 are those of folds and models."""
+    key = (*seed.spawn_key, 2, fold)
+    return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=key))
+
+
+def _order(rows: Rows, codes: NDArray[Any] | None, rng: np.random.Generator) -> Rows:
+    """Return rows in an order whose every beginning has the classes about in proportion."""
+    mixed = rng.permutation(rows)
+    if codes is None:
+        return mixed
+    place = np.empty(len(mixed))
+    for code in np.unique(codes[mixed]):
+        own = np.flatnonzero(codes[mixed] == code)
+        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return mixed[np.argsort(place, kind="stable")]
+
+
+def _checked(sizes: Any, most: int) -> NDArray[np.int64]:
+    given = np.atleast_1d(np.asarray(_SHARES if sizes is None else list(np.atleast_1d(sizes))))
+    if given.dtype.kind == "f" and given.size and 0 < given.min() and given.max() <= 1:
+        given = np.maximum(np.floor(given * most + 1e-9), 2).astype(np.int64)
+    if given.size == 0 or given.dtype.kind not in "iu" or given.min() < 2 or given.max() > most:
+        raise DataError(
+            f"sizes must be numbers of rows from 2 to {most}, the training rows of the smallest "
+            f"fold, or shares of them above 0 and up to 1; got {sizes!r:.60}."
+        )
+    return np.unique(given).astype(np.int64)
+
+
+def _failed(names: tuple[str, ...], sizes: NDArray[np.int64], found: Any) -> list[str]:
+    notes = []
+    for size, result in zip(sizes, found, strict=True):
+        for name in names:
+            reasons = [
+                result.trials[name, fold].reason
+                for fold in range(len(result.folds))
+                if result.trials[name, fold].prediction is None
+            ]
+            if reasons:
+                notes.append(f"{name} failed on {len(reasons)} folds of {size} rows: {reasons[0]}")
+    return notes
