@@ -149,7 +149,7 @@ def test_a_target_stops_the_run(folder: Path, estkit: Any) -> None:
         (["one.py", "--replicates", "5", "--shard", "1-2"], "--shard must be I/K"),
         (["one.py", "--replicates", "5", "--shard", "3/2", "--store", "S"], "shard must be"),
         (["one.py", "--replicates", "5", "--target-mcse", "bias"], "must be MEASURE=ERROR"),
-        (["one.py", "--replicates", "5", "--target-mcse", "bais=1"], "'bais'"),
+        (["one.py", "--replicates", "5", "--target-mcse", "skewness=1"], "'skewness'"),
         (["one.py", "--replicates", "5", "--n-jobs", "0"], "--n-jobs must not be 0"),
         (["one.py", "--replicates", "5", "--json", "none/x.json"], "cannot write"),
         (["empty"], "no manifest.json"),
