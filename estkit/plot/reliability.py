@@ -50,7 +50,9 @@ def reliability(
     if not known:
         raise DataError("no model gives probabilities; there is no calibration to draw.")
     ax = axes_for(ax, 5.5, 5.2)
-    edges = edges_of(known, bins, rates=bool(comparison.classes))
+    # the baseline predicts nearly the same for all rows: groups cut by it would be narrow
+    told = {model: pair for model, pair in known.items() if model != comparison.models[-1]}
+    edges = edges_of(told or known, bins, rates=bool(comparison.classes))
     counts: Any = ax.inset_axes((0.0, 0.0, 1.0, _HEIGHT), zorder=0)
     for (model, pair), style in zip(known.items(), styles(), strict=False):
         groups = groups_of(*pair, edges, comparison.folds.repeats, level,
@@ -65,7 +67,8 @@ def reliability(
     ax.set_xlim(*_wider(ends, 0.03))
     bottom, top = ends if comparison.classes else ax.get_ylim()
     ticks = ax.get_yticks()
-    ax.set_yticks(ticks[(ticks >= bottom) & (ticks <= top)])
+    slack = 1e-9 * (top - bottom)
+    ax.set_yticks(ticks[(ticks >= bottom - slack) & (ticks <= top + slack)])
     ax.set_ylim(bottom - (top - bottom) * (_HEIGHT + 0.08), _wider((bottom, top), 0.03)[1])
     counts.set_xlim(ax.get_xlim())
     counts.set_ylim(0, None)

@@ -82,3 +82,11 @@ def test_pictures_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(ek.DataError, match=message):
         flowers.plot(**given)  # type: ignore[arg-type]
+
+
+def test_the_baseline_does_not_decide_how_numbers_are_grouped() -> None:
+    result = ek.compare("linear", *load_diabetes(return_X_y=True), rng=1)
+    ax = result.plot("calibration", models=["linear", "baseline"])
+    alone = result.plot("calibration", models=["linear"])
+    drawn = [picture.get_lines()[0].get_xdata().tolist() for picture in (ax, alone)]
+    assert drawn[0] == drawn[1]
