@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from estkit import parallel
 from estkit.comparison.candidates import Candidate, Data, candidates_of, read_data
+from estkit.comparison.degrees import degrees_of_freedom
 from estkit.comparison.folds import Folds, make_folds
 from estkit.comparison.scores import Floats, named_scores
 from estkit.errors import DataError
@@ -21,6 +22,8 @@ from estkit.montecarlo.streams import own_purpose, seed_sequence
 
 if TYPE_CHECKING:
     from estkit.comparison.result import Comparison
+
+_MOST_NUMBERS, _MOST_COEFFICIENTS = 1_000_000, 200  # for degrees of freedom, by a decomposition
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,10 +212,21 @@ def _trial(
                 fitted - start,
                 ended - begun,
                 len(pickle.dumps(model, pickle.HIGHEST_PROTOCOL)) if fold == 0 else 0,
+                _freedom(model, rows_of(data.X, train)) if fold == 0 else None,
             )
         except Exception as error:
             trial = Trial(None, reason=f"{type(error).__name__}: {error}")
     return replace(trial, warning=str(caught[0].message)) if caught else trial
+
+
+def _freedom(model: Any, X: Any) -> float | None:
+    """Return the effective degrees of freedom, where it costs little to know them."""
+    last = model[-1] if hasattr(model, "steps") else model
+    if hasattr(X, "tocsr") or X.size > _MOST_NUMBERS:
+        return None
+    if np.size(getattr(last, "coef_", 0)) > _MOST_COEFFICIENTS:
+        return None
+    return degrees_of_freedom(model, X)
 
 
 def seeded(model: Any, name: str, fold: int, seed: np.random.SeedSequence) -> Any:

@@ -198,3 +198,10 @@ def test_a_name_that_is_not_there_is_refused() -> None:
         result.values("tree", result.scoring[0])
     with pytest.raises(ek.DataError, match="'f1' was not among the scores"):
         result.scores("f1")
+
+
+def test_the_table_has_the_degrees_of_freedom_of_the_first_fold() -> None:
+    result = ek.compare(["knn", "linear"], *load_diabetes(return_X_y=True), cv=5, rng=1)
+    table = result.table().set_index("model")["degrees_of_freedom"]
+    train = len(result.folds.train[0])
+    assert table.to_dict() == {"linear": 11.0, "knn": train / 5, "baseline": 1.0}
