@@ -1,0 +1,1 @@
+"""Cosine similarity in full: pairs, all pairs, neighbours, and how sure each value is."""
