@@ -61,6 +61,11 @@ class Folds:
         return digest.hexdigest()
 
     @property
+    def forward(self) -> bool:
+        """Whether every fold is trained on rows before its test rows alone, as in time."""
+        return all(a[-1] < b[0] for a, b in zip(self.train, self.test, strict=True))
+
+    @property
     def test_share(self) -> float:
         """The average of n_test / n_train over the folds, as corrected tests need it."""
         ratios = [len(b) / len(a) for a, b in zip(self.train, self.test, strict=True)]

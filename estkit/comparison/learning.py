@@ -130,7 +130,9 @@ def learning_curve(
     """Return the scores of models trained on more and more rows, tested on the same folds.
 
     Within a fold the training rows of a size contain those of every smaller size, drawn at random,
-    of classes in proportion. With all rows of a fold its scores are those of `compare`.
+    of classes in proportion. With all rows of a fold its scores are those of `compare`. Where every
+    fold is trained on rows before its test rows (``cv="time"``), a size takes the latest of them:
+    what a model knows that was begun so many rows ago.
 
     Parameters
     ----------
@@ -166,9 +168,10 @@ def learning_curve(
     folds = make_folds(cv, data.X, data.y, groups=groups, rng=own, classes=bool(data.classes))
     counts = _checked(sizes, min(len(rows) for rows in folds.train))
     orders = [
-        _order(rows, data.codes if data.classes else None, _stream(seed, fold))
+        rows[::-1] if folds.forward  # ascending, so the latest come first
+        else _order(rows, data.codes if data.classes else None, _stream(seed, fold))
         for fold, rows in enumerate(folds.train)
-    ]
+    ]  # fmt: skip
     found = []
     for size in counts:
         part = replace(folds, train=tuple(np.sort(order[:size]) for order in orders))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, TimeSeriesSplit
 from sklearn.tree import DecisionTreeRegressor
 
 import estkit as ek
@@ -48,6 +48,20 @@ def test_all_rows_give_the_scores_of_compare_for_any_number_of_workers() -> None
             assert values[same] == pytest.approx(
                 whole.values(name, whole.scoring[0])[same], rel=CLOSE
             )
+
+
+@pytest.mark.parametrize("kind", ["time", "splitter"])
+def test_forward_in_time_a_model_learns_from_the_latest_rows(kind: str) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    splitter = TimeSeriesSplit(10)
+    cv = "time" if kind == "time" else splitter
+    curve = ek.learning_curve("linear", X, y, sizes=[15, 30], cv=cv, scoring="mse", rng=1)
+    for number, size in enumerate([15, 30]):
+        latest = TimeSeriesSplit(10, max_train_size=size).split(X)  # another program's window
+        for fold, (train, test) in enumerate(latest):
+            told = LinearRegression().fit(X[train], y[train]).predict(X[test])
+            expected = ((told - y[test]) ** 2).mean()
+            assert curve.values[0, number, fold] == pytest.approx(expected, rel=1e-9)
 
 
 def test_rows_are_nested_and_classes_in_proportion() -> None:
