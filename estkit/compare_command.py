@@ -40,6 +40,10 @@ def compare(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")] = 1,
     n_jobs: Annotated[int, typer.Option(help="How many worker processes; -1 for all cores.")] = 1,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="A folder to keep every fit in; a stopped run goes on from there."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a self-contained page, an HTML file.")
     ] = None,
@@ -78,6 +82,7 @@ def compare(
         task=task,
         rng=seed,
         n_jobs=n_jobs,
+        store=store,
         progress=progress,
     )
     typer.echo(str(result))

@@ -49,9 +49,10 @@ def test_the_numbers_are_those_of_the_call(flowers: Path, tmp_path: Path, suffix
     out = tmp_path / "result.json"
     ended = run(
         flowers.with_suffix(suffix), "--target", "target", "--folds", 4, "--repeats", 2,
-        "--drop", "garden,day", "--json", out,
+        "--drop", "garden,day", "--json", out, "--store", tmp_path / "store",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
+    assert len(list((tmp_path / "store").glob("*.npz"))) == 3 * 8
     stored = json.loads(out.read_text("utf-8"))
     expected = python(flowers, cv=(4, 2))
     assert stored["folds"]["fingerprint"] == expected.folds.fingerprint

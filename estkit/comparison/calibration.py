@@ -10,11 +10,12 @@ import numpy as np
 
 from estkit import parallel
 from estkit.comparison.candidates import Data, candidates_of, read_data
-from estkit.comparison.evaluation import Trial, evaluate
+from estkit.comparison.evaluation import evaluate
 from estkit.comparison.folds import Folds, make_folds
 from estkit.comparison.paired_tests import METHODS, paired_test
 from estkit.comparison.result import Comparison
 from estkit.comparison.scores import SCORES, Score, named_scores
+from estkit.comparison.trial import Trial
 from estkit.errors import DataError
 from estkit.estimate import check_level, plain
 from estkit.montecarlo.streams import seed_sequence

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from estkit.comparison.candidates import Candidate, Data, candidates_of, read_da
 from estkit.comparison.degrees import degrees_of_freedom
 from estkit.comparison.folds import Folds, make_folds
 from estkit.comparison.scores import Floats, named_scores
+from estkit.comparison.store import Store, open_store, stored_seed
+from estkit.comparison.trial import Trial
 from estkit.errors import DataError
 from estkit.montecarlo.streams import own_purpose, seed_sequence
 
@@ -24,38 +27,6 @@ if TYPE_CHECKING:
     from estkit.comparison.result import Comparison
 
 _MOST_NUMBERS, _MOST_COEFFICIENTS = 1_000_000, 200  # for degrees of freedom, by a decomposition
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """What one model did on one fold.
-
-    Parameters
-    ----------
-    prediction : array of shape (m,), or None
-        Numbers, or codes of classes, for the test rows; None where the model failed.
-    probability : array of shape (m, k), or None
-        Of every class, also of those that the training rows lack.
-    fit_seconds, predict_seconds : float
-        How long it took to fit, and to predict the test rows, without any scoring.
-    size : int
-        The bytes of the fitted model when it is stored; of the first fold only, else 0.
-    freedom : float or None
-        The effective degrees of freedom, of the first fold, where they are known.
-    reason : str
-        Why there is no prediction.
-    warning : str
-        The first warning it gave.
-    """
-
-    prediction: NDArray[Any] | None
-    probability: Floats | None = None
-    fit_seconds: float = float("nan")
-    predict_seconds: float = float("nan")
-    size: int = 0
-    freedom: float | None = None
-    reason: str = ""
-    warning: str = ""
 
 
 def compare(
@@ -69,6 +40,7 @@ def compare(
     task: str | None = None,
     rng: Any = None,
     n_jobs: int | None = None,
+    store: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Comparison:
     """Fit models on the same folds and keep what they predict for the rows they have not seen.
@@ -97,6 +69,11 @@ def compare(
         The seed of folds and models.
     n_jobs : int, optional
         How many workers; the numbers do not depend on it.
+    store : str or path, optional
+        A folder to keep every model on every fold in as soon as it is done. What is there is not
+        fitted again: a run that was stopped goes on, a model that is added is fitted alone. Times
+        are those of the first run, and a failure stays one. Without `rng` the seed is that of the
+        store. A store of other data, folds, seed, settings of a model or versions is refused.
     progress : bool
         Whether to show a progress bar.
 
@@ -108,8 +85,8 @@ def compare(
     Raises
     ------
     DataError
-        If the data, the folds or a model are not usable. A model that fails on a fold is an outcome
-        with its reason.
+        If the data, the folds, a model or the store are not usable. A model that fails on a fold is
+        an outcome with its reason.
 
     Examples
     --------
@@ -123,16 +100,22 @@ def compare(
 
     data = read_data(X, y, task)
     scores = named_scores(scoring, data.task)
-    seed = seed_sequence(rng)
+    known = stored_seed(store) if store is not None and rng is None else None
+    seed = known or seed_sequence(rng)
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 0))
     folds = make_folds(cv, data.X, data.y, groups=groups, rng=own, classes=bool(data.classes))
     candidates = candidates_of(models, data)
-    trials: dict[tuple[str, int], Trial] = {}
+    kept = None if store is None else open_store(store, candidates, data, folds, seed)
+    trials: dict[tuple[str, int], Trial] = {} if kept is None else kept.read()
     wanted = [(each.name, fold) for each in candidates for fold in range(len(folds))]
+    missing = [key for key in wanted if key not in trials]
     with parallel.progress_bar(
         len(wanted), show=progress, unit="fit", description="compare"
     ) as forward:
-        for key, trial in evaluate(candidates, data, folds, wanted, seed, n_jobs=n_jobs):
+        forward(len(wanted) - len(missing))
+        for key, trial in evaluate(
+            candidates, data, folds, missing, seed, n_jobs=n_jobs, store=kept
+        ):
             trials[key] = trial
             forward(1)
     notes = [f"{each.name}: {each.note}." for each in candidates if each.note]
@@ -142,7 +125,7 @@ def compare(
         folds=folds,
         classes=data.classes,
         outcome=data.codes,
-        trials=trials,
+        trials={key: trials[key] for key in wanted},
         notes=tuple(notes),
         seed={"entropy": seed.entropy, "spawn_key": list(seed.spawn_key)},
     )
@@ -156,19 +139,23 @@ def evaluate(
     seed: np.random.SeedSequence,
     *,
     n_jobs: int | None = None,
+    store: Store | None = None,
 ) -> Iterator[tuple[tuple[str, int], Trial]]:
-    """Yield what models did on folds, in the order of `wanted`."""
+    """Yield what models did on folds, in the order of `wanted`, each kept as soon as it is done."""
     by_name = {each.name: each for each in candidates}
     if parallel.workers(n_jobs) == 1:
         with parallel.one_blas_thread():
             for name, fold in wanted:
-                yield (name, fold), _trial(by_name[name], data, folds, fold, seed)
+                yield (name, fold), _kept(by_name[name], data, folds, fold, seed, store)
         return
     several = max(1, len(wanted) // (8 * parallel.workers(n_jobs)))
     parts = [wanted[i : i + several] for i in range(0, len(wanted), several)]
-    tasks = [_Task(tuple(candidates), data, folds, tuple(part), seed) for part in parts]
+    tasks = [_Task(tuple(candidates), data, folds, tuple(part), seed, store) for part in parts]
     for part, found in zip(parts, parallel.map_tasks(_run, tasks, n_jobs=n_jobs), strict=True):
-        yield from zip(part, found, strict=True)
+        for key, trial in zip(part, found, strict=True):
+            if store is not None:
+                store.keep(*key, trial)  # not there yet if the worker has other disks
+            yield key, trial
 
 
 class _Task(NamedTuple):
@@ -179,13 +166,29 @@ class _Task(NamedTuple):
     folds: Folds
     wanted: tuple[tuple[str, int], ...]
     seed: np.random.SeedSequence
+    store: Store | None
 
 
 def _run(task: _Task) -> list[Trial]:
     by_name = {each.name: each for each in task.candidates}
     return [
-        _trial(by_name[name], task.data, task.folds, fold, task.seed) for name, fold in task.wanted
+        _kept(by_name[name], task.data, task.folds, fold, task.seed, task.store)
+        for name, fold in task.wanted
     ]
+
+
+def _kept(
+    candidate: Candidate,
+    data: Data,
+    folds: Folds,
+    fold: int,
+    seed: np.random.SeedSequence,
+    store: Store | None,
+) -> Trial:
+    trial = _trial(candidate, data, folds, fold, seed)
+    if store is not None:
+        store.keep(candidate.name, fold, trial)
+    return trial
 
 
 def _trial(

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from estkit import parallel
 from estkit.comparison import scores
 from estkit.comparison.candidates import candidates_of, read_data
-from estkit.comparison.evaluation import Trial, evaluate
+from estkit.comparison.evaluation import evaluate
 from estkit.comparison.fold_tests import corrected_error
 from estkit.comparison.folds import Folds, make_folds
 from estkit.comparison.pooled_tests import pooled_losses, value_and_influence
 from estkit.comparison.scores import Floats, Predicted, Score, named_scores
+from estkit.comparison.trial import Trial
 from estkit.errors import DataError
 from estkit.estimate import Estimate, check_level, normal_quantile
 from estkit.montecarlo.streams import seed_sequence

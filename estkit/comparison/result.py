@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.comparison.evaluation import Trial
 from estkit.comparison.folds import Folds
 from estkit.comparison.presentation import Presentation
 from estkit.comparison.scores import Predicted, Score
+from estkit.comparison.trial import Trial
 from estkit.errors import DataError
 from estkit.estimate import check_level, plain
 from estkit.table import Table

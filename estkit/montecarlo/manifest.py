@@ -116,15 +116,16 @@ def study_of(manifest: Mapping[str, Any], number: int) -> str:
     """Return a hash of what the outcomes of a condition are of, so that parts can tell."""
     whole = {name: part for name, part in manifest.items() if name not in _OF_NO_OUTCOME}
     condition = {name: level["is"] for name, level in manifest["conditions"][number].items()}
-    text = json.dumps(_without_source([whole, condition]), sort_keys=True)
+    text = json.dumps(without_source([whole, condition]), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _without_source(value: Any) -> Any:
+def without_source(value: Any) -> Any:
+    """Return a description without the source, which says nothing that its code does not."""
     if isinstance(value, list):
-        return [_without_source(part) for part in value]
+        return [without_source(part) for part in value]
     if isinstance(value, dict):
-        return {n: _without_source(part) for n, part in value.items() if n != "source"}
+        return {n: without_source(part) for n, part in value.items() if n != "source"}
     return value
 
 
@@ -187,7 +188,7 @@ def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], what: str, wh
         names = [n for n in {**mine, **other} if _is(mine.get(n)) != _is(other.get(n))]
         if names:
             sides = [_is(own.get(names[0])) or "nothing" for own in (mine, other)]
-            _refuse(what, f"{names[0]} of condition {number}", sides[0], sides[1], where)
+            refuse(what, f"{names[0]} of condition {number}", sides[0], sides[1], where)
     added = [name for name in new["estimators"] if name not in old["estimators"]]
     gone = [name for name in old["estimators"] if name not in new["estimators"]]
     if added or gone:
@@ -203,7 +204,7 @@ def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], what: str, wh
         {name: part for name, part in new.items() if name not in _MAY_GROW},
     )
     if path:
-        _refuse(what, _in_words(path), _shown(mine), _shown(other), where)
+        refuse(what, in_words(path), shown(mine), shown(other), where)
 
 
 def condition_of(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,14 +224,15 @@ def _value(level: Mapping[str, Any]) -> Any:
     if kind == "float":
         return float(level["value"])
     known = level["value"] is not None or kind == "NoneType"
-    return level["value"] if known else _shown(level["is"])
+    return level["value"] if known else shown(level["is"])
 
 
 def _is(level: Any) -> Any:
     return None if level is None else level["is"]
 
 
-def _in_words(path: Sequence[str]) -> str:
+def in_words(path: Sequence[str]) -> str:
+    """Return what a path within a manifest is about."""
     head, *rest = path
     if head in ("versions", "options"):
         return f"the version of {rest[0]}" if head == "versions" else f"the option {rest[0]}"
@@ -242,15 +244,17 @@ def _in_words(path: Sequence[str]) -> str:
     return " ".join([f"{head}:", *told]) if told else head
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a part of a manifest as a message shows it."""
     if value is None:
         return "nothing"
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
-def _refuse(what: str, part: str, old: Any, new: Any, where: str) -> None:
+def refuse(what: str, part: str, old: Any, new: Any, where: str) -> None:
+    """Raise and say what differs, and what to do."""
     raise DataError(
-        f"{what}: {part} was {_shown(old)!s}, {where} it is {_shown(new)!s}. Undo the change, or "
+        f"{what}: {part} was {shown(old)!s}, {where} it is {shown(new)!s}. Undo the change, or "
         f"give another folder."
     )

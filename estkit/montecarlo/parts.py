@@ -12,7 +12,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -144,16 +144,23 @@ def parquet() -> Any:
 def parts_in(folder: Path) -> list[Part]:
     """Return the parts in a folder, and remove what killed processes left there long ago."""
     found = []
-    for path in sorted(folder.iterdir()):
+    for path in swept(folder):
         named = _NAME.fullmatch(path.name)
         if named is not None:
             number, first, stop = map(int, named.groups()[:3])
             found.append(Part(path, number, first, stop, named[4]))
-        elif path.suffix == _UNFINISHED:
-            with suppress(OSError):
-                if time.time() - path.stat().st_mtime > _STALE:
-                    path.unlink()
     return found
+
+
+def swept(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder by name; remove what killed processes left there long ago."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix != _UNFINISHED:
+            yield path
+            continue
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE:
+                path.unlink()
 
 
 def write_part(folder: Path, block: Block, head: Mapping[str, Any]) -> Part:

@@ -29,7 +29,7 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 _NO_MEMBERS = set(
     "__doc__ __module__ __dict__ __weakref__ __qualname__ __annotations__ __firstlineno__ "
     "__static_attributes__ __annotate__ __annotate_func__ __annotations_cache__ _abc_impl "
-    "__parameters__ __hash__ __slots__ __match_args__ __dataclass_params__ "
+    "__parameters__ __hash__ __slots__ __slotnames__ __match_args__ __dataclass_params__ "
     "__dataclass_fields__".split()
 )
 

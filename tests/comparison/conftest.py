@@ -10,9 +10,9 @@ import pytest
 from sklearn.model_selection import KFold
 
 import estkit as ek
-from estkit.comparison.evaluation import Trial
 from estkit.comparison.folds import make_folds
 from estkit.comparison.scores import named_scores
+from estkit.comparison.trial import Trial
 
 FIRST = ek.Score("first", lambda p: float(p.prediction[0]), True, "regression")
 

@@ -13,9 +13,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 import estkit as ek
-from estkit.comparison.evaluation import Trial
 from estkit.comparison.folds import make_folds
 from estkit.comparison.scores import named_scores
+from estkit.comparison.trial import Trial
 
 SAME = 1e-10  # the same formula in another order of operations
 Make = Callable[..., ek.Comparison]

@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn.datasets import load_diabetes, load_iris
 
 import estkit as ek
-from estkit.comparison.evaluation import Trial
+from estkit.comparison.trial import Trial
 
 SAME = 1e-10  # the same formula in another order of operations
 STORED = Path(__file__).parents[1] / "references" / "comparison"

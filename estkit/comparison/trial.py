@@ -1,0 +1,42 @@
+"""``Trial``: what one model did on one fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from estkit.comparison.scores import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What one model did on one fold.
+
+    Parameters
+    ----------
+    prediction : array of shape (m,), or None
+        Numbers, or codes of classes, for the test rows; None where the model failed.
+    probability : array of shape (m, k), or None
+        Of every class, also of those that the training rows lack.
+    fit_seconds, predict_seconds : float
+        How long it took to fit, and to predict the test rows, without any scoring.
+    size : int
+        The bytes of the fitted model when it is stored; of the first fold only, else 0.
+    freedom : float or None
+        The effective degrees of freedom, of the first fold, where they are known.
+    reason : str
+        Why there is no prediction.
+    warning : str
+        The first warning it gave.
+    """
+
+    prediction: NDArray[Any] | None
+    probability: Floats | None = None
+    fit_seconds: float = float("nan")
+    predict_seconds: float = float("nan")
+    size: int = 0
+    freedom: float | None = None
+    reason: str = ""
+    warning: str = ""
