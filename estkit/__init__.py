@@ -21,6 +21,9 @@ Comparison: which model predicts better on this data, and how sure is that?
     `learning_curve` a `LearningCurve`, `bias_variance` a `Decomposition`; `degrees_of_freedom`,
     `leverages`.
 
+Similarity: how similar are these vectors, exactly?
+    `cosine_similarity`, `cosine_distance` and `cosine_pairs` answer with `Similarities`.
+
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
 """
@@ -110,6 +113,7 @@ from estkit.montecarlo import (
     solve,
     vectorized,
 )
+from estkit.similarity import Similarities, cosine_distance, cosine_pairs, cosine_similarity
 
 __all__ = [
     "L1",
@@ -162,6 +166,7 @@ __all__ = [
     "Sample",
     "Score",
     "SeparationError",
+    "Similarities",
     "Softmax",
     "SoftmaxClassifier",
     "Solution",
@@ -175,6 +180,9 @@ __all__ = [
     "calibrate_test",
     "compare",
     "compare_datasets",
+    "cosine_distance",
+    "cosine_pairs",
+    "cosine_similarity",
     "degrees_of_freedom",
     "fit",
     "fit_formula",

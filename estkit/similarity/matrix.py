@@ -1,0 +1,92 @@
+"""``Similarities``: an array of cosines that knows which rows had none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FACTS = ("zero_rows", "missing_rows", "zero_columns", "missing_columns", "rows", "columns")
+
+
+class Similarities(np.ndarray[Any, Any]):
+    """An array of cosines, distances or angles, with the rows that have no direction.
+
+    It is an array in all that it does. A part of it, or what is computed from it, is one without
+    these facts (they are None).
+
+    Attributes
+    ----------
+    zero_rows, missing_rows : ndarray of int
+        Positions in X of rows that are zero (constant, when centred), and that hold NaN or
+        infinite numbers.
+    zero_columns, missing_columns : ndarray of int
+        The same of Y; of X where X is compared with itself.
+    rows, columns : ndarray of int
+        Which rows of X and of Y the entries belong to, for some may have been dropped.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> similarities = ek.cosine_similarity([[3.0, 4.0], [0.0, 0.0], [4.0, 3.0]], zero="drop")
+    >>> similarities
+    Similarities([[1.  , 0.96],
+                  [0.96, 1.  ]])
+    >>> similarities.zero_rows, similarities.rows
+    (array([1]), array([0, 2]))
+    """
+
+    zero_rows: NDArray[np.intp] | None
+    missing_rows: NDArray[np.intp] | None
+    zero_columns: NDArray[np.intp] | None
+    missing_columns: NDArray[np.intp] | None
+    rows: NDArray[np.intp] | None
+    columns: NDArray[np.intp] | None
+
+    def __array_finalize__(self, made_of: Any) -> None:
+        """Forget the facts: they are of the whole."""
+        for fact in _FACTS:
+            setattr(self, fact, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what a pickle holds, the facts with it."""
+        made: Any = super().__reduce__()
+        return made[0], made[1], (made[2], {fact: getattr(self, fact) for fact in _FACTS})
+
+    def __setstate__(self, state: Any) -> None:
+        """Take back what a pickle held."""
+        own, facts = state
+        super().__setstate__(own)
+        for fact, value in facts.items():
+            setattr(self, fact, value)
+
+
+def with_facts(values: NDArray[Any], facts: dict[str, Any]) -> Similarities:
+    """Return an array of cosines with what is known about its rows."""
+    made = values.view(Similarities)
+    for fact, value in facts.items():
+        setattr(made, fact, value)
+    return made
+
+
+def labelled(values: Similarities, row_labels: Any, column_labels: Any) -> Any:
+    """Return a pandas frame (or series, of one dimension) where the input had an index."""
+    import pandas as pd
+
+    facts = {fact: getattr(values, fact) for fact in _FACTS}
+
+    def index(labels: Any, positions: Any) -> Any:
+        return pd.Index(positions) if labels is None else labels[positions]
+
+    plain = np.asarray(values)
+    made: Any
+    if plain.ndim == 1:
+        labels = column_labels if row_labels is None else row_labels
+        positions = values.columns if row_labels is None else values.rows
+        made = pd.Series(plain, index=index(labels, positions))
+    else:
+        rows, columns = index(row_labels, values.rows), index(column_labels, values.columns)
+        made = pd.DataFrame(plain, index=rows, columns=columns)
+    made.attrs.update({k: v.tolist() for k, v in facts.items() if v is not None and "_" in k})
+    return made

@@ -1,0 +1,71 @@
+"""From cosines to what was asked for: similarities, distances or angles, right to the last digits.
+
+1 - c loses all digits of the distance between near-parallel vectors, and arccos those of the angle
+at both ends; there both are made of the sine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.errors import DataError
+from estkit.similarity.compensated import sines
+from estkit.similarity.directions import Directions
+from estkit.similarity.vectors import Real
+
+MEASURES = ("similarity", "distance", "angle")
+_NEAR = 0.99  # above this cosine, 1 - c has lost more than a digit or two
+_NUMBERS = 1 << 18  # coordinates of near pairs looked at together
+
+
+def check_measure(measure: Any) -> None:
+    """Raise unless the name is one of the measures."""
+    if measure not in MEASURES:
+        raise DataError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}.")
+
+
+def measured(
+    cosines: Real,
+    measure: str,
+    left: Directions,
+    right: Directions,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+) -> Real:
+    """Return cosines clipped to [-1, 1], or the distances or angles instead, in place.
+
+    Parameters
+    ----------
+    cosines : ndarray of shape (k,) or (k, l)
+        Cosines with the errors of rounding.
+    measure : {"similarity", "distance", "angle"}
+        What is wanted.
+    left, right : Directions
+        What the pairs are made of.
+    rows, columns : ndarray of int
+        Which rows of both: for each entry, or for each row and column of a block.
+    """
+    np.clip(cosines, -1.0, 1.0, out=cosines)
+    if measure == "similarity":
+        return cosines
+    near = np.argwhere((abs(cosines) if measure == "angle" else cosines) > _NEAR)
+    signs = np.sign(cosines[tuple(near.T)])
+    if measure == "angle":
+        np.arccos(cosines, out=cosines)
+    else:
+        np.subtract(1.0, cosines, out=cosines)
+    i, j = rows[near[:, 0]], columns[near[:, -1]]
+    step = max(1, _NUMBERS // max(1, left.vectors.width))
+    for start in range(0, len(near), step):
+        part = slice(start, start + step)
+        sine = sines(left.raw(i[part]), right.raw(j[part]), left.form)
+        cosine = np.sqrt((1.0 - sine) * (1.0 + sine))
+        if measure == "angle":
+            exact = np.arctan2(sine, signs[part] * cosine)
+        else:
+            exact = sine * sine / (1.0 + cosine)
+        cosines[tuple(near[part].T)] = exact
+    return cosines

@@ -1,0 +1,213 @@
+"""The cosine of each row of one table with the same row of another, at the speed of memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from estkit.data import is_sparse
+from estkit.errors import DataError
+from estkit.parallel import map_threads, progress_bar, serial_algebra
+from estkit.similarity.blocks import lay_out, parts
+from estkit.similarity.compensated import dots
+from estkit.similarity.directions import (
+    SAFE,
+    Directions,
+    Units,
+    mapped_units,
+    row_dots,
+    unit_rows,
+)
+from estkit.similarity.matrix import labelled, with_facts
+from estkit.similarity.measures import check_measure, measured
+from estkit.similarity.overlap import overlapping
+from estkit.similarity.preparation import Options
+from estkit.similarity.vectors import Real
+
+_NUMBERS = 1 << 18  # coordinates of a block: with its partner it stays in cache
+_BLOCKS = 8  # that a thread takes at once
+
+
+def cosine_pairs(
+    X: Any,
+    Y: Any,
+    *,
+    measure: str = "similarity",
+    weights: Any = None,
+    center: Any = False,
+    soft: Any = None,
+    zero: str = "nan",
+    nan: str = "raise",
+    dtype: Any = None,
+    compensated: bool = False,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Any:
+    """Return the cosine of each row of X with the same row of Y.
+
+    Parameters
+    ----------
+    X, Y : array-like of shape (n, d), sparse matrix, data frame
+        As many rows each; two single vectors give one number.
+    measure : {"similarity", "distance", "angle"}
+        What to return: the cosine, one minus it, or the angle in radians.
+    weights, center, soft, zero, nan, dtype, compensated, n_jobs, progress
+        As of `cosine_similarity`; ``zero="drop"`` leaves out pairs of which one row is zero.
+
+    Returns
+    -------
+    Similarities, Series or float
+        An array of shape (n,), of which `zero_rows` and `zero_columns` are the zero rows of X and
+        of Y; of pandas frames a series with the labels of X.
+
+    Raises
+    ------
+    DataError
+        If the numbers of rows differ, pandas frames have different row labels, or the input holds
+        what a policy refuses.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> ek.cosine_pairs([[1, 0], [2, 2]], [[1, 1], [-3, -3]])
+    Similarities([ 0.70710678, -1.        ])
+    """
+    check_measure(measure)
+    options = Options(weights, center, soft, zero, nan, dtype, None, n_jobs, progress)
+    left, right, form = options.read(X, Y)
+    assert right is not None
+    _check_alike(left, right)
+    kind = options.result_dtype(left, right)
+    work = np.dtype(np.float64) if compensated or measure != "similarity" else kind
+    flags = [np.zeros(left.rows, bool) for _ in range(4)]
+    tables = [
+        Directions(table, form, work, *flags[2 * k : 2 * k + 2])
+        for k, table in enumerate((left, right))
+    ]
+    values = np.empty(left.rows, kind)
+    kernel = _overlapping if nan == "pairwise" else _compensated if compensated else _quotients
+    layout = lay_out(1, 1, left.width, max_bytes=None, n_jobs=n_jobs)
+    step = max(16, _NUMBERS // max(1, left.width))
+
+    def work_on(run: slice) -> int:
+        for part in parts(run.stop - run.start, step):
+            part = slice(run.start + part.start, run.start + part.stop)
+            cosines = kernel(tables[0], tables[1], part)
+            rows = np.arange(part.start, part.stop)
+            values[part] = measured(cosines, measure, tables[0], tables[1], rows, rows)
+        return int(run.stop - run.start)
+
+    runs = parts(left.rows, step * _BLOCKS)
+    bar = progress_bar(left.rows, show=progress, unit="pair", description="Cosines")
+    with bar as forward, serial_algebra():
+        for done in map_threads(work_on, runs, threads=layout.threads):
+            forward(done)
+    return _finished(values, tables, options, measure)
+
+
+def _check_alike(left: Any, right: Any) -> None:
+    if left.rows != right.rows or left.single != right.single:
+        raise DataError(
+            f"X has {left.rows} rows and Y has {right.rows}; pairs need as many of both. For all "
+            f"pairs, or one vector with many, call cosine_similarity."
+        )
+    if left.labels is not None and right.labels is not None:
+        if not left.labels.equals(right.labels):
+            row = int(np.argmax(np.asarray(left.labels != right.labels)))
+            raise DataError(
+                f"X and Y have different row labels (row {row}: {left.labels[row]!r} and "
+                f"{right.labels[row]!r}), so their rows may not belong together; align them, or "
+                f"pass arrays to pair them by position."
+            )
+
+
+def _quotients(left: Directions, right: Directions, part: slice) -> Real:
+    """Return cosines of rows as they are where that is safe, else of unit rows."""
+    if not (left.form.plain and not left.vectors.sparse and not right.vectors.sparse):
+        made = [unit_rows(table.vectors, table.form, part, table.dtype) for table in (left, right)]
+        _note(left, right, part, *made)
+        return _dots(made[0].rows, made[1].rows)
+    short = left.dtype == np.float32 and left.vectors.short and right.vectors.short
+    kind = np.dtype(np.float32 if short else np.float64)
+    x, y = left.vectors.dense(part, kind), right.vectors.dense(part, kind)
+    low, high = SAFE[kind]
+    xx, yy = (np.asarray(row_dots(rows, rows), dtype=float) for rows in (x, y))
+    with np.errstate(all="ignore"):
+        squares = xx * yy
+        cosines = row_dots(x, y) / np.sqrt(squares)
+        safe = (xx > low) & (xx < high) & (yy > low) & (yy < high)
+        odd = ~(safe & (squares > 1e-280) & (squares < 1e300))
+    if odd.any():
+        made = [
+            mapped_units(np.asarray(rows[odd], dtype=float), left.form, float) for rows in (x, y)
+        ]
+        _note(left, right, np.flatnonzero(odd) + part.start, *made)
+        cosines[odd] = np.einsum("ij,ij->i", made[0].rows, made[1].rows)
+    return np.asarray(cosines)
+
+
+def _note(left: Directions, right: Directions, rows: Any, first: Units, second: Units) -> None:
+    left.zero[rows], left.missing[rows] = first.zero, first.missing
+    right.zero[rows], right.missing[rows] = second.zero, second.missing
+
+
+def _dots(x: Any, y: Any) -> Real:
+    if not is_sparse(x) and not is_sparse(y):
+        return np.asarray(np.einsum("ij,ij->i", x, y))
+    if not is_sparse(x):
+        x, y = y, x
+    return np.asarray(x.multiply(y).sum(axis=1), dtype=float).ravel()
+
+
+def _compensated(left: Directions, right: Directions, part: slice) -> Real:
+    rows = []
+    for table in (left, right):
+        made = mapped_units(table.vectors.dense(part), table.form, float)
+        table.zero[part], table.missing[part] = made.zero, made.missing
+        raw = np.where((made.zero | made.missing)[:, None], 0.0, table.raw(part))
+        rows.append(raw if table.form.plain else table.form.linear(raw))
+    x, y = rows
+    lengths = np.sqrt(dots(x, x)) * np.sqrt(dots(y, y))
+    return np.asarray(dots(x, y) / np.where(lengths > 0, lengths, 1.0))
+
+
+def _overlapping(left: Directions, right: Directions, part: slice) -> Real:
+    x, y = left.raw(part), right.raw(part)
+    for table, rows in ((left, x), (right, y)):
+        table.missing[part] = np.isinf(rows).any(axis=1)
+        rows[table.missing[part]] = 0.0
+        table.zero[part] = np.isnan(overlapping(rows, rows, table.form))
+    return overlapping(x, y, left.form)
+
+
+def _finished(values: Any, tables: list[Directions], options: Options, measure: str) -> Any:
+    left, right = tables
+    policy = options.policy
+    for table in tables:
+        policy.check(table.vectors, table.zero, table.missing)
+    zero, missing = left.zero | right.zero, left.missing | right.missing
+    empty = np.isnan(values) & ~missing  # pairs with nothing in common
+    if policy.zero == "raise" and empty.any():
+        row = left.vectors.name_of(int(np.argmax(empty)))
+        raise DataError(
+            f"{row} and the same row of Y have no direction in the coordinates that both have; "
+            f"pass zero='nan' or zero='zero'."
+        )
+    nothing = {"similarity": 0.0, "distance": 1.0, "angle": np.pi / 2}[measure]
+    values[zero | empty] = nothing if policy.zero == "zero" else np.nan
+    values[missing] = np.nan
+    kept = np.arange(len(values)) if policy.zero != "drop" else np.flatnonzero(~zero)
+    facts = {
+        "zero_rows": np.flatnonzero(left.zero),
+        "missing_rows": np.flatnonzero(left.missing),
+        "zero_columns": np.flatnonzero(right.zero),
+        "missing_columns": np.flatnonzero(right.missing),
+        "rows": kept,
+        "columns": kept,
+    }
+    if left.vectors.single:
+        return float(values[0])
+    made = with_facts(values if len(kept) == len(values) else values[kept], facts)
+    labels = left.vectors.labels if left.vectors.labels is not None else right.vectors.labels
+    return made if labels is None else labelled(made, labels, None)
