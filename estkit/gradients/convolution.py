@@ -1,0 +1,270 @@
+"""Convolution in two dimensions: its value and the gradients to input, filters and bias.
+
+The inputs under every position of the filter are laid out as the columns of a matrix, so that the
+products become one matrix product; a few images or rows at a time, so that the matrix stays in
+cache. Padding is never made: a position copies what lies inside, the rest stays 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from estkit.errors import DataError
+from estkit.gradients.rule import Rule
+from estkit.gradients.windows import (
+    Axis,
+    Floats,
+    Numbers,
+    Padding,
+    convolution_axes,
+    read_floats,
+    read_images,
+    read_upstream,
+    read_whole,
+)
+from estkit.parallel import cores, keep_memory, map_threads
+
+_TILE = 1 << 19  # bytes of columns at a time
+_WORTH_THREADS = 1 << 22  # multiplications
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """A convolution without its numbers: axes, channels, and how the work is cut into tiles."""
+
+    axes: tuple[Axis, Axis]
+    images: int
+    groups: int
+    channels: int  # of a group
+    filters: int  # of a group
+    itemsize: int
+
+    @property
+    def taps(self) -> int:
+        """The length of a column: the products of one output."""
+        return self.channels * self.axes[0].kernel * self.axes[1].kernel
+
+    def per_row(self) -> int:
+        """Return the bytes of the columns of one row of outputs of one image."""
+        return max(1, self.groups * self.taps * self.axes[1].count * self.itemsize)
+
+    def tasks(self) -> list[slice]:
+        """Cut the images, so that the columns of a task fill a tile, or an image is a task."""
+        step = max(1, _TILE // (self.per_row() * self.axes[0].count))
+        return [slice(n, min(n + step, self.images)) for n in range(0, self.images, step)]
+
+    def bands(self) -> Iterator[slice]:
+        """Cut the rows of outputs of one task into tiles."""
+        count = self.axes[0].count
+        step = max(1, min(count, _TILE // self.per_row()))
+        for start in range(0, count, step):
+            yield slice(start, min(start + step, count))
+
+    def positions(self, band: slice) -> Iterator[tuple[Any, Any]]:
+        """Yield for each position of the filter where columns are filled, and from which inputs."""
+        rows, columns = self.axes
+        whole = slice(0, columns.count)
+        across = [columns.reach(j, whole) for j in range(columns.kernel)]
+        for i in range(rows.kernel):
+            outputs, inputs = rows.reach(i, band)
+            for j, (beside, within) in enumerate(across):
+                yield (..., i, j, outputs, beside), (..., inputs, within)
+
+    def columns(self, images: Floats, band: slice) -> Floats:
+        """Return what lies under the filter: (n, groups, channels, kh, kw, rows, columns)."""
+        rows, columns = self.axes
+        shape = (len(images), self.groups, self.channels, rows.kernel, columns.kernel)
+        padded = any(axis.before or axis.after for axis in self.axes)
+        make = np.zeros if padded else np.empty
+        found = make((*shape, band.stop - band.start, columns.count), images.dtype)
+        for there, here in self.positions(band):
+            found[there] = images[here]
+        return found
+
+    def run(self, work: Callable[[slice], Any]) -> Iterator[Any]:
+        """Do the tasks, by threads where that pays; the answers come in their order."""
+        keep_memory()
+        tasks = self.tasks()
+        outputs = self.images * self.axes[0].count * self.axes[1].count
+        heavy = outputs * self.groups * self.filters * self.taps > _WORTH_THREADS
+        threads = min(cores(), len(tasks)) if heavy else 1
+        return map_threads(work, tasks, threads=threads)
+
+
+def convolution(
+    x: ArrayLike,
+    filters: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+) -> Rule:
+    """Return the convolution of images with filters, and the way back to all of them.
+
+    The value at image n, filter o, row r and column q is
+    bₒ + Σ x[n, c, r·s − p + i·d, q·s − p + j·d] · filters[o, c, i, j], summed over the channels c
+    of the group of o and the positions (i, j) of the filter, where x is 0 outside (the
+    cross-correlation that neural networks call convolution). With u = ∂L/∂value the gradient to a
+    filter is the same sum over the outputs, Σ u · x; that to x brings each u · filters back to
+    where the input came from; that to the bias is Σ u.
+
+    Parameters
+    ----------
+    x : array-like of shape (N, C, H, W) or (C, H, W)
+        The images. float32 stays float32; whole numbers become float64.
+    filters : array-like of shape (O, C / groups, kh, kw)
+        The filters.
+    bias : array-like of shape (O,), optional
+        What is added for each filter.
+    stride, dilation : int or pair of int
+        The steps of the filter, and between its positions, along rows and columns.
+    padding : int, pair of int, pair of pairs, "same" or "valid"
+        Zeros around the input: the same on both sides, or ((top, bottom), (left, right)).
+        ``"same"`` keeps the size, an odd zero at the bottom and on the right.
+    groups : int
+        Channels and filters are cut into so many parts that do not see one another.
+
+    Returns
+    -------
+    Rule
+        The value, (N, O, rows, columns) or without N; the gradients are those to `x`, `filters`
+        and, where given, `bias`.
+
+    Raises
+    ------
+    DataError
+        When shapes do not belong together, a setting cannot be used or the output would be empty.
+
+    References
+    ----------
+    V. Dumoulin and F. Visin (2016), "A guide to convolution arithmetic for deep learning".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from estkit.gradients import convolution
+    >>> x = np.arange(16.0).reshape(1, 4, 4)
+    >>> value, vjp = convolution(x, [[[[-1.0, 1.0]]]], [10.0])
+    >>> value[0, 0]
+    array([11., 11., 11.])
+    >>> to_x, to_filters, to_bias = vjp(np.ones((1, 4, 3)))
+    >>> to_x[0, 0], to_filters[0, 0], to_bias
+    (array([-1.,  0.,  0.,  1.]), array([[84., 96.]]), array([12.]))
+    """
+    images, batched = read_images(x)
+    kernels = read_floats(filters, "filters")
+    shift = None if bias is None else read_floats(bias, "bias")
+    _check(images, kernels, shift, groups)
+    dtype = np.result_type(images, kernels, *([] if shift is None else [shift]))
+    images, kernels = images.astype(dtype, copy=False), kernels.astype(dtype, copy=False)
+    size, kernel = images.shape[2:], kernels.shape[2:]
+    axes = convolution_axes(
+        (size[0], size[1]), (kernel[0], kernel[1]),
+        stride=stride, padding=padding, dilation=dilation,
+    )  # fmt: skip
+    layout = _Layout(
+        axes, len(images), groups, kernels.shape[1], len(kernels) // groups, dtype.itemsize
+    )
+    value = _value(layout, images, kernels, shift)
+    value = value if batched else value[0]
+
+    def vjp(upstream: ArrayLike) -> tuple[Floats, ...]:
+        up = read_upstream(upstream, value)
+        up = up if batched else up[None]
+        to_images, to_filters = _gradients(layout, images, kernels, up)
+        to_x = to_images if batched else to_images[0]
+        return (to_x, to_filters) if shift is None else (to_x, to_filters, up.sum(axis=(0, 2, 3)))
+
+    return Rule(value, vjp)
+
+
+def _check(images: Floats, filters: Floats, bias: Floats | None, groups: int) -> None:
+    if filters.ndim != 4 or 0 in filters.shape[2:]:
+        raise DataError(
+            f"filters have the shape {filters.shape}; give them as (O, C / groups, kh, kw), "
+            "with kh and kw of at least 1."
+        )
+    channels, outputs = images.shape[1], len(filters)
+    read_whole(groups, "groups", least=1)
+    for what, count in (("channels of x", channels), ("filters", outputs)):
+        if count % groups:
+            raise DataError(f"{groups} groups do not divide the {count} {what}.")
+    if filters.shape[1] * groups != channels:
+        raise DataError(
+            f"x has {channels} channels, so in {groups} group(s) a filter sees "
+            f"{channels // groups}; but filters of shape {filters.shape} see {filters.shape[1]}."
+        )
+    if bias is not None and bias.shape != (outputs,):
+        raise DataError(
+            f"bias has the shape {bias.shape}, but there are {outputs} filters; give one "
+            "number for each."
+        )
+
+
+def _value(layout: _Layout, images: Floats, filters: Floats, bias: Floats | None) -> Floats:
+    rows, columns = layout.axes
+    shape = (len(images), layout.groups, layout.filters, rows.count * columns.count)
+    value = np.empty(shape, images.dtype)
+    weights = filters.reshape(layout.groups, layout.filters, layout.taps)
+    shift = None if bias is None else bias.reshape(layout.groups, layout.filters, 1)
+    given = _grouped(layout, images)
+
+    def work(task: slice) -> None:
+        for band in layout.bands():
+            under = _matrix(layout, layout.columns(given[task], band))
+            place = value[task, :, :, band.start * columns.count : band.stop * columns.count]
+            np.matmul(weights, under, out=place)
+            if shift is not None:
+                place += shift
+
+    for _ in layout.run(work):
+        pass
+    return value.reshape(len(images), len(filters), rows.count, columns.count)
+
+
+def _gradients(
+    layout: _Layout, images: Floats, filters: Floats, upstream: Floats
+) -> tuple[Floats, Floats]:
+    """Return the gradients to the images and to the filters."""
+    columns = layout.axes[1]
+    outputs = upstream.shape[2] * columns.count
+    up = upstream.reshape(len(images), layout.groups, layout.filters, outputs)
+    weights = filters.reshape(layout.groups, layout.filters, layout.taps)
+    turned = np.ascontiguousarray(weights.transpose(0, 2, 1))
+    to_filters = np.zeros_like(weights)
+    to_images = np.zeros(images.shape, images.dtype)
+    given, back = _grouped(layout, images), _grouped(layout, to_images)
+
+    def work(task: slice) -> Floats:
+        found = np.zeros_like(weights)
+        for band in layout.bands():
+            laid = layout.columns(given[task], band)
+            under = _matrix(layout, laid)
+            above = up[task, :, :, band.start * columns.count : band.stop * columns.count]
+            found += np.matmul(above, under.transpose(0, 1, 3, 2)).sum(axis=0)
+            np.matmul(turned, above, out=under)  # the columns have done their work
+            for there, here in layout.positions(band):
+                back[task][here] += laid[there]
+        return found
+
+    for found in layout.run(work):
+        to_filters += found
+    return to_images, to_filters.reshape(filters.shape)
+
+
+def _grouped(layout: _Layout, images: Floats) -> Floats:
+    """See the channels as (groups, channels of a group)."""
+    return images.reshape(len(images), layout.groups, layout.channels, *images.shape[2:])
+
+
+def _matrix(layout: _Layout, columns: Floats) -> Floats:
+    """See the columns as matrices, one for each image and group."""
+    outputs = columns.shape[-2] * columns.shape[-1]
+    return columns.reshape(len(columns), layout.groups, layout.taps, outputs)
