@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from estkit.comparison.scores import (
     Score,
 )
 from estkit.errors import DataError
-from estkit.montecarlo.influence import standard_error
 from estkit.table import Column, Table, Tabular
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def one_score(scoring: Any, scores: Sequence[Score]) -> Score:
 def scored(score: Score, truth: NDArray[Any], predictions: NDArray[Any], classes: Any) -> Floats:
     """Return a score of every column of predictions, (m, P) -> (P,); no probabilities."""
     if score.name in _AT_ONCE and score is SCORES[score.name]:
-        return _of_losses(score, _losses(score, truth, predictions, classes), truth)
+        return _of_losses(score, _losses(score, truth[:, None], predictions, classes), truth)
     return np.array(
         [score.function(Predicted(truth, each, None, classes)) for each in predictions.T], float
     )
@@ -164,13 +163,17 @@ def scored(score: Score, truth: NDArray[Any], predictions: NDArray[Any], classes
 
 def _losses(score: Score, truth: Any, predictions: Any, classes: Any) -> Floats:
     assert score.loss is not None
-    losses: Floats = score.loss(Predicted(truth[:, None], predictions, None, classes))
+    losses: Floats = score.loss(Predicted(truth, predictions, None, classes))
     return losses
 
 
 def _of_losses(score: Score, losses: Floats, truth: NDArray[Any]) -> Floats:
     """Return the score that belongs to the losses of all rows."""
-    average: Floats = losses.mean(axis=0)
+    return _of_average(score, losses.mean(axis=0), truth)
+
+
+def _of_average(score: Score, average: Floats, truth: NDArray[Any]) -> Floats:
+    """Return the score that belongs to an average loss."""
     if score.name == _SHARE:
         return np.asarray(1 - average, float)
     if score.name == _ROOT:
@@ -187,21 +190,51 @@ def fold_errors(values: Floats, folds: Folds) -> Floats:
     Repeats share the rows, so that they are not taken for more data: it is sd / √(folds of one
     repeat).
     """
-    errors = np.array([standard_error(column) for column in values.T])
-    return np.asarray(errors * np.sqrt(max(folds.repeats, 1)), float)
+    if len(values) < 2:
+        return np.full(values.shape[1], np.nan)
+    with np.errstate(invalid="ignore"):  # an infinite score: nan
+        spread = values.std(axis=0, ddof=1)
+    return np.asarray(spread * np.sqrt(max(folds.repeats, 1) / len(values)), float)
 
 
 def pooled_errors(score: Score, values: Floats, losses: Floats) -> Floats:
-    """Return the standard error of scores of pooled predictions, (m, P) losses of rows.
+    """Return the standard error of scores of pooled predictions, (m, P) losses of rows."""
+    spread = losses.std(axis=0, ddof=1) / np.sqrt(len(losses))
+    return _chained(values, losses.mean(axis=0), spread)
+
+
+def _chained(values: Floats, average: Floats, spread: Floats) -> Floats:
+    """Return the standard error of scores from that of average losses.
 
     The score is the average loss, 1 less a multiple of it, or its root; the rest is the chain rule.
     """
-    average = losses.mean(axis=0)
-    spread = losses.std(axis=0, ddof=1) / np.sqrt(len(losses))
     with np.errstate(divide="ignore", invalid="ignore"):
         root, itself = np.isclose(values**2, average), np.isclose(values, average)
         slope = np.where(itself, 1.0, np.where(root, 1 / (2 * values), (1 - values) / average))
     return np.where(spread == 0, 0.0, np.abs(slope) * spread)
+
+
+def pooled_residuals(
+    score: Score, truth: NDArray[Any], parts: Iterable[Floats]
+) -> tuple[Floats, Floats]:
+    """Return score and standard error of every column of residuals, given some rows at a time.
+
+    Averages and sums of squares are put together part by part (Chan, Golub and LeVeque 1983).
+    """
+    if not (score.name in _AT_ONCE and score is SCORES[score.name]):
+        return pooled(score, truth, truth[:, None] - np.concatenate(list(parts)), ())
+    count, average, squares = 0, np.zeros(1), np.zeros(1)
+    for residuals in parts:
+        losses, more = _losses(score, residuals, np.zeros(1), ()), len(residuals)
+        own = losses.mean(axis=0)
+        losses -= own
+        losses *= losses
+        apart = own - average
+        squares = squares + losses.sum(axis=0) + apart**2 * (count * more / (count + more))
+        average = average + apart * (more / (count + more))
+        count += more
+    values = _of_average(score, average, truth)
+    return values, _chained(values, average, np.sqrt(squares / (count - 1) / count))
 
 
 def pooled(
@@ -209,7 +242,7 @@ def pooled(
 ) -> tuple[Floats, Floats]:
     """Return score and standard error of every column of predictions, all rows together."""
     if score.name in _AT_ONCE and score is SCORES[score.name]:
-        losses = _losses(score, truth, predictions, classes)
+        losses = _losses(score, truth[:, None], predictions, classes)
         values = _of_losses(score, losses, truth)
         return values, pooled_errors(score, values, losses)
     values = scored(score, truth, predictions, classes)

@@ -200,13 +200,18 @@ def _checked(pairs: Iterable[Any], rows: int) -> tuple[tuple[Rows, ...], tuple[R
         for part, name in ((first, "training"), (second, "test")):
             if part.ndim != 1 or part.size == 0 or part.dtype.kind not in "iu":
                 raise DataError(f"fold {number} has no {name} rows, or no row numbers.")
-            if part.min() < 0 or part.max() >= rows or len(np.unique(part)) != len(part):
-                raise DataError(f"fold {number} has {name} rows twice or outside 0 to {rows - 1}.")
-        both = np.intersect1d(first, second)
+            if part.min() < 0 or part.max() >= rows:
+                raise DataError(f"fold {number} has {name} rows outside 0 to {rows - 1}.")
+        counts = [np.bincount(part.astype(np.intp), minlength=rows) for part in (first, second)]
+        for each, name in zip(counts, ("training", "test"), strict=True):
+            if each.max() > 1:
+                row = int(np.argmax(each > 1))
+                raise DataError(f"fold {number} has the {name} row {row} twice.")
+        both = np.flatnonzero(counts[0] & counts[1])
         if both.size:
             raise DataError(f"fold {number} has row {both[0]} for training and for testing.")
-        train.append(np.sort(first).astype(np.intp))
-        test.append(np.sort(second).astype(np.intp))
+        train.append(np.flatnonzero(counts[0]))
+        test.append(np.flatnonzero(counts[1]))
     if not test:
         raise DataError("cv gives no folds.")
     return tuple(train), tuple(test)

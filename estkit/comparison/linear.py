@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,15 @@ from numpy.typing import NDArray
 
 from estkit import parallel
 from estkit.comparison.candidates import Data, read_data
-from estkit.comparison.curves import Curve, fold_errors, one_score, pooled, scored
+from estkit.comparison.curves import Curve, fold_errors, one_score, pooled_residuals, scored
 from estkit.comparison.folds import Folds, make_folds
 from estkit.comparison.knn import numbers_of
 from estkit.comparison.scores import Floats, Score, named_scores
 from estkit.errors import DataError, RankError
+
+_BLOCK = 1 << 15  # numbers at a time: some such arrays are in the cache together
+_MOST_LOST = 1e-11  # relative, of the least squared singular value with the least penalty
+_MUCH = 1e-3  # of a column's sum of squares: what must be left for differences to be exact enough
 
 
 def ridge_curve(
@@ -88,28 +93,65 @@ def ridge_curve(
 
 def _left_out(data: Data, alphas: Floats, score: Score) -> Curve:
     far, residual = data.X - data.X.mean(axis=0), data.y - data.y.mean()
-    rows, columns = far.shape
-    if columns < rows:
-        U, singular, _ = np.linalg.svd(far, full_matrices=False)
-        kept = singular[:, None] ** 2
-        kept = kept / (kept + alphas)
-        left = residual[:, None] - U @ (kept * (U.T @ residual)[:, None])
-        left /= (1 - 1 / rows) - (U * U) @ kept
-        degrees = kept.sum(axis=0) + 1
-    else:
-        left, degrees = _dual_residuals(far, residual, alphas)
-    values, errors = pooled(score, data.y, data.y[:, None] - left, ())
+    parts = _of_columns if far.shape[1] < far.shape[0] else _of_rows
+    left, degrees = parts(far, residual, alphas)
+    values, errors = pooled_residuals(score, data.y, left)
     return Curve("alpha", alphas, score, values[None, :], errors, degrees, "leave-one-out")
 
 
-def _dual_residuals(far: Floats, residual: Floats, alphas: Floats) -> tuple[Floats, Floats]:
-    """Return left-out residuals and degrees of freedom from the products of rows."""
+class _Left:
+    """Residuals of rows left out, for every penalty: a ratio of products, some rows at a time.
+
+    `turned` is what a row is in the coordinates of the decomposition; its products with `above` are
+    the numerators, those of its squares with `below` the denominators.
+    """
+
+    def __init__(self, turned: Floats, above: Floats, below: Floats) -> None:
+        self.turned, self.above, self.below = turned, above, below
+
+    def __iter__(self) -> Iterator[Floats]:
+        size = max(1, _BLOCK // self.above.shape[1])
+        for start in range(0, len(self.turned), size):
+            turned = self.turned[start : start + size]
+            left = turned @ self.above
+            left /= (turned * turned) @ self.below
+            yield left
+
+
+def _of_columns(far: Floats, residual: Floats, alphas: Floats) -> tuple[_Left, Floats]:
+    """Return e / (1 - h) and degrees of freedom, for more rows than columns."""
+    rows, columns = far.shape
+    sizes, V = np.linalg.eigh(far.T @ far)
+    if _blurred(sizes, alphas):
+        U, singular, _ = np.linalg.svd(far, full_matrices=False)
+        sizes = singular**2
+        weights = sizes[:, None] / (sizes[:, None] + alphas)
+    else:
+        U, weights = far @ V, 1 / (sizes[:, None] + alphas)
+    # Two more columns hold y and 1, so that one product makes y less what is fitted, one 1 - h.
+    turned = np.empty((rows, columns + 2))
+    turned[:, :columns], turned[:, columns], turned[:, columns + 1] = U, residual, 1.0
+    above, below = np.zeros((2, columns + 2, len(alphas)))
+    above[:columns], above[columns] = -weights * (U.T @ residual)[:, None], 1.0
+    below[:columns], below[columns + 1] = -weights, 1 - 1 / rows
+    degrees = (sizes[:, None] / (sizes[:, None] + alphas)).sum(axis=0) + 1
+    return _Left(turned, above, below), degrees
+
+
+def _blurred(sizes: Floats, alphas: Floats) -> bool:
+    """Tell whether products of columns say too little of the small singular values."""
+    lost = np.finfo(float).eps * max(sizes[-1], 0.0)
+    return bool(lost > _MOST_LOST * (max(sizes[0], 0.0) + alphas[0]))
+
+
+def _of_rows(far: Floats, residual: Floats, alphas: Floats) -> tuple[_Left, Floats]:
+    """Return (G y) / diag G and degrees of freedom, for at least as many columns as rows."""
     sizes, U = np.linalg.eigh(far @ far.T)
     sizes = np.clip(sizes, 0.0, None)
     shrunk = alphas / (sizes[:, None] + alphas)
     constant = int(np.argmax(np.abs(U.sum(axis=0))))  # the direction the intercept takes
     shrunk[constant] = 0.0
-    left = (U @ (shrunk * (U.T @ residual)[:, None])) / ((U * U) @ shrunk)
+    left = _Left(U, shrunk * (U.T @ residual)[:, None], shrunk)
     return left, len(far) - shrunk.sum(axis=0)
 
 
@@ -132,24 +174,31 @@ class _Told(NamedTuple):
 def _primal(far: Floats, outcome: Floats) -> Any:
     """Return predictions from the products of columns, those of other rows taken away."""
     products, moments = far.T @ far, far.T @ outcome
+    sums, total = far.sum(axis=0), outcome.sum()
 
     def predict(train: NDArray[Any], test: NDArray[Any], alphas: Floats) -> _Told:
-        rest = np.ones(len(far), bool)
-        rest[train] = False
-        out, count = far[rest], len(train)
-        middle, level = far[train].mean(axis=0), outcome[train].mean()
-        if len(out) < count:
-            own = products - out.T @ out - count * np.outer(middle, middle)
-            moment = moments - out.T @ outcome[rest] - count * level * middle
-        else:  # less to add up than to take away
-            own = far[train].T @ far[train] - count * np.outer(middle, middle)
-            moment = far[train].T @ outcome[train] - count * level * middle
+        asked, count = far[test], len(train)
+        if len(test) + count == len(far):
+            out, gone = asked, outcome[test]
+        else:
+            rest = np.ones(len(far), bool)
+            rest[train] = False
+            out, gone = far[rest], outcome[rest]
+        middle, level = (sums - out.sum(axis=0)) / count, (total - gone.sum()) / count
+        own = products - out.T @ out - count * np.outer(middle, middle)
         sizes, V = np.linalg.eigh(own)
-        sizes = np.clip(sizes, 0.0, None)[:, None]
-        slopes = V @ ((V.T @ moment)[:, None] / (sizes + alphas))
-        return _Told(
-            (far[test] - middle) @ slopes + level, (sizes / (sizes + alphas)).sum(axis=0) + 1
-        )
+        turned = V.T @ (moments - out.T @ gone - count * level * middle)
+        if (np.diag(own) < _MUCH * np.diag(products)).any() or _blurred(sizes, alphas):
+            known = far[train]
+            middle, level = known.mean(axis=0), outcome[train].mean()
+            U, singular, Vt = np.linalg.svd(known - middle, full_matrices=False)
+            sizes, V = singular**2, Vt.T
+            turned = singular * (U.T @ (outcome[train] - level))
+        weights = 1 / (np.clip(sizes, 0.0, None)[:, None] + alphas)
+        slopes = V @ (turned[:, None] * weights)
+        values = asked @ slopes
+        values += level - middle @ slopes
+        return _Told(values, (sizes[:, None] * weights).sum(axis=0) + 1)
 
     return predict
 

@@ -76,7 +76,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a name": ({"cv": "tenfold"}, "got 'tenfold'"),
     "time and groups": ({"cv": "time", "groups": X[:, 0]}, "cannot keep groups"),
     "an empty fold": ({"cv": [([0, 1], [])]}, "no test rows"),
-    "a row twice": ({"cv": [([0, 0], [1])]}, "training rows twice"),
+    "a row twice": ({"cv": [([0, 0], [1])]}, "training row 0 twice"),
     "a row outside": ({"cv": [([0, 1], [60])]}, "outside 0 to 59"),
     "a row in both": ({"cv": [([0, 1], [1])]}, "row 1 for training and for testing"),
     "no folds": ({"cv": []}, "gives no folds"),

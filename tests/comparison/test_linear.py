@@ -66,6 +66,46 @@ def test_leave_one_out_is_that_of_ridge_cv() -> None:
     np.testing.assert_allclose(curve.errors, known.std(axis=0, ddof=1) / np.sqrt(442), rtol=1e-9)
 
 
+@pytest.mark.parametrize("score", ["mse", "rmse", "mae", "r2", "widest"])
+def test_scores_of_rows_left_out_do_not_depend_on_how_many_are_taken_at_a_time(score: str) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    widest = ek.Score("widest", lambda p: np.abs(p.truth - p.prediction).max(), False, "regression")
+    scoring = widest if score == "widest" else score
+    many = np.logspace(-3, 4, 300)  # in blocks of 109 rows
+    parts = ek.ridge_curve(X, y, alphas=many, cv="loo", scoring=scoring)
+    for number in (0, 299):
+        whole = ek.ridge_curve(X, y, alphas=many[number], cv="loo", scoring=scoring)
+        assert parts.means[number] == pytest.approx(whole.means[0], rel=CLOSE)
+        assert parts.errors[number] == pytest.approx(whole.errors[0], rel=CLOSE, nan_ok=True)
+
+
+def test_nearly_dependent_columns_left_out_row_by_row() -> None:
+    """Their products would tell nothing of the smallest singular value."""
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(60, 3))
+    X = np.column_stack([X, X[:, 0] + 1e-7 * rng.normal(size=60)])
+    y = X[:, 0] + rng.normal(size=60)
+    curve = ek.ridge_curve(X, y, alphas=[1e-14, 1.0], cv="loo", scoring="mse")
+    for number, alpha in enumerate([1e-14, 1.0]):
+        expected = np.mean([
+            (y[i] - Ridge(alpha, solver="svd").fit(np.delete(X, i, 0), np.delete(y, i))
+             .predict(X[[i]])[0]) ** 2 for i in range(60)
+        ])  # fmt: skip
+        assert curve.means[number] == pytest.approx(expected, rel=1e-8)
+
+
+def test_a_row_far_from_all_others_leaves_digits_to_the_fold_without_it() -> None:
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(50, 3))
+    y = X.sum(axis=1) + rng.normal(size=50)
+    X[4, 1], y[4] = 1e8, -1e8
+    cv = KFold(5, shuffle=True, random_state=2)
+    curve = ek.ridge_curve(X, y, alphas=[0.1], cv=cv, scoring="mae")
+    for fold, (train, test) in enumerate(cv.split(X)):
+        told = Ridge(0.1, solver="svd").fit(X[train], y[train]).predict(X[test])
+        assert curve.values[fold, 0] == pytest.approx(np.abs(told - y[test]).mean(), rel=1e-7)
+
+
 @pytest.mark.parametrize("data", [load_diabetes(return_X_y=True), wide()], ids=["long", "wide"])
 def test_degrees_of_freedom_are_the_trace_of_the_hat_matrix(data: Any) -> None:
     X, y = data
