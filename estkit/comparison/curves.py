@@ -15,6 +15,7 @@ from estkit.comparison.scores import (
     Floats,
     Predicted,
     Score,
+    distances,
 )
 from estkit.errors import DataError
 from estkit.table import Column, Table, Tabular
@@ -155,7 +156,7 @@ def one_score(scoring: Any, scores: Sequence[Score]) -> Score:
 def scored(score: Score, truth: NDArray[Any], predictions: NDArray[Any], classes: Any) -> Floats:
     """Return a score of every column of predictions, (m, P) -> (P,); no probabilities."""
     if score.name in _AT_ONCE and score is SCORES[score.name]:
-        return _of_losses(score, _losses(score, truth[:, None], predictions, classes), truth)
+        return _of_losses(score, _losses(score, truth, predictions, classes), truth)
     return np.array(
         [score.function(Predicted(truth, each, None, classes)) for each in predictions.T], float
     )
@@ -163,7 +164,7 @@ def scored(score: Score, truth: NDArray[Any], predictions: NDArray[Any], classes
 
 def _losses(score: Score, truth: Any, predictions: Any, classes: Any) -> Floats:
     assert score.loss is not None
-    losses: Floats = score.loss(Predicted(truth, predictions, None, classes))
+    losses: Floats = score.loss(Predicted(truth[:, None], predictions, None, classes))
     return losses
 
 
@@ -217,24 +218,28 @@ def _chained(values: Floats, average: Floats, spread: Floats) -> Floats:
 def pooled_residuals(
     score: Score, truth: NDArray[Any], parts: Iterable[Floats]
 ) -> tuple[Floats, Floats]:
-    """Return score and standard error of every column of residuals, given some rows at a time.
+    """Return score and standard error of every column of residuals, some rows at a time.
 
-    Averages and sums of squares are put together part by part (Chan, Golub and LeVeque 1983).
+    The parts are overwritten; averages and sums of squares are put together part by part (Chan, Golub and LeVeque 1983).
     """
     if not (score.name in _AT_ONCE and score is SCORES[score.name]):
         return pooled(score, truth, truth[:, None] - np.concatenate(list(parts)), ())
-    count, average, squares = 0, np.zeros(1), np.zeros(1)
-    for residuals in parts:
-        losses, more = _losses(score, residuals, np.zeros(1), ()), len(residuals)
-        own = losses.mean(axis=0)
+    count, average, spread = 0, np.zeros(1), np.zeros(1)
+    for losses in parts:  # in place, and sums as products: all stays in the cache
+        if score.loss is distances:
+            np.abs(losses, out=losses)
+        else:
+            np.multiply(losses, losses, out=losses)
+        more, ones = len(losses), np.ones(len(losses))
+        own = ones @ losses / more
         losses -= own
-        losses *= losses
+        np.multiply(losses, losses, out=losses)
         apart = own - average
-        squares = squares + losses.sum(axis=0) + apart**2 * (count * more / (count + more))
+        spread = spread + ones @ losses + apart**2 * (count * more / (count + more))
         average = average + apart * (more / (count + more))
         count += more
     values = _of_average(score, average, truth)
-    return values, _chained(values, average, np.sqrt(squares / (count - 1) / count))
+    return values, _chained(values, average, np.sqrt(spread / (count - 1) / count))
 
 
 def pooled(
@@ -242,7 +247,7 @@ def pooled(
 ) -> tuple[Floats, Floats]:
     """Return score and standard error of every column of predictions, all rows together."""
     if score.name in _AT_ONCE and score is SCORES[score.name]:
-        losses = _losses(score, truth[:, None], predictions, classes)
+        losses = _losses(score, truth, predictions, classes)
         values = _of_losses(score, losses, truth)
         return values, pooled_errors(score, values, losses)
     values = scored(score, truth, predictions, classes)
