@@ -220,7 +220,8 @@ def pooled_residuals(
 ) -> tuple[Floats, Floats]:
     """Return score and standard error of every column of residuals, some rows at a time.
 
-    The parts are overwritten; averages and sums of squares are put together part by part (Chan, Golub and LeVeque 1983).
+    The parts are overwritten; averages and sums of squares are put together part by part
+    (Chan, Golub and LeVeque 1983).
     """
     if not (score.name in _AT_ONCE and score is SCORES[score.name]):
         return pooled(score, truth, truth[:, None] - np.concatenate(list(parts)), ())
