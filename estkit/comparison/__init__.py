@@ -3,9 +3,10 @@
 from estkit.comparison.calibration import Calibration, calibrate_test
 from estkit.comparison.curves import Curve
 from estkit.comparison.datasets import DatasetComparison, compare_datasets
-from estkit.comparison.decomposition import Decomposition, bias_variance
+from estkit.comparison.decomposition import Decomposition
 from estkit.comparison.degrees import degrees_of_freedom
 from estkit.comparison.evaluation import compare
+from estkit.comparison.expected_loss import bias_variance
 from estkit.comparison.five_by_two import FiveByTwo, five_by_two
 from estkit.comparison.folds import Folds
 from estkit.comparison.intervals import nested_interval

@@ -84,6 +84,12 @@ def shortcut(model: Any, pool: Pool, draws: NDArray[Any], *, shares: bool) -> An
     return None
 
 
+def counts_apply(model: Any, pool: Pool) -> bool:
+    """Tell whether a model is nearest neighbours whose prediction is a mean of counted rows."""
+    numbers = isinstance(pool.X, np.ndarray) and pool.X.dtype.kind in "iuf"
+    return numbers and type(model).__name__ == "KNeighborsRegressor" and _plain(model)
+
+
 def _plain(model: Any) -> bool:
     euclidean = model.metric == "euclidean" or (model.metric == "minkowski" and model.p == 2)
     return bool(model.weights == "uniform" and euclidean and model.metric_params is None)
