@@ -16,9 +16,8 @@ from estkit.similarity.vectors import Real
 
 ROWS, COLUMNS = 512, 1024  # of a block that stays in cache with the rows it is made of
 MEMORY = 1 << 28  # bytes to work in beside what was given and what is returned
+_TASKS = 512  # at most, that all blocks are shared into
 _COPIES = 6  # of a block of coordinates, at most, while unit rows are made
-
-Block = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,9 @@ def lay_out(
     room = MEMORY if max_bytes is None else int(max_bytes)
     threads = cores() if n_jobs is None or n_jobs < 0 else max(1, int(n_jobs))
     needed = 8 * (rows + columns) * width
-    hold = 2 * needed <= room
-    room -= needed if hold else 0
     pair = 8 * width * _COPIES
+    hold = needed + 4 * pair <= room and 2 * needed <= room
+    room -= needed if hold else 0
     if room < 2 * pair + 8 * 5:
         raise DataError(
             f"max_bytes is {room}, but two rows of {width} coordinates take {2 * pair + 40} to be "
@@ -98,13 +97,19 @@ def fill(
     step = min(layout.rows, layout.columns) if right is None else layout.columns
     rows = parts(left.rows, step if right is None else layout.rows)
     columns = rows if right is None else parts(right.rows, step)
-    tasks: list[Block] = [
-        (i, j) for i in rows for j in columns if right is not None or j.start >= i.start
-    ]
+    # Where the blocks of each strip of rows begin, counted through; runs of blocks are the tasks.
+    lengths = [len(columns) - (k if right is None else 0) for k in range(len(rows))]
+    starts = np.concatenate([[0], np.cumsum(lengths, dtype=int)])
+    tasks = parts(int(starts[-1]), -(-int(starts[-1]) // _TASKS) or 1)
     direct = isinstance(out, np.ndarray) and not isinstance(out, np.memmap)
 
-    def work(task: Block) -> None:
-        i, j = task
+    def work(task: slice) -> None:
+        for number in range(task.start, task.stop):
+            strip = int(np.searchsorted(starts, number, side="right")) - 1
+            skipped = len(columns) - lengths[strip]
+            one(rows[strip], columns[number - int(starts[strip]) + skipped])
+
+    def one(i: slice, j: slice) -> None:
         place = out[i, j] if direct and out.dtype == left.dtype else None
         values = block(i, j, place)
         if right is None and i == j:
@@ -114,7 +119,7 @@ def fill(
         if right is None and i != j:
             out[j, i] = values.T
 
-    bar = progress_bar(len(tasks), show=progress, unit="block", description="Cosines")
+    bar = progress_bar(len(tasks), show=progress, unit="part", description="Cosines")
     with bar as forward, serial_algebra():
         for _ in map_threads(work, tasks, threads=layout.threads):
             forward(1)

@@ -76,7 +76,11 @@ class Directions:
 
     def raw(self, part: Part) -> Real:
         """Return rows before they are mapped, divided by powers of two: nothing is rounded."""
-        return unmapped(self.vectors.dense(self.places(part)), self.form)[0]
+        return scaled(self.given(part))[0]
+
+    def given(self, part: Part) -> Real:
+        """Return rows as they were given, the origin taken away."""
+        return moved(self.vectors.dense(self.places(part)), self.form)
 
     @property
     def sparse(self) -> bool:
@@ -178,16 +182,16 @@ def scaled(rows: Real) -> tuple[Real, Real]:
     return rows, largest
 
 
-def unmapped(rows: Real, form: Form) -> tuple[Real, Real]:
-    """Return scaled rows from which the origin is taken away, and their largest numbers."""
-    if form.origin is not None:  # quarters, for a difference may be beyond what a float holds
-        rows = rows / 4 - form.origin / 4
-    return scaled(rows)
+def moved(rows: Real, form: Form) -> Real:
+    """Return rows from which the origin is taken away, divided by some power of two."""
+    if form.origin is None:
+        return rows
+    return rows / 4 - form.origin / 4  # for a difference may be beyond what a float holds
 
 
 def mapped_units(rows: Real, form: Form, dtype: Any) -> Units:
     """Return rows at any scale mapped, and divided by their norms."""
-    rows, largest = unmapped(rows, form)
+    rows, largest = scaled(moved(rows, form))
     missing = ~np.isfinite(largest)
     rows = np.where(missing[:, None], 0.0, rows)
     zero = ~missing & directionless(rows, form)

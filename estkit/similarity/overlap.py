@@ -21,9 +21,9 @@ _NUMBERS = 1 << 18
 def overlapping(x: Real, y: Real, form: Form) -> Real:
     """Return the cosine of each row of `x` with that of `y` over what both have.
 
-    NaN marks what is missing; so is the cosine where nothing, or nothing but zeros, is left.
+    NaN marks what is missing, and the cosine is NaN where nothing, or nothing but zeros, is left.
     """
-    both = ~(np.isnan(x) | np.isnan(y))
+    both = np.isfinite(x) & np.isfinite(y)
     if form.roots is not None:
         both &= form.roots > 0
     left, _ = scaled(np.where(both, x, 0.0))
@@ -43,6 +43,13 @@ def overlapping(x: Real, y: Real, form: Form) -> Real:
     dots = np.einsum("ij,ij->i", left, right)
     cosines = dots / np.sqrt(np.where(none, 1.0, squares))
     return np.where(none, np.nan, np.clip(cosines, -1.0, 1.0))
+
+
+def without_direction(rows: Real, form: Form) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which rows have no direction in what they have, and which hold infinite numbers."""
+    infinite = np.asarray(np.isinf(rows).any(axis=1))
+    rows = np.where(infinite[:, None], 1.0, rows)
+    return np.isnan(overlapping(rows, rows, form)) & ~infinite, infinite
 
 
 def _none(rows: Real, both: NDArray[np.bool_], form: Form) -> NDArray[np.bool_]:
@@ -77,7 +84,9 @@ def overlap_block(left: Directions, right: Directions, i: slice, j: slice) -> Re
     step = max(1, _NUMBERS // max(1, x.shape[1]))
     for start in range(0, len(again), step):
         rows, columns = again[start : start + step].T
-        cosines[rows, columns] = overlapping(x[rows], y[columns], form)
+        # As they were given: what both have may be small beside the rest of a row.
+        left_rows, right_rows = left.given(rows + i.start), right.given(columns + j.start)
+        cosines[rows, columns] = overlapping(left_rows, right_rows, form)
     return np.asarray(cosines)
 
 

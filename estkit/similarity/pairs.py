@@ -21,7 +21,7 @@ from estkit.similarity.directions import (
 )
 from estkit.similarity.matrix import labelled, with_facts
 from estkit.similarity.measures import check_measure, measured
-from estkit.similarity.overlap import overlapping
+from estkit.similarity.overlap import overlapping, without_direction
 from estkit.similarity.preparation import Options
 from estkit.similarity.vectors import Real
 
@@ -173,11 +173,9 @@ def _compensated(left: Directions, right: Directions, part: slice) -> Real:
 
 
 def _overlapping(left: Directions, right: Directions, part: slice) -> Real:
-    x, y = left.raw(part), right.raw(part)
+    x, y = left.given(part), right.given(part)
     for table, rows in ((left, x), (right, y)):
-        table.missing[part] = np.isinf(rows).any(axis=1)
-        rows[table.missing[part]] = 0.0
-        table.zero[part] = np.isnan(overlapping(rows, rows, table.form))
+        table.zero[part], table.missing[part] = without_direction(rows, table.form)
     return overlapping(x, y, left.form)
 
 

@@ -11,7 +11,7 @@ from estkit.errors import DataError
 from estkit.similarity.blocks import Layout, lay_out, parts
 from estkit.similarity.directions import Directions, find_directions
 from estkit.similarity.form import Form, read_form
-from estkit.similarity.overlap import overlapping
+from estkit.similarity.overlap import without_direction
 from estkit.similarity.policies import Policy
 from estkit.similarity.vectors import Vectors, read_vectors
 
@@ -140,11 +140,8 @@ def _directions(
     )
     if policy.nan == "pairwise":
         for part in parts(vectors.rows, layout.rows):
-            rows = found.raw(part)
-            infinite = np.isinf(rows).any(axis=1)
-            found.missing[part] = infinite
-            rows[infinite] = 0.0
-            found.zero[part] = np.isnan(overlapping(rows, rows, form))
+            rows = found.given(part)
+            found.zero[part], found.missing[part] = without_direction(rows, form)
     policy.check(vectors, found.zero, found.missing)
     kept = policy.kept(found.zero)
     return found if kept is None else replace(found, kept=np.flatnonzero(kept))

@@ -146,9 +146,11 @@ def _from_series(given: Any, what: str, names: Sequence[str] | None) -> Vectors 
         return None
     own = [str(name) for name in given.index]
     numbers = _numbers(given.array, what, str(given.name or what))
-    if names is not None and own != [str(j) for j in range(len(own))]:
-        return Vectors(numbers[_matched(own, names, what)][None], None, tuple(names), True, what)
-    return Vectors(numbers[None], None, None, True, what)
+    if own == [str(j) for j in range(len(own))]:
+        return Vectors(numbers[None], None, None, True, what)
+    if names is not None:
+        own, numbers = list(names), numbers[_matched(own, names, what)]
+    return Vectors(numbers[None], None, tuple(own), True, what)
 
 
 def _from_frame(given: Any, what: str, names: Sequence[str] | None) -> Vectors | None:
