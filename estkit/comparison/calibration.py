@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,11 +9,11 @@ import numpy as np
 
 from estkit import parallel
 from estkit.comparison.candidates import Data, candidates_of, read_data
-from estkit.comparison.evaluation import evaluate
-from estkit.comparison.folds import Folds, make_folds
+from estkit.comparison.folds import make_folds
 from estkit.comparison.paired_tests import METHODS, paired_test
 from estkit.comparison.result import Comparison
 from estkit.comparison.scores import SCORES, Score, named_scores
+from estkit.comparison.shortcuts import predicted
 from estkit.comparison.trial import Trial
 from estkit.errors import DataError
 from estkit.estimate import check_level, plain
@@ -198,19 +197,26 @@ def calibrate_test(
     score = named_scores(own if scoring is None and own else scoring, data.task)[0]
     names, models = _named(a, b)
     plans = _plans(null, names, models, score)
+    if hasattr(cv, "__next__"):
+        cv = list(cv)  # every round makes folds of it
     seed = seed_sequence(rng)
     sizes, scheme = [], ""
     total = len(plans) * rounds
+    # Some rounds for a worker, so that to send them costs little; few, so that progress shows.
+    several = 1 if parallel.workers(n_jobs) == 1 else -(-rounds // (8 * parallel.workers(n_jobs)))
     with parallel.progress_bar(total, show=progress, unit="round", description=method) as forward:
         for number, plan in enumerate(plans):
+            whole = _Task(plan, data, score, method, level, cv, groups, _child(seed, number))
+            tasks = [
+                whole._replace(rounds=range(start, min(start + several, rounds)))
+                for start in range(0, rounds, several)
+            ]
             found, equal = 0, 0
-            for result in _rounds(plan, data, score, rounds, _child(seed, number), cv, groups,
-                                  n_jobs):  # fmt: skip
-                test = paired_test(result, "a", "b", method, score.name, level=level)
-                found += test.p_value < 1 - level
-                equal += bool(np.array_equal(result.values("a", score), result.values("b", score)))
-                scheme = result.folds.scheme
-                forward(1)
+            for part in parallel.map_tasks(_outcomes, tasks, n_jobs=n_jobs):
+                found += sum(each.found for each in part)
+                equal += sum(each.equal for each in part)
+                scheme = part[-1].scheme
+                forward(len(part))
             sizes.append(Size(plan.null, plan.label, *_share(found, rounds), equal / rounds))
     return Calibration(method=method, score=score.name, nominal=round(1 - level, 12),
                        rounds=rounds, folds=scheme, sizes=tuple(sizes))  # fmt: skip
@@ -248,44 +254,57 @@ def _plans(
     return plans
 
 
-def _rounds(
-    plan: _Plan,
-    data: Data,
-    score: Score,
-    rounds: int,
-    seed: np.random.SeedSequence,
-    cv: Any,
-    groups: Any,
-    n_jobs: int | None,
-) -> Iterator[Comparison]:
-    """Yield comparisons of two models, called a and b, that are equally good."""
-    for number in range(rounds):
-        own = _child(seed, number)
-        rng = np.random.default_rng(own)
-        both = _noise(data, rng) if plan.null == "noise" else _swapped(data, rng)
-        folds = make_folds(cv, both[0].X, both[0].y, groups=groups, rng=_child(own, 0),
-                           classes=bool(data.classes))  # fmt: skip
-        trials: dict[tuple[str, int], Trial] = {}
-        for name, model, seen in zip("ab", plan.models, both, strict=True):
-            trials |= _trials(name, model, seen, folds, _child(own, 1), n_jobs)
-        yield Comparison(("a", "b"), (score,), folds, data.classes, both[0].codes, trials, (), {})
+class _Task(NamedTuple):
+    """Some rounds for a worker."""
+
+    plan: _Plan
+    data: Data
+    score: Score
+    method: str
+    level: float
+    cv: Any
+    groups: Any
+    seed: np.random.SeedSequence
+    rounds: range = range(0)
 
 
-def _trials(
-    name: str,
-    model: Any,
-    data: Data,
-    folds: Folds,
-    seed: np.random.SeedSequence,
-    n_jobs: int | None,
-) -> dict[tuple[str, int], Trial]:
-    candidate = candidates_of({name: model}, data)[0]
-    wanted = [(name, fold) for fold in range(len(folds))]
-    found = dict(evaluate([candidate], data, folds, wanted, seed, n_jobs=n_jobs))
-    failed = next((trial.reason for trial in found.values() if trial.prediction is None), None)
-    if failed:
-        raise DataError(f"a model fails on the simulated data: {failed}")
-    return found
+class _Outcome(NamedTuple):
+    """What came of a round: whether a difference was found, whether there was none on any fold."""
+
+    found: bool
+    equal: bool
+    scheme: str
+
+
+def _outcomes(task: _Task) -> list[_Outcome]:
+    outcomes = []
+    for number in task.rounds:
+        result = _compared(task, _child(task.seed, number))
+        test = paired_test(result, "a", "b", task.method, task.score.name, level=task.level)
+        first, second = (result.values(name, task.score) for name in "ab")
+        found, equal = bool(test.p_value < 1 - task.level), np.array_equal(first, second)
+        outcomes.append(_Outcome(found, equal, result.folds.scheme))
+    return outcomes
+
+
+def _compared(task: _Task, seed: np.random.SeedSequence) -> Comparison:
+    """Return the comparison of two models, called a and b, that are equally good."""
+    rng, data = np.random.default_rng(seed), task.data
+    both = _noise(data, rng) if task.plan.null == "noise" else _swapped(data, rng)
+    folds = make_folds(task.cv, both[0].X, both[0].y, groups=task.groups, rng=_child(seed, 0),
+                       classes=bool(data.classes))  # fmt: skip
+    own, shares = _child(seed, 1), task.score.needs_probability or task.method == "delong"
+    trials: dict[tuple[str, int], Trial] = {}
+    for name, model, seen in zip("ab", task.plan.models, both, strict=True):
+        candidate = candidates_of({name: model}, seen)[0]
+        for fold in range(len(folds)):
+            try:
+                trials[name, fold] = predicted(candidate, seen, folds, fold, own, shares=shares)
+            except Exception as error:
+                raise DataError(
+                    f"a model fails on the simulated data: {type(error).__name__}: {error}"
+                ) from error
+    return Comparison(("a", "b"), (task.score,), folds, data.classes, both[0].codes, trials, (), {})
 
 
 def _noise(data: Data, rng: np.random.Generator) -> tuple[Data, Data]:

@@ -210,8 +210,8 @@ def _trial(
             found = model.predict(asked)
             ended = time.perf_counter()
             trial = Trial(
-                _codes(found, data.classes),
-                _probability(model, asked, data.classes),
+                codes_of(found, data.classes),
+                probability_of(model, asked, data.classes),
                 fitted - start,
                 ended - begun,
                 len(pickle.dumps(model, pickle.HIGHEST_PROTOCOL)) if fold == 0 else 0,
@@ -250,7 +250,8 @@ def rows_of(X: Any, rows: NDArray[Any]) -> Any:
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
-def _codes(found: Any, classes: tuple[Any, ...]) -> NDArray[Any]:
+def codes_of(found: Any, classes: tuple[Any, ...]) -> NDArray[Any]:
+    """Return predictions as finite numbers, or as codes of classes."""
     if not classes:
         numbers = np.asarray(found, float).reshape(-1)
         if not np.isfinite(numbers).all():
@@ -260,11 +261,11 @@ def _codes(found: Any, classes: tuple[Any, ...]) -> NDArray[Any]:
     return np.array([code[label] for label in np.asarray(found).tolist()], dtype=np.int64)
 
 
-def _probability(model: Any, asked: Any, classes: tuple[Any, ...]) -> Floats | None:
+def probability_of(model: Any, asked: Any, classes: tuple[Any, ...]) -> Floats | None:
     """Return the probabilities of all classes; 0 for those that the training rows lack."""
     if not classes or not hasattr(model, "predict_proba"):
         return None
     known = np.asarray(model.predict_proba(asked), float)
     table = np.zeros((len(known), len(classes)))
-    table[:, _codes(model.classes_, classes)] = known
+    table[:, codes_of(model.classes_, classes)] = known
     return table

@@ -77,7 +77,7 @@ def shortcut(model: Any, pool: Pool, draws: NDArray[Any], *, shares: bool) -> An
     """Return predictions without refitting, or None where there is no such way."""
     kind = type(model).__name__
     if isinstance(pool.X, np.ndarray) and pool.X.dtype.kind in "iuf":
-        if kind in ("KNeighborsClassifier", "KNeighborsRegressor") and _plain(model):
+        if kind in ("KNeighborsClassifier", "KNeighborsRegressor") and plain_neighbours(model):
             return by_counts(pool, draws, int(model.n_neighbors), shares=shares)
         if kind == "LinearRegression" and not model.positive:
             return by_one_decomposition(pool, draws, intercept=model.fit_intercept)
@@ -87,10 +87,11 @@ def shortcut(model: Any, pool: Pool, draws: NDArray[Any], *, shares: bool) -> An
 def counts_apply(model: Any, pool: Pool) -> bool:
     """Tell whether a model is nearest neighbours whose prediction is a mean of counted rows."""
     numbers = isinstance(pool.X, np.ndarray) and pool.X.dtype.kind in "iuf"
-    return numbers and type(model).__name__ == "KNeighborsRegressor" and _plain(model)
+    return numbers and type(model).__name__ == "KNeighborsRegressor" and plain_neighbours(model)
 
 
-def _plain(model: Any) -> bool:
+def plain_neighbours(model: Any) -> bool:
+    """Return whether all neighbours count equally, at Euclidean distances."""
     euclidean = model.metric == "euclidean" or (model.metric == "minkowski" and model.p == 2)
     return bool(model.weights == "uniform" and euclidean and model.metric_params is None)
 

@@ -14,11 +14,16 @@ from scipy import sparse, stats
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import KFold
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
 
 import estkit as ek
 from estkit.comparison.calibration import _noise, _swapped
-from estkit.comparison.candidates import read_data
+from estkit.comparison.candidates import candidates_of, read_data
+from estkit.comparison.shortcuts import predicted
 
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
@@ -121,3 +126,57 @@ def test_what_cannot_be_calibrated_is_named(asked: dict[str, Any], message: str)
     X, y = DIABETES
     with pytest.raises(ek.DataError, match=message):
         ek.calibrate_test(**{"a": "linear", "b": "knn", "X": X, "y": y, **asked})
+
+
+SHORT = {
+    "scaled neighbours": (KNeighborsClassifier(4), "iris"),
+    "neighbours": (make_pipeline(FunctionTransformer(), KNeighborsClassifier(4)), "iris"),
+    "neighbours of numbers": (KNeighborsRegressor(7), "diabetes"),
+    "least squares": (LinearRegression(), "diabetes"),
+    "through the origin": (LinearRegression(fit_intercept=False), "diabetes"),
+    "by distance": (KNeighborsRegressor(5, weights="distance"), "diabetes"),
+    "a tree": (DecisionTreeClassifier(max_features=2), "iris"),
+    "logistic": ("linear", "iris"),
+}
+
+
+@pytest.mark.parametrize("case", SHORT)
+def test_shortcuts_predict_what_compare_does(case: str) -> None:
+    """Noise of 1e-6 sees to it that there are no equal distances."""
+    model, kind = SHORT[case]
+    X, y = IRIS if kind == "iris" else DIABETES
+    X = X + 1e-6 * np.random.default_rng(1).normal(size=X.shape)
+    X = np.column_stack([X, np.full(len(X), 0.1)])
+    whole = ek.compare({"m": model}, X, y, cv=4, rng=6)
+    seed = np.random.SeedSequence(6)
+    for given in (X, pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])):
+        data = read_data(given, y, None)
+        candidate = candidates_of({"m": model}, data)[0]
+        for fold in range(4):
+            told = predicted(candidate, data, whole.folds, fold, seed, shares=True)
+            wanted = whole.predicted("m", fold)
+            assert wanted is not None
+            assert told.prediction == pytest.approx(wanted.prediction, rel=1e-10)
+            if data.classes:
+                assert told.probability == pytest.approx(wanted.probability, abs=1e-10)
+
+
+def test_sizes_do_not_depend_on_workers_and_folds_may_be_given_once() -> None:
+    X, y = DIABETES[0][:60], DIABETES[1][:60]
+    pairs = list(KFold(4).split(X))
+    found = [
+        ek.calibrate_test("knn", "linear", X, y, cv=iter(pairs), rounds=9, rng=2, n_jobs=workers)
+        for workers in (1, 2)
+    ]
+    assert found[0].to_dict() == found[1].to_dict()
+
+
+class Moody(LinearRegression):  # type: ignore[misc]
+    def fit(self, X: Any, y: Any) -> Any:
+        raise ValueError("not today")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_model_that_fails_on_simulated_data_is_told(workers: int) -> None:
+    with pytest.raises(ek.DataError, match="ValueError: not today"):
+        ek.calibrate_test(Moody(), "linear", *DIABETES, cv=3, rounds=3, rng=1, n_jobs=workers)
