@@ -1,15 +1,29 @@
 """The matrix-gradient rules, each as a value and a vector-Jacobian product, and their checks."""
 
 from estkit.gradients.convolution import convolution
+from estkit.gradients.cost import OperationCount
+from estkit.gradients.operation_counts import (
+    activation_operations,
+    affine_operations,
+    convolution_operations,
+    pooling_operations,
+    softmax_operations,
+)
 from estkit.gradients.pooling import average_pool, max_pool
 from estkit.gradients.rule import Rule
 from estkit.gradients.windows import convolution_size, pooling_size
 
 __all__ = [
+    "OperationCount",
     "Rule",
+    "activation_operations",
+    "affine_operations",
     "average_pool",
     "convolution",
+    "convolution_operations",
     "convolution_size",
     "max_pool",
+    "pooling_operations",
     "pooling_size",
+    "softmax_operations",
 ]
