@@ -1,9 +1,8 @@
 """Nearest neighbours: every k from one list of neighbours, leave-one-out without refitting.
 
-Neighbours are in the order of (distance, row number). Products of matrices find the few rows that
-can be among the nearest; their distances are then summed column by column from differences, so that
-they depend on the two rows alone, not on threads or on where in the matrix the rows stand, and are
-exact for whole numbers.
+Neighbours are in the order of (distance, row number). `similarity` finds them: their distances are
+sums of squared differences, so that they depend on the two rows alone, not on threads or on where
+in the matrix the rows stand, and are exact for whole numbers.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import parallel
 from estkit.comparison.candidates import Data, read_data
 from estkit.comparison.curves import Curve, fold_errors, one_score, pooled, pooled_errors, scored
 from estkit.comparison.folds import make_folds
 from estkit.comparison.scores import Floats, Predicted, Score, named_scores
 from estkit.errors import DataError
+from estkit.similarity.nearest import top_k
+from estkit.similarity.search import euclidean_search
 
-_BLOCK = 1 << 20  # distances at a time: about the size of a cache
 _WEIGHTS = ("uniform", "distance")
 
 
@@ -58,59 +57,8 @@ def nearest(
     own : bool
         Whether query i is training row i, which then is not its own neighbour.
     """
-    size = max(1, _BLOCK // len(train))
-    with parallel.serial_algebra():  # small products: threads would wait for each other
-        parts = [
-            _nearest(train, queries, k, slice(start, min(start + size, len(queries))), scales, own)
-            for start in range(0, len(queries), size)
-        ]
-    if len(parts) == 1:
-        return parts[0]
-    return Neighbours(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-
-
-def _nearest(
-    train: Floats, queries: Floats, k: int, part: slice, scales: Floats | None, own: bool
-) -> Neighbours:
-    asked = queries[part]
-    weights = None if scales is None else scales[part] ** -2.0
-    near, slack = _screened(train, asked, weights)
-    if own:
-        near[np.arange(len(asked)), np.arange(part.start, part.stop)] = np.inf
-    limit = np.partition(near, k - 1, axis=1)[:, k - 1] + slack
-    query, row = np.divmod(np.flatnonzero(near <= limit[:, None]), len(train))
-    squared = np.zeros(len(row))
-    for column in range(train.shape[1]):
-        apart = asked[query, column] - train[row, column]
-        apart *= apart
-        squared += apart if weights is None else apart * weights[query, column]
-    counts = np.bincount(query, minlength=len(asked))
-    place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    table = np.full((len(asked), counts.max()), np.inf)
-    rows = np.zeros(table.shape, np.intp)
-    table[query, place], rows[query, place] = squared, row
-    order = np.argsort(table, axis=1, kind="stable")[:, :k]  # rows ascend, so ties do
-    return Neighbours(np.take_along_axis(rows, order, 1), np.take_along_axis(table, order, 1))
-
-
-def _screened(train: Floats, asked: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    """Return squared distances up to a constant of each query, and twice their rounding error."""
-    middle = train.mean(axis=0)
-    far, near = train - middle, asked - middle
-    tiny = np.finfo(float).eps
-    lost = tiny * np.maximum(np.abs(train).max(axis=0), np.abs(asked).max(axis=0))
-    reach = np.abs(far).max(axis=0)
-    if weights is None:
-        length = (far * far).sum(axis=1)
-        distance = np.column_stack([-2.0 * near, np.ones(len(near))]) @ np.vstack([far.T, length])
-        size = (near * near).sum(axis=1) + float(length.max())
-        offset = (np.abs(near) + reach) @ lost
-    else:
-        distance = (-2.0 * near * weights) @ far.T
-        distance += weights @ (far * far).T
-        size = (weights * (near * near + reach**2)).sum(axis=1)
-        offset = (weights * (np.abs(near) + reach)) @ lost
-    return distance, 8 * (train.shape[1] + 8) * tiny * size + 16 * offset
+    found = top_k(euclidean_search(train, None if own else queries, scales=scales), k)
+    return Neighbours(found.rows, -found.scores)
 
 
 def knn_curve(

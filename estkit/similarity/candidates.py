@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[Any]
+from estkit.similarity.rows import Floats
+
 Score = Callable[[NDArray[Any], NDArray[Any]], Floats]
 """The score of the pairs (query, row), which depends on the two rows alone; larger is better."""
 
@@ -75,7 +76,7 @@ class Candidates:
         if excluded is not None:
             self.floor[excluded] = np.inf
         self._parts: list[tuple[NDArray[Any], Floats, NDArray[Any]]] = []
-        self._held = 0
+        self._held, self._thinned = 0, False
         self._limit = 2 * k * len(slack)
         self._lost_score = np.full(len(slack), -np.inf)
         self._lost = np.zeros(len(slack), np.intp)
@@ -100,6 +101,9 @@ class Candidates:
 
     def add(self, queries: NDArray[Any], values: Floats, rows: NDArray[Any]) -> None:
         """Keep candidates, and thin them out when they have become many."""
+        if len(values) == 0:
+            return
+        self._thinned = False
         self._parts.append((queries.astype(np.int32), values, rows.astype(np.int32)))
         self._held += len(values)
         if self._held > self._limit:
@@ -107,6 +111,8 @@ class Candidates:
 
     def thin(self) -> None:
         """Drop what cannot be among the k best of its query."""
+        if not self._parts or (len(self._parts) == 1 and self._thinned):
+            return
         queries, values, rows = (np.concatenate(part) for part in zip(*self._parts, strict=True))
         order = _by_query_and_value(queries, values)
         queries, values, rows = queries[order], values[order], rows[order]
@@ -118,7 +124,7 @@ class Candidates:
         self._raise_floor(reached)
         kept = values >= self.floor[queries]
         self._parts = [(queries[kept], values[kept], rows[kept])]
-        self._held = len(self._parts[0][0])
+        self._held, self._thinned = len(self._parts[0][0]), True
         if self._held > self._limit:  # ties: nothing less than the scores tells them apart
             self._settle()
 
@@ -141,7 +147,7 @@ class Candidates:
         """Keep the k best by score; return the query, the place and the score of each."""
         queries, values, rows = self._parts[0]
         exact = self.score(queries + self.first, rows)
-        order = np.lexsort((rows, -exact, queries))
+        order = _by_query_value_and_row(queries, exact, rows)
         queries, exact = queries[order], exact[order]
         counts = np.bincount(queries, minlength=len(self.slack))
         place = np.arange(len(queries)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -189,3 +195,13 @@ def _by_query_and_value(queries: NDArray[Any], values: Floats) -> NDArray[np.int
         return np.argsort((queries.astype(np.int64) << 32) + (0x7FFFFFFF - bits))
     order = np.argsort(-values)
     return order[np.argsort(queries[order].astype(np.uint16), kind="stable")]  # by radix
+
+
+def _by_query_value_and_row(
+    queries: NDArray[Any], values: Floats, rows: NDArray[Any]
+) -> NDArray[np.intp]:
+    """Return the order by query, descending value, and row."""
+    order = _by_query_and_value(queries, values)
+    queried, found, row = queries[order], values[order], rows[order]
+    wrong = (queried[1:] == queried[:-1]) & (found[1:] == found[:-1]) & (row[1:] < row[:-1])
+    return np.lexsort((rows, -values, queries)) if wrong.any() else order

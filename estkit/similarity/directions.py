@@ -67,7 +67,7 @@ class Directions:
         """Return where rows that are compared stand among all that were given."""
         return part if self.kept is None else self.kept[part]
 
-    def units(self, part: slice) -> Any:
+    def units(self, part: Part) -> Any:
         """Return the unit rows of a part, dense or sparse."""
         places = self.places(part)
         if self.held is None:

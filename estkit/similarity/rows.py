@@ -1,0 +1,122 @@
+"""Rows as a search for neighbours reads them: a block at a time, or some by their numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.similarity.directions import Directions
+
+Floats = NDArray[Any]
+
+
+class Rows(Protocol):
+    """Rows that are read a block at a time, so that they need not be in memory.
+
+    `excluded` says which rows are nobody's neighbour and have none; their numbers must be finite.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of float32 or float64."""
+
+    @property
+    def excluded(self) -> NDArray[np.bool_] | None:
+        """The rows that do not count, if any."""
+
+    @property
+    def held(self) -> bool:
+        """Whether reading makes no copies."""
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Return consecutive rows."""
+
+    def take(self, rows: NDArray[Any]) -> Floats:
+        """Return some rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Rows that are an array, in memory or mapped into it."""
+
+    values: Floats
+    excluded: NDArray[np.bool_] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+        return self.values.shape[0], self.values.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the numbers."""
+        dtype: np.dtype[Any] = self.values.dtype
+        return dtype
+
+    @property
+    def held(self) -> bool:
+        """Whether reading makes no copies."""
+        return True
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Return consecutive rows."""
+        return self.values[start:stop]
+
+    def take(self, rows: NDArray[Any]) -> Floats:
+        """Return some rows."""
+        return np.take(self.values, rows, axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The unit rows of a table of directions.
+
+    Parameters
+    ----------
+    directions : Directions
+        Whose rows they are.
+    zero_counts : bool
+        Whether a zero row has a cosine, which is 0.
+    """
+
+    directions: Directions
+    zero_counts: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+        return self.directions.rows, self.directions.width
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the numbers."""
+        dtype: np.dtype[Any] = np.dtype(self.directions.dtype)
+        return dtype
+
+    @property
+    def excluded(self) -> NDArray[np.bool_] | None:
+        """The rows without a cosine, if there are any."""
+        found = self.directions
+        outside = found.missing if self.zero_counts else found.missing | found.zero
+        outside = outside[found.places(slice(None))]
+        return outside if outside.any() else None
+
+    @property
+    def held(self) -> bool:
+        """Whether reading makes no copies."""
+        return self.directions.held is not None and self.directions.kept is None
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Return consecutive rows."""
+        return np.asarray(self.directions.units(slice(start, stop)))
+
+    def take(self, rows: NDArray[Any]) -> Floats:
+        """Return some rows."""
+        return np.asarray(self.directions.units(rows))

@@ -1,0 +1,173 @@
+"""What is searched for: products that find neighbours quickly, scores that put them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estkit.similarity.candidates import Score
+from estkit.similarity.rows import Floats, Held, Rows
+
+_PAIRS = 1 << 17  # numbers of a block of pairs that are scored at a time
+_READ = 1024  # rows whose lengths are taken at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Products of queries with known rows, and what they stand for.
+
+    Parameters
+    ----------
+    queries, known : Rows
+        The larger the product of a query with a known row, the nearer they are.
+    own : bool
+        Whether query i is known row i, which then is not its own neighbour.
+    score : callable
+        The score of pairs, which orders them.
+    slack : callable
+        The slack of the queries from a start to a stop: a product and a score differ by at most
+        half of it, or by a constant of the query.
+    symmetric : bool
+        Whether the product of a pair serves either as the query.
+    dtype : dtype
+        Of the scores.
+    scored_width : int
+        The number of columns that a score reads.
+    """
+
+    queries: Rows
+    known: Rows
+    own: bool
+    score: Score
+    slack: Callable[[int, int], Floats]
+    symmetric: bool
+    dtype: np.dtype[Any]
+    scored_width: int
+
+    @property
+    def work(self) -> int:
+        """The number of multiplications."""
+        return self.queries.shape[0] * self.known.shape[0] * self.queries.shape[1]
+
+    @property
+    def scoring_bytes(self) -> int:
+        """The memory that scoring takes at a time."""
+        return 24 * max(_PAIRS, self.scored_width)
+
+
+def cosine_search(queries: Rows, corpus: Rows | None = None) -> Search:
+    """Return the search by the products of rows of length 1, which are their cosines.
+
+    A cosine is the product of both rows in float64, divided by their lengths, which are not quite
+    1: so it depends on the two alone, and that of equal rows is 1.
+    """
+    known = queries if corpus is None else corpus
+    dtype = np.result_type(queries.dtype, known.dtype)
+    columns = queries.shape[1]
+    first, off = _squares(queries)
+    second, also_off = (first, off) if corpus is None else _squares(known)
+    # A sum of n products in any order is off by at most n units in the last place of the sum of
+    # their sizes, which is 1; rounding the score takes less than one.
+    slack = 2.0 * ((columns + 4) * float(np.finfo(dtype).eps) + max(off, also_off))
+
+    def score(rows: NDArray[Any], others: NDArray[Any]) -> Floats:
+        out = np.empty(len(rows), dtype)
+        for part in _chunks(len(rows), columns):
+            products = np.multiply(
+                queries.take(rows[part]), known.take(others[part]), dtype=np.float64
+            ).sum(axis=1)
+            out[part] = products / np.sqrt(first[rows[part]] * second[others[part]])
+        return np.clip(out, -1, 1, out=out)
+
+    return Search(
+        queries, known, corpus is None, score,
+        lambda start, stop: np.full(stop - start, slack), True, dtype, columns,
+    )  # fmt: skip
+
+
+def _squares(rows: Rows) -> tuple[Floats, float]:
+    """Return the squared length of every row, 1 for a zero row, and how far from 1 one is."""
+    count = rows.shape[0]
+    squares = np.empty(count)
+    for start in range(0, count, _READ):
+        block = rows.block(start, min(start + _READ, count))
+        part = slice(start, start + len(block))
+        squares[part] = np.multiply(block, block, dtype=np.float64).sum(axis=1)
+    squares[squares == 0] = 1.0
+    return squares, float(np.abs(squares - 1).max(initial=0.0))
+
+
+def euclidean_search(
+    train: Floats, queries: Floats | None = None, *, scales: Floats | None = None
+) -> Search:
+    """Return the search by -|x - y|^2, made of products of rows moved near 0.
+
+    The scores are minus the sums of squared differences of the two rows, so they are exact for
+    whole numbers, and right far from the origin.
+
+    Parameters
+    ----------
+    train : array of shape (n, p)
+        What is searched.
+    queries : array of shape (m, p), optional
+        By default the rows of `train`, without each itself.
+    scales : array of shape (m, p), optional
+        What every query divides the columns by.
+    """
+    asked = train if queries is None else queries
+    weights = None if scales is None else scales**-2.0
+    middle = train.mean(axis=0)
+    far = train - middle
+    near = far if queries is None else asked - middle
+    columns = train.shape[1]
+    slack = _euclidean_slack(train, asked, far, near, weights)
+    if weights is None:
+        lengths, own = (np.einsum("ij,ij->i", rows, rows) for rows in (far, near))
+        first = np.column_stack([2.0 * near, -own, np.full(len(near), -1.0)])
+        second = np.column_stack([far, np.ones(len(far)), lengths])
+    else:
+        first = np.hstack([2.0 * near * weights, -weights])
+        second = np.hstack([far, far * far])
+
+    def score(rows: NDArray[Any], others: NDArray[Any]) -> Floats:
+        out = np.empty(len(rows))
+        for part in _chunks(len(rows), columns):
+            apart = np.take(asked, rows[part], axis=0)
+            apart -= np.take(train, others[part], axis=0)
+            apart *= apart
+            if weights is not None:
+                apart *= np.take(weights, rows[part], axis=0)
+            np.negative(apart.sum(axis=1), out=out[part])
+        return out
+
+    return Search(
+        Held(first), Held(second), queries is None, score,
+        lambda start, stop: slack[start:stop], weights is None, np.dtype(float), columns,
+    )  # fmt: skip
+
+
+def _euclidean_slack(
+    train: Floats, asked: Floats, far: Floats, near: Floats, weights: Floats | None
+) -> Floats:
+    """Return twice the error of the products: of the sums, and of moving rows near 0."""
+    tiny = np.finfo(float).eps
+    lost = tiny * np.maximum(
+        np.abs(train).max(axis=0, initial=0.0), np.abs(asked).max(axis=0, initial=0.0)
+    )
+    reach = np.abs(far).max(axis=0, initial=0.0)
+    if weights is None:
+        size = (near * near).sum(axis=1) + float((far * far).sum(axis=1).max(initial=0.0))
+        offset = (np.abs(near) + reach) @ lost
+    else:
+        size = (weights * (near * near + reach**2)).sum(axis=1)
+        offset = (weights * (np.abs(near) + reach)) @ lost
+    return np.asarray(8 * (train.shape[1] + 8) * tiny * size + 16 * offset)
+
+
+def _chunks(count: int, columns: int) -> list[slice]:
+    step = max(1, _PAIRS // max(columns, 1))
+    return [slice(start, start + step) for start in range(0, count, step)]
