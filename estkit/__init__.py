@@ -24,10 +24,14 @@ Comparison: which model predicts better on this data, and how sure is that?
 Similarity: how similar are these vectors, exactly?
     `cosine_similarity`, `cosine_distance` and `cosine_pairs` answer with `Similarities`.
 
+Gradients: is a derivative that I wrote by hand right?
+    `gradients`, the matrix rules and activations, each as a value and the way back.
+
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
 """
 
+from estkit import gradients
 from estkit.comparison import (
     Calibration,
     Comparison,
@@ -188,6 +192,7 @@ __all__ = [
     "fit_formula",
     "fit_many",
     "five_by_two",
+    "gradients",
     "grid",
     "knn_curve",
     "learning_curve",

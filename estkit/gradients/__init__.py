@@ -1,5 +1,7 @@
 """The matrix-gradient rules, each as a value and a vector-Jacobian product, and their checks."""
 
+from estkit.gradients import activations, rules
+from estkit.gradients.activations import *  # noqa: F403  - its __all__; the same of rules
 from estkit.gradients.convolution import convolution
 from estkit.gradients.cost import OperationCount
 from estkit.gradients.operation_counts import (
@@ -11,6 +13,7 @@ from estkit.gradients.operation_counts import (
 )
 from estkit.gradients.pooling import average_pool, max_pool
 from estkit.gradients.rule import Rule
+from estkit.gradients.rules import *  # noqa: F403
 from estkit.gradients.windows import convolution_size, pooling_size
 
 __all__ = [
@@ -26,4 +29,6 @@ __all__ = [
     "pooling_operations",
     "pooling_size",
     "softmax_operations",
+    *activations.__all__,
+    *rules.__all__,
 ]

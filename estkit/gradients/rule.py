@@ -15,7 +15,7 @@ class Rule(NamedTuple):
     Parameters
     ----------
     value : ndarray or scalar
-        What the function gives.
+        What the function gives; an array is read-only.
     vjp : callable
         Takes ∂L/∂value, of the shape of `value`, for any scalar L, and returns the tuple of
         ∂L/∂input, one for each input that can be differentiated, in their order and shapes.
