@@ -38,6 +38,10 @@ def compare(
     task: Annotated[
         str | None, typer.Option(help="classification or regression; by default what it looks like")
     ] = None,
+    bias_variance: Annotated[
+        int | None,
+        typer.Option(min=3, help="Tell bias² and variance over so many bootstrap training sets."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")] = 1,
     n_jobs: Annotated[int, typer.Option(help="How many worker processes; -1 for all cores.")] = 1,
     store: Annotated[
@@ -81,6 +85,7 @@ def compare(
         groups=groups,
         task=task,
         rng=seed,
+        bias_variance=bias_variance,
         n_jobs=n_jobs,
         store=store,
         progress=progress,

@@ -67,9 +67,11 @@ def test_groups_and_time_decide_the_folds(flowers: Path, tmp_path: Path) -> None
     assert ended.returncode == 0, ended.stderr
     expected = python(flowers, cv=(3, 1), groups=pd.read_csv(flowers)["garden"])
     assert json.loads(out.read_text("utf-8"))["folds"]["fingerprint"] == expected.folds.fingerprint
-    ended = run(flowers, "--target", "sepal length (cm)", "--time", "day", "--drop", "garden")
+    ended = run(flowers, "--target", "sepal length (cm)", "--time", "day", "--drop", "garden",
+                "--bias-variance", 3)  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert "10 folds forward in time" in ended.stdout
+    assert "over 3 bootstrap training sets" in ended.stdout
     assert "rmse" in ended.stdout
 
 

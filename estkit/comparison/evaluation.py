@@ -39,6 +39,7 @@ def compare(
     groups: Any = None,
     task: str | None = None,
     rng: Any = None,
+    bias_variance: int | None = None,
     n_jobs: int | None = None,
     store: str | os.PathLike[str] | None = None,
     progress: bool = False,
@@ -67,6 +68,11 @@ def compare(
         By default what y looks like.
     rng : int, SeedSequence, Generator or None
         The seed of folds and models.
+    bias_variance : int, optional
+        A number of bootstrap training sets, such as 100, over which the table tells bias² and
+        variance of every model, each with its Monte-Carlo error, as `estkit.bias_variance` does for
+        one model. About 30 % of the rows, whole folds, are predicted. By default they are not
+        computed, since every model is fitted that many times more; a store does not keep them.
     n_jobs : int, optional
         How many workers; the numbers do not depend on it.
     store : str or path, optional
@@ -97,7 +103,9 @@ def compare(
     {'baseline': 0.333, 'knn': 0.96, 'linear': 0.953}
     """
     from estkit.comparison.result import Comparison
+    from estkit.comparison.variability import checked_rounds, decomposed
 
+    rounds = checked_rounds(bias_variance)
     data = read_data(X, y, task)
     scores = named_scores(scoring, data.task)
     known = stored_seed(store) if store is not None and rng is None else None
@@ -110,7 +118,7 @@ def compare(
     wanted = [(each.name, fold) for each in candidates for fold in range(len(folds))]
     missing = [key for key in wanted if key not in trials]
     with parallel.progress_bar(
-        len(wanted), show=progress, unit="fit", description="compare"
+        len(wanted) + rounds * len(candidates), show=progress, unit="fit", description="compare"
     ) as forward:
         forward(len(wanted) - len(missing))
         for key, trial in evaluate(
@@ -118,7 +126,13 @@ def compare(
         ):
             trials[key] = trial
             forward(1)
+        parts = (
+            dict(decomposed(candidates, data, folds, rounds, seed, n_jobs=n_jobs, forward=forward))
+            if rounds
+            else {}
+        )
     notes = [f"{each.name}: {each.note}." for each in candidates if each.note]
+    notes += [f"{n}: no bias² and variance: {p}" for n, p in parts.items() if isinstance(p, str)]
     return Comparison(
         models=tuple(each.name for each in candidates),
         scoring=scores,
@@ -128,6 +142,7 @@ def compare(
         trials={key: trials[key] for key in wanted},
         notes=tuple(notes),
         seed={"entropy": seed.entropy, "spawn_key": list(seed.spawn_key)},
+        decompositions={name: part for name, part in parts.items() if not isinstance(part, str)},
     )
 
 

@@ -27,7 +27,8 @@ _SCHEMES = ("bootstrap", "subsample", "fresh")
 _UNDERSTATED = (
     "A bootstrap round repeats rows and lacks a third of them, so that its variance is not "
     "that of fresh training sets: it understates that of 1-nearest neighbour by much, and puts the "
-    "rest into bias. Use scheme='subsample', or generate= where the law of the data is known."
+    "rest into bias. ek.bias_variance has scheme='subsample', and generate= where the law of the "
+    "data is known."
 )
 _ENDLESS = (
     "infinitely many rounds have a closed form for KNeighborsRegressor (uniform weights, "

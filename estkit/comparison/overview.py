@@ -9,6 +9,7 @@ import numpy as np
 
 from estkit.comparison.fold_tests import corrected_error
 from estkit.comparison.intervals import by_folds
+from estkit.comparison.variability import columns_of, figures, notes_of
 from estkit.table import Column, Table
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def rows_of(comparison: Comparison, score: Score, level: float) -> pd.DataFrame:
         for other in comparison.scoring:
             if other is not score:
                 row[other.name] = float(comparison.values(model, other).mean())
+        row |= figures(comparison.decompositions, model)
         rows.append({**row, **_costs(comparison, model), "folds_used": int(known.sum())})
     frame = pd.DataFrame(rows)
     order = frame["value"].sort_values(ascending=not score.greater_is_better, kind="stable").index
@@ -80,6 +82,7 @@ def table_of(comparison: Comparison, score: Score, level: float = 0.95) -> Table
     ]
     others = [other for other in comparison.scoring if other is not score]
     columns += [Column(other.name, of[other.name].round(4)) for other in others]
+    columns += columns_of(frame)
     columns += [
         Column("df", of["degrees_of_freedom"].round(2)),
         Column("fit", [_time(seconds) for seconds in of["fit_seconds"]], right=True),
@@ -90,6 +93,7 @@ def table_of(comparison: Comparison, score: Score, level: float = 0.95) -> Table
     notes = [
         f"{score.name}: {better} is better; mean over folds and its {100 * level:g}% interval, "
         f"corrected for training rows in common (Nadeau and Bengio 2003).",
+        *notes_of(comparison.decompositions),
         *comparison.notes,
     ]
     folds = comparison.folds

@@ -1,4 +1,4 @@
-"""How a comparison is shown: pictures, a page."""
+"""How a comparison is shown: a table, pictures, a page."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from estkit.table import Tabular
+from estkit.table import Table, Tabular
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from estkit.comparison.result import Comparison
@@ -19,6 +20,15 @@ class Presentation(Tabular):
 
     def _whole(self) -> Comparison:
         return cast("Comparison", self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of the leading score."""
+        return self._whole().table()
+
+    def _table(self) -> Table:
+        from estkit.comparison.overview import table_of
+
+        return table_of(self._whole(), self._whole().scoring[0])
 
     def plot(
         self,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.comparison.decomposition import Decomposition
 from estkit.comparison.folds import Folds
 from estkit.comparison.presentation import Presentation
 from estkit.comparison.scores import Predicted, Score
 from estkit.comparison.trial import Trial
 from estkit.errors import DataError
 from estkit.estimate import check_level, plain
-from estkit.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,8 @@ class Comparison(Presentation):
         What was added to models.
     seed : dict
         The seed of folds and models.
+    decompositions : mapping of str to Decomposition
+        Bias² and variance of each model, where they were asked for.
 
     Examples
     --------
@@ -63,6 +65,7 @@ class Comparison(Presentation):
     trials: Mapping[tuple[str, int], Trial]
     notes: tuple[str, ...]
     seed: dict[str, Any]
+    decompositions: Mapping[str, Decomposition] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         failed = sum(trial.prediction is None for trial in self.trials.values())
@@ -167,8 +170,9 @@ class Comparison(Presentation):
         pandas.DataFrame
             model; score, value, std_error, lower, upper (mean over folds, its corrected error and
             interval); over_baseline (how much better than the baseline, whatever the direction) and
-            its error; the other scores; degrees_of_freedom; fit_seconds (median over folds),
-            predict_seconds_per_row, bytes (stored); folds_used.
+            its error; the other scores; bias_squared and variance with their mcse, where asked for;
+            degrees_of_freedom; fit_seconds (median over folds), predict_seconds_per_row, bytes
+            (stored); folds_used.
 
         Examples
         --------
@@ -185,15 +189,6 @@ class Comparison(Presentation):
 
         check_level(level)
         return rows_of(self, self.checked_score(score), level)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table of the leading score."""
-        return self.table()
-
-    def _table(self) -> Table:
-        from estkit.comparison.overview import table_of
-
-        return table_of(self, self.scoring[0])
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold: seed, folds, the table and the scores.
