@@ -26,6 +26,7 @@ Similarity: how similar are these vectors, exactly?
 
 Gradients: is a derivative that I wrote by hand right?
     `gradients`, the matrix rules and activations, each as a value and the way back.
+    `check_gradient` compares yours with differences: `GradientReport`.
 
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
@@ -61,6 +62,7 @@ from estkit.errors import (
     EstkitError,
     EstkitWarning,
     FitError,
+    GradientError,
     MissingExtraError,
     RankError,
     SeparationError,
@@ -68,6 +70,8 @@ from estkit.errors import (
     StudyInterrupted,
 )
 from estkit.estimate import Estimate
+from estkit.gradients.checking.check import check_gradient
+from estkit.gradients.checking.report import GradientReport
 from estkit.likelihood import (
     L1,
     L2,
@@ -147,6 +151,8 @@ __all__ = [
     "FiveByTwo",
     "Folds",
     "Gaussian",
+    "GradientError",
+    "GradientReport",
     "Influence",
     "Jeffreys",
     "Joint",
@@ -182,6 +188,7 @@ __all__ = [
     "bias_variance",
     "bootstrap_coverage",
     "calibrate_test",
+    "check_gradient",
     "compare",
     "compare_datasets",
     "cosine_distance",

@@ -154,6 +154,33 @@ class StudyInterrupted(StudyError, KeyboardInterrupt):
     """
 
 
+class GradientError(EstkitError, AssertionError):
+    """A gradient or a Hessian is wrong; ``report`` holds the check.
+
+    It is an ``AssertionError``, too, so that tests fail with its table.
+
+    Parameters
+    ----------
+    message : str
+        The verdict and the table.
+    report : GradientReport or HessianReport, optional
+        The check.
+
+    Examples
+    --------
+    >>> import estkit as ek
+    >>> try:
+    ...     ek.check_gradient(lambda t: t**3, lambda t: -3 * t**2, 2.0).raise_if_wrong()
+    ... except ek.GradientError as error:
+    ...     error.report.causes
+    ('sign: the negative of what it should be',)
+    """
+
+    def __init__(self, message: str, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
 class MissingExtraError(EstkitError, ImportError):
     """An optional package is not installed; the message names the extra that brings it.
 

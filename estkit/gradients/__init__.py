@@ -2,6 +2,8 @@
 
 from estkit.gradients import activations, rules
 from estkit.gradients.activations import *  # noqa: F403  - its __all__; the same of rules
+from estkit.gradients.checking.check import check_gradient
+from estkit.gradients.checking.report import GradientReport
 from estkit.gradients.convolution import convolution
 from estkit.gradients.cost import OperationCount
 from estkit.gradients.operation_counts import (
@@ -17,11 +19,13 @@ from estkit.gradients.rules import *  # noqa: F403
 from estkit.gradients.windows import convolution_size, pooling_size
 
 __all__ = [
+    "GradientReport",
     "OperationCount",
     "Rule",
     "activation_operations",
     "affine_operations",
     "average_pool",
+    "check_gradient",
     "convolution",
     "convolution_operations",
     "convolution_size",
