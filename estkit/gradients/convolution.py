@@ -29,7 +29,7 @@ from estkit.gradients.windows import (
 )
 from estkit.parallel import cores, keep_memory, map_threads
 
-_TILE = 1 << 19  # bytes of columns at a time
+_TILE = 1 << 20  # bytes of columns at a time
 _WORTH_THREADS = 1 << 22  # multiplications
 
 
@@ -79,11 +79,17 @@ class _Layout:
         """Return what lies under the filter: (n, groups, channels, kh, kw, rows, columns)."""
         rows, columns = self.axes
         shape = (len(images), self.groups, self.channels, rows.kernel, columns.kernel)
-        padded = any(axis.before or axis.after for axis in self.axes)
-        make = np.zeros if padded else np.empty
-        found = make((*shape, band.stop - band.start, columns.count), images.dtype)
+        found = np.empty((*shape, band.stop - band.start, columns.count), images.dtype)
         for there, here in self.positions(band):
             found[there] = images[here]
+            _, i, j, down, across = there
+            under = found[:, :, :, i, j]  # 0 where the position is on the padding
+            if down.stop - down.start < under.shape[3]:
+                under[..., : down.start, :] = 0
+                under[..., down.stop :, :] = 0
+            if across.stop - across.start < columns.count:
+                under[..., : across.start] = 0
+                under[..., across.stop :] = 0
         return found
 
     def run(self, work: Callable[[slice], Any]) -> Iterator[Any]:
@@ -249,7 +255,8 @@ def _gradients(
             under = _matrix(layout, laid)
             above = up[task, :, :, band.start * columns.count : band.stop * columns.count]
             found += np.matmul(above, under.transpose(0, 1, 3, 2)).sum(axis=0)
-            np.matmul(turned, above, out=under)  # the columns have done their work
+            # The columns have done their work; for one filter BLAS is slower than plain products.
+            (np.multiply if layout.filters == 1 else np.matmul)(turned, above, out=under)
             for there, here in layout.positions(band):
                 back[task][here] += laid[there]
         return found
