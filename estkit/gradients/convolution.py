@@ -15,16 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from estkit.errors import DataError
+from estkit.gradients.operands import answer, quiet, read
 from estkit.gradients.rule import Rule
 from estkit.gradients.windows import (
     Axis,
     Floats,
     Numbers,
     Padding,
+    as_images,
     convolution_axes,
-    read_floats,
-    read_images,
-    read_upstream,
     read_whole,
 )
 from estkit.parallel import cores, keep_memory, map_threads
@@ -102,6 +101,7 @@ class _Layout:
         return map_threads(work, tasks, threads=threads)
 
 
+@quiet
 def convolution(
     x: ArrayLike,
     filters: ArrayLike,
@@ -124,7 +124,7 @@ def convolution(
     Parameters
     ----------
     x : array-like of shape (N, C, H, W) or (C, H, W)
-        The images. float32 stays float32; whole numbers become float64.
+        The images. All is computed in float32 where all is given so, else in float64.
     filters : array-like of shape (O, C / groups, kh, kw)
         The filters.
     bias : array-like of shape (O,), optional
@@ -164,34 +164,30 @@ def convolution(
     >>> to_x[0, 0], to_filters[0, 0], to_bias
     (array([-1.,  0.,  0.,  1.]), array([[84., 96.]]), array([12.]))
     """
-    images, batched = read_images(x)
-    kernels = read_floats(filters, "filters")
-    shift = None if bias is None else read_floats(bias, "bias")
+    given = {"x": x, "filters": filters} | ({} if bias is None else {"bias": bias})
+    x, kernels, *shift = read(**given)
+    images = as_images(x)
     _check(images, kernels, shift, groups)
-    dtype = np.result_type(images, kernels, *([] if shift is None else [shift]))
-    images, kernels = images.astype(dtype, copy=False), kernels.astype(dtype, copy=False)
     size, kernel = images.shape[2:], kernels.shape[2:]
     axes = convolution_axes(
         (size[0], size[1]), (kernel[0], kernel[1]),
         stride=stride, padding=padding, dilation=dilation,
     )  # fmt: skip
-    layout = _Layout(
-        axes, len(images), groups, kernels.shape[1], len(kernels) // groups, dtype.itemsize
-    )
+    parts = kernels.shape[1], len(kernels) // groups
+    layout = _Layout(axes, len(images), groups, *parts, images.itemsize)
     value = _value(layout, images, kernels, shift)
-    value = value if batched else value[0]
+    whole = value.shape
 
-    def vjp(upstream: ArrayLike) -> tuple[Floats, ...]:
-        up = read_upstream(upstream, value)
-        up = up if batched else up[None]
+    def back(upstream: Floats) -> tuple[Floats, ...]:
+        up = upstream.reshape(whole)
         to_images, to_filters = _gradients(layout, images, kernels, up)
-        to_x = to_images if batched else to_images[0]
-        return (to_x, to_filters) if shift is None else (to_x, to_filters, up.sum(axis=(0, 2, 3)))
+        to_bias = [up.sum(axis=(0, 2, 3))] if shift else []
+        return (to_images.reshape(x.shape), to_filters, *to_bias)
 
-    return Rule(value, vjp)
+    return answer(value if x.ndim == 4 else value[0], back)
 
 
-def _check(images: Floats, filters: Floats, bias: Floats | None, groups: int) -> None:
+def _check(images: Floats, filters: Floats, bias: list[Floats], groups: int) -> None:
     if filters.ndim != 4 or 0 in filters.shape[2:]:
         raise DataError(
             f"filters have the shape {filters.shape}; give them as (O, C / groups, kh, kw), "
@@ -207,19 +203,19 @@ def _check(images: Floats, filters: Floats, bias: Floats | None, groups: int) ->
             f"x has {channels} channels, so in {groups} group(s) a filter sees "
             f"{channels // groups}; but filters of shape {filters.shape} see {filters.shape[1]}."
         )
-    if bias is not None and bias.shape != (outputs,):
+    if bias and bias[0].shape != (outputs,):
         raise DataError(
-            f"bias has the shape {bias.shape}, but there are {outputs} filters; give one "
+            f"bias has the shape {bias[0].shape}, but there are {outputs} filters; give one "
             "number for each."
         )
 
 
-def _value(layout: _Layout, images: Floats, filters: Floats, bias: Floats | None) -> Floats:
+def _value(layout: _Layout, images: Floats, filters: Floats, bias: list[Floats]) -> Floats:
     rows, columns = layout.axes
     shape = (len(images), layout.groups, layout.filters, rows.count * columns.count)
     value = np.empty(shape, images.dtype)
     weights = filters.reshape(layout.groups, layout.filters, layout.taps)
-    shift = None if bias is None else bias.reshape(layout.groups, layout.filters, 1)
+    shifts = [shift.reshape(layout.groups, layout.filters, 1) for shift in bias]
     given = _grouped(layout, images)
 
     def work(task: slice) -> None:
@@ -227,7 +223,7 @@ def _value(layout: _Layout, images: Floats, filters: Floats, bias: Floats | None
             under = _matrix(layout, layout.columns(given[task], band))
             place = value[task, :, :, band.start * columns.count : band.stop * columns.count]
             np.matmul(weights, under, out=place)
-            if shift is not None:
+            for shift in shifts:
                 place += shift
 
     for _ in layout.run(work):

@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from estkit.gradients.operands import answer, quiet, read
 from estkit.gradients.rule import Rule
 from estkit.gradients.windows import (
     Axis,
     Floats,
     Numbers,
+    as_images,
     pooling_axes,
-    read_images,
     read_pair,
-    read_upstream,
     read_whole,
 )
 
 _TILE = 1 << 18  # bytes of images at a time
 
 
+@quiet
 def max_pool(
     x: ArrayLike,
     kernel: Numbers,
@@ -70,22 +71,24 @@ def max_pool(
     array([[ 0., 10., 20.,  0.],
            [ 0.,  0.,  0.,  0.]])
     """
-    images, batched = read_images(x)
+    (x,) = read(x=x)
+    images = as_images(x)
     axes = _axes(images, kernel, stride, padding, dilation, ceil_mode=ceil_mode)
     value = np.empty((*images.shape[:2], *(axis.count for axis in axes)), images.dtype)
     for some in _tiles(images):
         value[some] = _reduced(images[some], axes, np.maximum, -np.inf)
 
-    def vjp(upstream: ArrayLike) -> tuple[Floats, ...]:
-        up = read_upstream(upstream, value if batched else value[0]).reshape(value.shape)
+    def back(upstream: Floats) -> tuple[Floats]:
+        up = upstream.reshape(value.shape)
         to_x = np.zeros(images.shape, images.dtype)
         for some in _tiles(images):
             _give_to_chosen(images[some], value[some], up[some], to_x[some], axes)
-        return (to_x if batched else to_x[0],)
+        return (to_x.reshape(x.shape),)
 
-    return Rule(value if batched else value[0], vjp)
+    return answer(value if x.ndim == 4 else value[0], back)
 
 
+@quiet
 def average_pool(
     x: ArrayLike,
     kernel: Numbers,
@@ -136,7 +139,8 @@ def average_pool(
     array([[2.5, 2.5, 5. , 5. ],
            [2.5, 2.5, 5. , 5. ]])
     """
-    images, batched = read_images(x)
+    (x,) = read(x=x)
+    images = as_images(x)
     axes = _axes(images, kernel, stride, padding, 1, ceil_mode=ceil_mode)
     divisors = _divisors(axes, divisor_override, count_include_pad=count_include_pad)
     divisors = divisors.astype(images.dtype)
@@ -144,14 +148,14 @@ def average_pool(
     for some in _tiles(images):
         np.divide(_reduced(images[some], axes, np.add, 0.0), divisors, out=value[some])
 
-    def vjp(upstream: ArrayLike) -> tuple[Floats, ...]:
-        up = read_upstream(upstream, value if batched else value[0]).reshape(value.shape)
+    def back(upstream: Floats) -> tuple[Floats]:
+        up = upstream.reshape(value.shape)
         to_x = np.zeros(images.shape, images.dtype)
         for some in _tiles(images):
             _give_to_all(up[some] / divisors, to_x[some], axes)
-        return (to_x if batched else to_x[0],)
+        return (to_x.reshape(x.shape),)
 
-    return Rule(value if batched else value[0], vjp)
+    return answer(value if x.ndim == 4 else value[0], back)
 
 
 def _axes(

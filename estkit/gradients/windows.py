@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from estkit.errors import DataError
 
@@ -68,36 +68,13 @@ def read_whole(given: int, what: str, *, least: int) -> int:
     return operator.index(given)
 
 
-def read_images(given: ArrayLike, what: str = "x") -> tuple[Floats, bool]:
-    """Return images as (N, C, H, W) of floats, and whether the batch axis was there."""
-    images = read_floats(given, what)
-    if images.ndim not in (3, 4):
+def as_images(x: Floats) -> Floats:
+    """See one image as a batch of one: (N, C, H, W)."""
+    if x.ndim not in (3, 4):
         raise DataError(
-            f"{what} has the shape {images.shape}; give images as (N, C, H, W), or one of them as "
-            "(C, H, W)."
+            f"x has the shape {x.shape}; give images as (N, C, H, W), or one of them as (C, H, W)."
         )
-    return (images, True) if images.ndim == 4 else (images[None], False)
-
-
-def read_floats(given: ArrayLike, what: str) -> Floats:
-    """Return real numbers; float32 and float64 stay what they are, half precision is widened."""
-    values = np.asarray(given)
-    if values.dtype.kind not in "fiub":
-        raise DataError(f"{what} has the type {values.dtype}; give real numbers.")
-    if values.dtype.kind != "f":
-        return values.astype(np.float64)
-    return values.astype(np.float32) if values.dtype == np.float16 else values
-
-
-def read_upstream(given: ArrayLike, value: Floats) -> Floats:
-    """Return ∂L/∂value, which has the shape of the value and takes on its type."""
-    upstream = read_floats(given, "the upstream gradient")
-    if upstream.shape != value.shape:
-        raise DataError(
-            f"the upstream gradient has the shape {upstream.shape}, but the value {value.shape}; "
-            "give ∂L/∂value, one number for each number of the value."
-        )
-    return upstream.astype(value.dtype, copy=False)
+    return x if x.ndim == 4 else x[None]
 
 
 def convolution_axes(
