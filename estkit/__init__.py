@@ -22,7 +22,8 @@ Comparison: which model predicts better on this data, and how sure is that?
     `leverages`.
 
 Similarity: how similar are these vectors, exactly?
-    `cosine_similarity`, `cosine_distance` and `cosine_pairs` answer with `Similarities`.
+    `cosine_similarity`, `cosine_distance` and `cosine_pairs` answer with `Similarities`;
+    `cosine_top_k` with `Neighbors`, `cosine_join` with `SimilarPairs`.
 
 Gradients: is a derivative that I wrote by hand right?
     `gradients`, the matrix rules and activations, each as a value and the way back.
@@ -121,7 +122,16 @@ from estkit.montecarlo import (
     solve,
     vectorized,
 )
-from estkit.similarity import Similarities, cosine_distance, cosine_pairs, cosine_similarity
+from estkit.similarity import (
+    Neighbors,
+    Similarities,
+    SimilarPairs,
+    cosine_distance,
+    cosine_join,
+    cosine_pairs,
+    cosine_similarity,
+    cosine_top_k,
+)
 
 __all__ = [
     "L1",
@@ -164,6 +174,7 @@ __all__ = [
     "MatchedFit",
     "Measure",
     "MissingExtraError",
+    "Neighbors",
     "Ordinal",
     "OrdinalFit",
     "PairedTest",
@@ -176,6 +187,7 @@ __all__ = [
     "Sample",
     "Score",
     "SeparationError",
+    "SimilarPairs",
     "Similarities",
     "Softmax",
     "SoftmaxClassifier",
@@ -192,8 +204,10 @@ __all__ = [
     "compare",
     "compare_datasets",
     "cosine_distance",
+    "cosine_join",
     "cosine_pairs",
     "cosine_similarity",
+    "cosine_top_k",
     "degrees_of_freedom",
     "fit",
     "fit_formula",

@@ -35,9 +35,17 @@ class Layout:
 
 
 def lay_out(
-    rows: int, columns: int, width: int, *, max_bytes: int | None, n_jobs: int | None
+    rows: int,
+    columns: int,
+    width: int,
+    *,
+    max_bytes: int | None,
+    n_jobs: int | None,
+    size: int = 8,
 ) -> Layout:
     """Return blocks whose making takes no more than `max_bytes` in all threads together.
+
+    Unit rows, whose numbers take `size` bytes each, are held if they leave half of it free.
 
     Raises
     ------
@@ -46,7 +54,7 @@ def lay_out(
     """
     room = MEMORY if max_bytes is None else int(max_bytes)
     threads = cores() if n_jobs is None or n_jobs < 0 else max(1, int(n_jobs))
-    needed = 8 * (rows + columns) * width
+    needed = size * (rows + columns) * width
     pair = 8 * width * _COPIES
     hold = needed + 4 * pair <= room and 2 * needed <= room
     room -= needed if hold else 0

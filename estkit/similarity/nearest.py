@@ -1,4 +1,4 @@
-"""The k nearest rows of every query and all pairs over a threshold, exactly, in bounded memory.
+"""The k nearest rows of every query, exactly, in bounded memory.
 
 Values come from products of blocks of rows by two threads with one linear-algebra thread each. A
 self-join meets each unordered pair of blocks once and offers the products to the rows of both.
@@ -73,13 +73,13 @@ def top_k(
     if count == 0 or total == 0:
         return found
     few = min(k, total)
-    threads = _threads(search, threads)
+    threads = workers(search, threads)
     if search.own and search.symmetric and total > 2 * _QUERIES:
-        plan = _plan(search, few, max_bytes - _HELD * few * 2 * count, threads, own=True)
+        plan = plan_blocks(search, few, max_bytes - _HELD * few * 2 * count, threads, own=True)
         if plan is not None:
             _meet(search, few, plan, found, progress)
             return found
-    plan = _plan(search, few, max_bytes, threads, own=False)
+    plan = plan_blocks(search, few, max_bytes, threads, own=False)
     if plan is None:
         raise DataError(
             f"max_bytes={max_bytes:,} is too little to compare a few rows of "
@@ -89,14 +89,15 @@ def top_k(
     return found
 
 
-def _threads(search: Search, threads: int | None) -> int:
+def workers(search: Search, threads: int | None) -> int:
+    """Return the number of threads that are worth their start."""
     return 1 if search.work < _SMALL else threads or parallel.cores()
 
 
-def _plan(search: Search, k: int, left: int, threads: int, *, own: bool) -> Plan | None:
+def plan_blocks(search: Search, k: int, left: int, threads: int, *, own: bool) -> Plan | None:
     """Return the largest blocks that fit into the bytes that are left, if any do."""
     columns = search.queries.shape[1]
-    size = np.dtype(search.queries.dtype).itemsize
+    size = search.product_dtype.itemsize
     queries, rows = (_OWN, _OWN) if own else (_QUERIES, max(_ROWS, min(4 * k, 1 << 14)))
     queries, rows = min(queries, search.queries.shape[0]), min(rows, search.known.shape[0])
     while True:
@@ -116,36 +117,40 @@ def _plan(search: Search, k: int, left: int, threads: int, *, own: bool) -> Plan
             return None
 
 
-class _Buffers(threading.local):
+class Buffers(threading.local):
     """A block of values and a mask for every thread, filled again and again."""
 
     def __init__(self, plan: Plan, dtype: Any) -> None:
+        self._rows = plan.rows
         self._values = np.empty(plan.queries * plan.rows, dtype)
         self._mask = np.empty(plan.queries * plan.rows, bool)
 
-    def products(self, first: Floats, second: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return the products of two blocks of rows, and room for a mask."""
-        shape = len(first), len(second)
+    def products(
+        self, search: Search, asked: Any, edge: tuple[int, int], start: int
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return the products of queries with a block of known rows, and room for a mask."""
+        stop = min(start + self._rows, search.known.shape[0])
+        shape = edge[1] - edge[0], stop - start
         values = self._values[: shape[0] * shape[1]].reshape(shape)
-        np.matmul(first, second.T, out=values)
+        search.multiply(asked, search.known.block(start, stop), values)
         return values, self._mask[: values.size].reshape(shape)
 
 
-def _candidates(search: Search, start: int, stop: int, k: int, dtype: Any) -> Candidates:
+def _candidates(search: Search, start: int, stop: int, k: int) -> Candidates:
     outside = search.queries.excluded
     return Candidates(
-        start, search.slack(start, stop), k, search.score, dtype,
+        start, search.slack(start, stop), k, search.score, search.product_dtype,
         None if outside is None else outside[start:stop],
     )  # fmt: skip
 
 
-def _hide(values: Floats, excluded: NDArray[np.bool_] | None, start: int) -> None:
+def hide(values: Floats, excluded: NDArray[np.bool_] | None, start: int) -> None:
     """Take rows that do not count out of a block of values."""
     if excluded is not None:
         values[:, excluded[start : start + values.shape[1]]] = -np.inf
 
 
-def _hide_own(values: Floats, first: int, start: int) -> None:
+def hide_own(values: Floats, first: int, start: int) -> None:
     """Take every query itself out of a block of values."""
     row = np.arange(max(first, start), min(first + len(values), start + values.shape[1]))
     values[row - first, row - start] = -np.inf
@@ -162,19 +167,17 @@ def _pass(search: Search, k: int, plan: Plan, found: Found, progress: bool) -> N
     """Let every block of queries meet all rows."""
     queries, known = search.queries, search.known
     count, total = queries.shape[0], known.shape[0]
-    buffers = _Buffers(plan, np.result_type(queries.dtype, known.dtype))
+    buffers = Buffers(plan, search.product_dtype)
 
     def answer(first: int) -> int:
         stop = min(first + plan.queries, count)
         asked = queries.block(first, stop)
-        best = _candidates(search, first, stop, k, buffers._values.dtype)
+        best = _candidates(search, first, stop, k)
         for start in range(0, total, plan.rows):
-            values, mask = buffers.products(
-                asked, known.block(start, min(start + plan.rows, total))
-            )
-            _hide(values, known.excluded, start)
+            values, mask = buffers.products(search, asked, (first, stop), start)
+            hide(values, known.excluded, start)
             if search.own:
-                _hide_own(values, first, start)
+                hide_own(values, first, start)
             if start == 0:
                 best.expect(values)
             best.offer(values, start, mask)
@@ -195,18 +198,18 @@ def _pass(search: Search, k: int, plan: Plan, found: Found, progress: bool) -> N
 
 def _meet(search: Search, k: int, plan: Plan, found: Found, progress: bool) -> None:
     """Let each unordered pair of blocks meet once."""
-    rows, known, size = search.queries, search.known, plan.rows
+    rows, size = search.queries, plan.rows
     count = rows.shape[0]
     edges = [(start, min(start + size, count)) for start in range(0, count, size)]
-    best = [_candidates(search, *edge, k, rows.dtype) for edge in edges]
+    best = [_candidates(search, *edge, k) for edge in edges]
     locks = [threading.Lock() for _ in edges]
-    buffers = _Buffers(plan, rows.dtype)
+    buffers = Buffers(plan, search.product_dtype)
 
     def begin(block: int) -> int:
         start, stop = edges[block]
-        values, mask = buffers.products(rows.block(start, stop), known.block(start, stop))
-        _hide(values, rows.excluded, start)
-        _hide_own(values, start, start)
+        values, mask = buffers.products(search, rows.block(start, stop), (start, stop), start)
+        hide(values, rows.excluded, start)
+        hide_own(values, start, start)
         best[block].expect(values)
         best[block].offer(values, start, mask)
         best[block].thin()
@@ -214,9 +217,10 @@ def _meet(search: Search, k: int, plan: Plan, found: Found, progress: bool) -> N
 
     def meet(pair: tuple[int, int]) -> int:
         one, other = pair
-        values, mask = buffers.products(rows.block(*edges[one]), known.block(*edges[other]))
+        asked = rows.block(*edges[one])
+        values, mask = buffers.products(search, asked, edges[one], edges[other][0])
         if rows.excluded is not None:
-            _hide(values, rows.excluded, edges[other][0])
+            hide(values, rows.excluded, edges[other][0])
             values[rows.excluded[slice(*edges[one])]] = -np.inf
         with locks[one]:
             best[one].offer(values, edges[other][0], mask)

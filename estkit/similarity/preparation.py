@@ -120,6 +120,7 @@ def prepare(X: Any, Y: Any, options: Options, *, exact: bool = False) -> Prepare
         left.width,
         max_bytes=options.max_bytes,
         n_jobs=options.n_jobs,
+        size=work.itemsize,
     )
     tables = [
         _directions(table, form, work, options.policy, layout)

@@ -35,10 +35,10 @@ class Rows(Protocol):
     def held(self) -> bool:
         """Whether reading makes no copies."""
 
-    def block(self, start: int, stop: int) -> Floats:
-        """Return consecutive rows."""
+    def block(self, start: int, stop: int) -> Any:
+        """Return consecutive rows, as the search multiplies them."""
 
-    def take(self, rows: NDArray[Any]) -> Floats:
+    def take(self, rows: NDArray[Any]) -> Any:
         """Return some rows."""
 
 
@@ -113,10 +113,45 @@ class Units:
         """Whether reading makes no copies."""
         return self.directions.held is not None and self.directions.kept is None
 
-    def block(self, start: int, stop: int) -> Floats:
+    def block(self, start: int, stop: int) -> Any:
         """Return consecutive rows."""
-        return np.asarray(self.directions.units(slice(start, stop)))
+        return self.directions.units(slice(start, stop))
 
-    def take(self, rows: NDArray[Any]) -> Floats:
+    def take(self, rows: NDArray[Any]) -> Any:
         """Return some rows."""
-        return np.asarray(self.directions.units(rows))
+        return self.directions.units(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Rows that are only named, for a search that looks at them itself, in float64."""
+
+    units: Units
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+        return self.units.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the products."""
+        return np.dtype(np.float64)
+
+    @property
+    def excluded(self) -> NDArray[np.bool_] | None:
+        """The rows that do not count, if any."""
+        return self.units.excluded
+
+    @property
+    def held(self) -> bool:
+        """Whether reading makes no copies."""
+        return False
+
+    def block(self, start: int, stop: int) -> slice:
+        """Return where consecutive rows stand."""
+        return slice(start, stop)
+
+    def take(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return the numbers of rows."""
+        return rows

@@ -9,11 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.data import is_sparse
+from estkit.similarity.blocks import inner_products
 from estkit.similarity.candidates import Score
-from estkit.similarity.rows import Floats, Held, Rows
+from estkit.similarity.overlap import overlap_block, overlapping
+from estkit.similarity.policies import Policy
+from estkit.similarity.rows import Floats, Held, Places, Rows, Units
 
 _PAIRS = 1 << 17  # numbers of a block of pairs that are scored at a time
 _READ = 1024  # rows whose lengths are taken at a time
+
+
+def products(first: Any, second: Any, out: Floats) -> None:
+    """Write the products of all rows of one block with all of another."""
+    if is_sparse(first) or is_sparse(second):
+        out[:] = inner_products(first, second)
+    else:
+        np.matmul(first, second.T, out=out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +49,8 @@ class Search:
         Of the scores.
     scored_width : int
         The number of columns that a score reads.
+    multiply : callable
+        Writes the products of a block of queries with a block of known rows to an array.
     """
 
     queries: Rows
@@ -47,6 +61,13 @@ class Search:
     symmetric: bool
     dtype: np.dtype[Any]
     scored_width: int
+    multiply: Callable[[Any, Any, Floats], Any] = products
+
+    @property
+    def product_dtype(self) -> np.dtype[Any]:
+        """The type of the products."""
+        dtype: np.dtype[Any] = np.result_type(self.queries.dtype, self.known.dtype)
+        return dtype
 
     @property
     def work(self) -> int:
@@ -77,10 +98,8 @@ def cosine_search(queries: Rows, corpus: Rows | None = None) -> Search:
     def score(rows: NDArray[Any], others: NDArray[Any]) -> Floats:
         out = np.empty(len(rows), dtype)
         for part in _chunks(len(rows), columns):
-            products = np.multiply(
-                queries.take(rows[part]), known.take(others[part]), dtype=np.float64
-            ).sum(axis=1)
-            out[part] = products / np.sqrt(first[rows[part]] * second[others[part]])
+            found = _row_products(queries.take(rows[part]), known.take(others[part]))
+            out[part] = found / np.sqrt(first[rows[part]] * second[others[part]])
         return np.clip(out, -1, 1, out=out)
 
     return Search(
@@ -89,16 +108,50 @@ def cosine_search(queries: Rows, corpus: Rows | None = None) -> Search:
     )  # fmt: skip
 
 
+def _row_products(first: Any, second: Any) -> Floats:
+    """Return the product of each row of one block with that of another, in float64."""
+    if is_sparse(first) or is_sparse(second):
+        first, second = (first, second) if is_sparse(first) else (second, first)
+        return np.asarray(first.astype(np.float64).multiply(second).sum(axis=1)).reshape(-1)
+    return np.asarray(np.multiply(first, second, dtype=np.float64).sum(axis=1))
+
+
 def _squares(rows: Rows) -> tuple[Floats, float]:
     """Return the squared length of every row, 1 for a zero row, and how far from 1 one is."""
     count = rows.shape[0]
     squares = np.empty(count)
     for start in range(0, count, _READ):
         block = rows.block(start, min(start + _READ, count))
-        part = slice(start, start + len(block))
-        squares[part] = np.multiply(block, block, dtype=np.float64).sum(axis=1)
+        part = slice(start, start + block.shape[0])
+        squares[part] = _row_products(block, block)
     squares[squares == 0] = 1.0
     return squares, float(np.abs(squares - 1).max(initial=0.0))
+
+
+def overlap_search(queries: Units, corpus: Units | None, policy: Policy) -> Search:
+    """Return the search by cosines over the coordinates that both rows have."""
+    known = queries if corpus is None else corpus
+    left, right = queries.directions, known.directions
+    columns = left.vectors.width
+    nothing = 0.0 if policy.zero == "zero" else -np.inf  # the cosine of what has none in common
+    # Sums are taken again where they lost more than four digits.
+    slack = 1e5 * (columns + 8) * float(np.finfo(float).eps)
+
+    def multiply(i: slice, j: slice, out: Floats) -> None:
+        out[:] = np.nan_to_num(overlap_block(left, right, i, j), nan=nothing, neginf=-np.inf)
+
+    def score(rows: NDArray[Any], others: NDArray[Any]) -> Floats:
+        out = np.empty(len(rows), np.result_type(left.dtype, right.dtype))
+        for part in _chunks(len(rows), 16 * columns):
+            cosines = overlapping(left.raw(rows[part]), right.raw(others[part]), left.form)
+            out[part] = np.where(np.isnan(cosines), nothing, cosines)
+        return out
+
+    return Search(
+        Places(queries), Places(known), corpus is None, score,
+        lambda start, stop: np.full(stop - start, slack), True,
+        np.result_type(left.dtype, right.dtype), columns, multiply,
+    )  # fmt: skip
 
 
 def euclidean_search(
