@@ -24,6 +24,7 @@ Comparison: which model predicts better on this data, and how sure is that?
 Similarity: how similar are these vectors, exactly?
     `cosine_similarity`, `cosine_distance` and `cosine_pairs` answer with `Similarities`;
     `cosine_top_k` with `Neighbors`, `cosine_join` with `SimilarPairs`.
+    How sure that is: `cosine_interval`, `cosine_difference`, `cosine_test`, `debiased_cosine`.
 
 Gradients: is a derivative that I wrote by hand right?
     `gradients`, the matrix rules and activations, each as a value and the way back.
@@ -126,11 +127,15 @@ from estkit.similarity import (
     Neighbors,
     Similarities,
     SimilarPairs,
+    cosine_difference,
     cosine_distance,
+    cosine_interval,
     cosine_join,
     cosine_pairs,
     cosine_similarity,
+    cosine_test,
     cosine_top_k,
+    debiased_cosine,
 )
 
 __all__ = [
@@ -203,11 +208,15 @@ __all__ = [
     "check_gradient",
     "compare",
     "compare_datasets",
+    "cosine_difference",
     "cosine_distance",
+    "cosine_interval",
     "cosine_join",
     "cosine_pairs",
     "cosine_similarity",
+    "cosine_test",
     "cosine_top_k",
+    "debiased_cosine",
     "degrees_of_freedom",
     "fit",
     "fit_formula",
