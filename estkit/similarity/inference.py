@@ -19,6 +19,7 @@ from estkit.similarity.form import Form, read_form
 from estkit.similarity.policies import Policy
 from estkit.similarity.vectors import Real, read_vectors
 
+_ALMOST = 1.0 - 2.0**-53
 _LEAST = 3  # coordinates, for two leave one when one is left out
 
 
@@ -67,18 +68,17 @@ def cosine_interval(
     Examples
     --------
     >>> import estkit as ek
-    >>> ek.cosine_interval([2, 0, 1, 3, 5, 0, 1, 2], [1, 0, 2, 2, 6, 1, 0, 1]).round(3)
+    >>> ek.cosine_interval([2, 0, 1, 3, 5, 0, 1, 2], [1, 0, 2, 2, 6, 1, 0, 1])
+    Estimate(0.924 ± 0.088, 95% interval 0.549 to 0.989)
     """
     check_level(level)
     cosine, without = _leave_one_out(x, y, weights, center, soft)
     n = without.shape[-1]
-    exact = abs(cosine) == 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        transformed = np.arctanh(cosine)
-        spread = student(level, n - 1) * _jackknife(np.arctanh(without))
-        spread = np.where(np.isnan(spread), np.inf, spread)
-        lower = np.where(exact, cosine, np.tanh(transformed - spread))
-        upper = np.where(exact, cosine, np.tanh(transformed + spread))
+    exact = (abs(cosine) == 1) & (without == cosine[:, None]).all(axis=1)
+    spread = student(level, n - 1) * _jackknife(_artanh(without))
+    spread = np.where(np.isnan(spread), np.inf, spread)
+    lower = np.where(exact, cosine, np.tanh(_artanh(cosine) - spread))
+    upper = np.where(exact, cosine, np.tanh(_artanh(cosine) + spread))
     unknown = np.isnan(cosine)
     lower, upper = (np.where(unknown, np.nan, side) for side in (lower, upper))
     error = np.where(exact, 0.0, _jackknife(without))
@@ -249,6 +249,11 @@ def _quotient(products: Real, first: Real, second: Real) -> Real:
     with np.errstate(invalid="ignore", divide="ignore"):
         cosines = products / np.sqrt(first * second)
     return np.asarray(np.clip(np.where(np.isfinite(cosines), cosines, np.nan), -1.0, 1.0))
+
+
+def _artanh(cosines: Real) -> Real:
+    """Return artanh, finite also for what rounding made 1."""
+    return np.asarray(np.arctanh(np.clip(cosines, -_ALMOST, _ALMOST)))
 
 
 def _jackknife(values: Real) -> Real:

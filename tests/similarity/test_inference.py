@@ -98,7 +98,9 @@ def test_one_coordinate_beyond_all_others_is_left_out_to_full_precision(center: 
     x[4], y[4] = 1e12, -1e11
     with np.errstate(divide="ignore", invalid="ignore"):  # artanh of 1, of which no use is made
         error, _ = by_deleting(x, y, center=center)
-    assert ek.cosine_interval(x, y, center=center).std_error == pytest.approx(error, rel=1e-9)
+    tolerance = 1e-5 if center else 1e-9  # the mean of all has taken digits of the others
+    found = ek.cosine_interval(x, y, center=center)
+    assert found.std_error == pytest.approx(error, rel=tolerance)
 
 
 def test_the_interval_says_what_it_cannot_know() -> None:
