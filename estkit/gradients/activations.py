@@ -80,7 +80,7 @@ def exp(x: ArrayLike) -> Rule:
 
 @quiet
 def tanh(x: ArrayLike) -> Rule:
-    """Hyperbolic tangent, with f'(x) = 4e / (1 + e)², where e = exp(−2|x|).
+    """Hyperbolic tangent, with f'(x) = 1 / cosh² x.
 
     The textbook form 1 − tanh² is 0 from 19.1 on, where the derivative still is 1e-16.
 
@@ -99,10 +99,10 @@ def tanh(x: ArrayLike) -> Rule:
     >>> import estkit as ek
     >>> rule = ek.gradients.tanh([0.0, 30.0, -1000.0])
     >>> rule.value.tolist(), rule.vjp([1.0, 1.0, 1.0])[0].tolist()
-    ([0.0, 1.0, -1.0], [1.0, 3.502604305078608e-26, 0.0])
+    ([0.0, 1.0, -1.0], [1.0, 3.5026043050786074e-26, 0.0])
     """
     (x,) = read(x=x)
-    return pointwise(np.tanh(x), lambda: 4 * _bell(_small(2 * x)))
+    return pointwise(np.tanh(x), lambda: np.square(1 / np.cosh(x)))
 
 
 def _small(x: Array) -> Array:
@@ -112,10 +112,18 @@ def _small(x: Array) -> Array:
     return np.exp(power, out=power)
 
 
+def _logistic(x: Array, small: Array) -> Array:
+    """Return 1 / (1 + exp(−x)) from exp(−|x|), which is never above 1."""
+    found = np.maximum(small, x >= 0)
+    found /= 1 + small
+    return found
+
+
 def _bell(small: Array) -> Array:
     """Return e / (1 + e)², the derivative of the sigmoid at −log e."""
     below = 1 + small
-    return small / (below * below)
+    below *= below
+    return small / below
 
 
 @quiet
@@ -143,7 +151,7 @@ def sigmoid(x: ArrayLike) -> Rule:
     """
     (x,) = read(x=x)
     small = _small(x)
-    return pointwise(np.where(x < 0, small, 1) / (1 + small), lambda: _bell(small))
+    return pointwise(_logistic(x, small), lambda: _bell(small))
 
 
 @quiet
@@ -169,8 +177,9 @@ def softplus(x: ArrayLike) -> Rule:
     """
     (x,) = read(x=x)
     small = _small(x)
-    value = np.log1p(small) + np.maximum(x, 0)
-    return pointwise(value, lambda: np.where(x < 0, small, 1) / (1 + small))
+    value = np.log1p(small)
+    value += np.maximum(x, 0)
+    return pointwise(value, lambda: _logistic(x, small))
 
 
 @quiet
@@ -178,7 +187,7 @@ def gelu(x: ArrayLike, *, approximate: bool = False) -> Rule:
     """Gaussian error linear unit f(x) = xΦ(x), with f'(x) = Φ(x) + xφ(x).
 
     With `approximate`, Φ(x) is replaced by ½(1 + tanh(√(2/π)(x + 0.044715x³))), and f' is that of
-    this function. Left of −1, where these formulas lose digits, others are used: the error stays at
+    this function. Far left, where these formulas lose digits, others are used: the error stays at
     a few units of the last place down to where the value vanishes. Only near −0.752, where f'
     changes sign, is f' accurate to that in absolute, not in relative terms.
 

@@ -132,8 +132,9 @@ def _of_counts(X: Array, counts: Array, w: Array | None, coefficient: bool) -> R
     largest, powers, rest = shares(X, 1)
     logs = X - largest
     logs -= np.log1p(rest)
-    logs[counts == 0] = 0  # what was never seen adds nothing, even where it is impossible
     each = np.vecdot(counts, logs)
+    if not np.all(np.isfinite(each)):  # what was never seen adds 0, even where it is impossible
+        each = np.vecdot(counts, np.where((counts == 0) & ~np.isnan(logs), 0, logs))
     totals = counts.sum(axis=1)
     if coefficient:
         from scipy.special import gammaln
@@ -143,13 +144,12 @@ def _of_counts(X: Array, counts: Array, w: Array | None, coefficient: bool) -> R
 
     def back(U: Array) -> tuple[Array]:
         rows, top = np.arange(len(X)), np.argmax(X, axis=1)
-        p = powers / (1 + rest)
+        below = 1 + rest[:, 0]
+        gradient = powers * (-totals / below)[:, None]
+        gradient += counts
         # y − n p = y (1 − p) − p (n − y), where 1 − p of the largest is the sum of the others.
-        gradient = counts - totals[:, None] * p
         own = counts[rows, top]
-        others = totals - own
-        exact = own * (rest / (1 + rest))[:, 0] - others * p[rows, top]
-        gradient[rows, top] = exact
+        gradient[rows, top] = (own * rest[:, 0] - (totals - own) * powers[rows, top]) / below
         gradient *= U if w is None else U * w[:, None]
         return (gradient,)
 
@@ -208,23 +208,34 @@ def binomial_log_likelihood(
     y, failures, w, constant = _outcomes(
         "binomial_log_likelihood", X, y, trials, weights, coefficient
     )
-    small = np.exp(-np.abs(X))
-    # log p and log(1 − p) both end in −log1p(exp(−|η|)); one of them has −|η| besides.
-    trials_ = y + failures
-    each = -(trials_ * np.log1p(small)) - np.where(X < 0, y, failures) * np.abs(X)
-    each[trials_ == 0] = 0
-    value = (each.sum() if w is None else np.vdot(w, each)) + constant
+    # Two arrays are used over and over: fresh memory costs more than what is computed in it.
+    small, other = np.empty_like(X), np.empty_like(X)
+    # log p = min(η, 0) − log(1 + exp(−|η|)), and log(1 − p) the same with −max(η, 0).
+    value = _dot(y, np.minimum(X, 0, out=small), w) + constant
+    value -= _dot(failures, np.maximum(X, 0, out=other), w)
+    np.exp(np.subtract(small, other, out=small), out=small)
+    both = np.ones((), X.dtype) if trials is None else y + failures
+    value -= _dot(both, np.log1p(small, out=other), w)
 
     def back(U: Array) -> tuple[Array]:
-        likely = 1 / (1 + small)
-        unlikely = small * likely
-        up = X >= 0
-        gradient = y * np.where(up, unlikely, likely)
-        gradient -= failures * np.where(up, likely, unlikely)
+        gradient, down = np.empty_like(X), np.empty_like(X)
+        np.multiply(y, np.maximum(small, X <= 0, out=gradient), out=gradient)
+        np.multiply(failures, np.maximum(small, X >= 0, out=down), out=down)
+        gradient -= down
+        gradient /= np.add(small, 1, out=down)
         gradient *= U if w is None else U * w
-        return (gradient.reshape(X.shape),)
+        return (gradient,)
 
     return answer(X.dtype.type(value), back)
+
+
+def _dot(counts: Array, logs: Array, w: Array | None) -> Any:
+    """Sum counts times logarithms; what was never seen adds 0, even where it is impossible."""
+    by = counts if w is None else counts * w
+    total = np.vdot(by, logs) if np.ndim(by) else by * logs.sum()
+    if not np.isfinite(total):
+        total = np.sum(np.where(by == 0, np.where(np.isnan(logs), logs, 0), by * logs))
+    return total
 
 
 @quiet
@@ -297,7 +308,7 @@ def _outcomes(
     n = np.ones((), X.dtype) if trials is None else _per_row("trials", trials, X, X.shape)
     successes = successes.astype(X.dtype, copy=False)
     failures = n - successes
-    if np.any((successes < 0) | (failures < 0)):
+    if successes.min(initial=0) < 0 or failures.min(initial=0) < 0:
         raise DataError(f"{rule}: y must lie from 0 to the number of trials (1 unless given).")
     w = None if weights is None else _per_row("weights", weights, X, X.shape)
     constant = 0.0

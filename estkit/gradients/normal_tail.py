@@ -1,7 +1,7 @@
 """GELU, xΦ(x) or its approximation by tanh, and its derivative, in both tails.
 
 An exponential multiplies the relative error of its argument by the size of the argument: exp(−x²/2)
-at −30 loses three digits by the rounding of x². Left of −1, arguments are carried in two parts.
+at −30 loses three digits by the rounding of x². In the left tail arguments are kept in two parts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 
 from estkit.gradients.operands import Array
 
-_TAIL = -1.0
+_TAIL = -2.0
+_EARLY_TAIL = -1.0  # of the approximation, whose argument is larger
 _FLOOR = -40.0  # below, Φ and its approximation are 0 in double precision
 _DENSITY = 0.3989422804014327  # 1 / √(2π)
 _ROOT_HALF = 0.7071067811865476
@@ -56,11 +57,11 @@ def exact(x: Array) -> tuple[Array, Slope]:
 def approximate(x: Array) -> tuple[Array, Slope]:
     """Return ½x(1 + tanh u(x)), and what gives its derivative."""
     small = np.exp(-np.abs(_argument(x)))
-    tail = np.nonzero(x < _TAIL)
+    tail = np.nonzero(x < _EARLY_TAIL)
     high, low = _long_argument(np.maximum(x[tail].astype(np.float64), _FLOOR))
     small[tail] = np.exp(high) * (1 + low)
-    share = np.where(x < 0, small, 1) / (1 + small)
-    share = share.astype(x.dtype, copy=False)
+    share = np.maximum(small, x >= 0)
+    share /= 1 + small
     value = np.maximum(x, _FLOOR) * share
 
     def slope() -> Array:

@@ -14,7 +14,7 @@ from estkit.gradients.rule import Rule
 
 Array = NDArray[np.floating[Any]]
 Shape = tuple[int, ...]
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_SINGLE = {np.dtype(np.float32)}
 
 
 def read(**given: Any) -> list[Array]:
@@ -22,12 +22,14 @@ def read(**given: Any) -> list[Array]:
 
     Plain Python numbers take the precision of the others. Nothing is copied that is right as it is.
     """
-    arrays = {name: _as_numbers(value, name) for name, value in given.items()}
-    plain = [isinstance(value, int | float) for value in given.values()]
-    kinds = [a.dtype for a, alone in zip(arrays.values(), plain, strict=True) if not alone]
-    dtype = np.result_type(*kinds) if kinds else np.dtype(np.float64)
-    dtype = dtype if dtype in _FLOATS else np.dtype(np.float64)
-    return [array.astype(dtype, copy=False) for array in arrays.values()]
+    arrays = [_as_numbers(value, name) for name, value in given.items()]
+    kinds = {
+        array.dtype
+        for array, value in zip(arrays, given.values(), strict=True)
+        if not isinstance(value, int | float)
+    }
+    single = kinds == _SINGLE
+    return [array.astype(np.float32 if single else np.float64, copy=False) for array in arrays]
 
 
 def _as_numbers(value: Any, name: str) -> NDArray[Any]:
