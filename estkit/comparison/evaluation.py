@@ -169,7 +169,7 @@ def evaluate(
     for part, found in zip(parts, parallel.map_tasks(_run, tasks, n_jobs=n_jobs), strict=True):
         for key, trial in zip(part, found, strict=True):
             if store is not None:
-                store.keep(*key, trial)  # not there yet if the worker has other disks
+                store.keep(*key, trial)  # not there yet if the worker has other disks, see _run
             yield key, trial
 
 
@@ -186,8 +186,9 @@ class _Task(NamedTuple):
 
 def _run(task: _Task) -> list[Trial]:
     by_name = {each.name: each for each in task.candidates}
+    store = task.store if task.store is not None and task.store.folder.is_dir() else None
     return [
-        _kept(by_name[name], task.data, task.folds, fold, task.seed, task.store)
+        _kept(by_name[name], task.data, task.folds, fold, task.seed, store)
         for name, fold in task.wanted
     ]
 

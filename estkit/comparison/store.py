@@ -110,7 +110,7 @@ def open_store(
             write_whole(path / NAME, json.dumps(merged, indent=1).encode())
         except OSError as error:
             raise _unwritable(path, error) from error
-    return Store(path, {each.name: key_of(new, each.name) for each in candidates})
+    return Store(path.absolute(), {each.name: key_of(new, each.name) for each in candidates})
 
 
 def _unwritable(folder: Path, error: OSError) -> DataError:
@@ -129,7 +129,7 @@ def _encoded(key: str, fold: int, trial: Trial) -> bytes:
     arrays = {name: getattr(trial, name) for name in _ARRAYS}
     given = {name: array for name, array in arrays.items() if array is not None}
     sink = io.BytesIO()
-    text = np.frombuffer(json.dumps(head).encode(), np.uint8)
+    text = np.frombuffer(json.dumps(head, default=float).encode(), np.uint8)
     np.savez(sink, head=text, **given)
     return sink.getvalue()
 
