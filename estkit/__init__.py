@@ -28,7 +28,8 @@ Similarity: how similar are these vectors, exactly?
 
 Gradients: is a derivative that I wrote by hand right?
     `gradients`, the matrix rules and activations, each as a value and the way back.
-    `check_gradient` compares yours with differences: `GradientReport`.
+    `check_gradient` and `check_hessian` compare yours with differences: `GradientReport`,
+    `HessianReport`.
 
 Everywhere: `Estimate`, a value with its own error; the errors, all of them `EstkitError`, and
 `EstkitWarning`.
@@ -73,6 +74,8 @@ from estkit.errors import (
 )
 from estkit.estimate import Estimate
 from estkit.gradients.checking.check import check_gradient
+from estkit.gradients.checking.hessian import check_hessian
+from estkit.gradients.checking.hessian_report import HessianReport
 from estkit.gradients.checking.report import GradientReport
 from estkit.likelihood import (
     L1,
@@ -168,6 +171,7 @@ __all__ = [
     "Gaussian",
     "GradientError",
     "GradientReport",
+    "HessianReport",
     "Influence",
     "Jeffreys",
     "Joint",
@@ -206,6 +210,7 @@ __all__ = [
     "bootstrap_coverage",
     "calibrate_test",
     "check_gradient",
+    "check_hessian",
     "compare",
     "compare_datasets",
     "cosine_difference",

@@ -3,7 +3,10 @@
 from estkit.gradients import activations, rules
 from estkit.gradients.activations import *  # noqa: F403  - its __all__; the same of rules
 from estkit.gradients.checking.check import check_gradient
+from estkit.gradients.checking.hessian import check_hessian
+from estkit.gradients.checking.hessian_report import HessianReport
 from estkit.gradients.checking.report import GradientReport
+from estkit.gradients.checking.rule_check import check_rule
 from estkit.gradients.convolution import convolution
 from estkit.gradients.cost import OperationCount
 from estkit.gradients.operation_counts import (
@@ -20,12 +23,15 @@ from estkit.gradients.windows import convolution_size, pooling_size
 
 __all__ = [
     "GradientReport",
+    "HessianReport",
     "OperationCount",
     "Rule",
     "activation_operations",
     "affine_operations",
     "average_pool",
     "check_gradient",
+    "check_hessian",
+    "check_rule",
     "convolution",
     "convolution_operations",
     "convolution_size",

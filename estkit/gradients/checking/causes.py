@@ -193,7 +193,8 @@ def _broadcast(evidence: Evidence, where: slice, shape: tuple[int, ...]) -> Iter
             yield f"wrong broadcasting: the same for all entries{along}"
 
 
-def _chain(values: Floats) -> dict[str, Floats]:
+def chain_factors(values: Floats) -> dict[str, Floats]:
+    """Return inner derivatives by which the chain rule multiplies, by their form in words."""
     with np.errstate(all="ignore"):
         logistic = 1 / (1 + np.exp(-values))
         return {
@@ -217,7 +218,7 @@ def _factors(evidence: Evidence, j: int) -> Iterator[str]:
     names = evidence.form.names
     near = [j, *(i for i in range(len(names)) if i != j)][:20]
     for i in near:
-        tables = [_chain(s.point[i : i + 1]) for s in evidence.seen]
+        tables = [chain_factors(s.point[i : i + 1]) for s in evidence.seen]
         for form in tables[0]:
             factors = [float(table[form][0]) for table in tables]
             for sign, less in ((1.0, ""), (-1.0, "sign, and ")):

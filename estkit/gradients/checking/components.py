@@ -82,28 +82,29 @@ class Components:
         self.rtol = max(self.rtol, 100 * max(self.subject.eps, self.answer.eps))
         self.notes: list[str] = []
 
-    def report(self) -> GradientReport:
-        """Check every parameter."""
+    def found(self) -> Found:
+        """Return every parameter beside its numerical derivative."""
         subject, k = self.subject, len(self.answer.values[0])
-        found = self._judged([subject.slope(j, complex_too=True) for j in range(k)], subject,
-                             self.answer)  # fmt: skip
-        exact = all(slope.method == "complex step" for slope in found.slopes)
-        if not exact or (found.worst > 0).any():
-            found = self._again(found)
+        slopes = [subject.slope(j, complex_too=True) for j in range(k)]
+        found = self._judged(slopes, subject, self.answer)
+        exact = all(slope.method == "complex step" for slope in slopes)
+        return found if exact and not (found.worst > 0).any() else self._again(found)
+
+    def report(self) -> GradientReport:
+        """Return what is found, with the causes of what is wrong."""
+        found = self.found()
         steps = np.array([slope.step for slope in found.slopes])
         taylor, beside = float("nan"), None
         if np.isfinite(steps).all() and not (found.worst == VERDICTS.index("not finite")).any():
-            taylor, beside = self._beside(found, steps)
+            taylor, beside = self.beside(found, steps)
         bad = found.worst >= VERDICTS.index("not finite")
-        causes = [""] * k
+        causes = [""] * len(bad)
         if bad.any():
             causes = causes_of(self, found, bad, steps)
         elif beside is not None and (beside.worst == VERDICTS.index("wrong")).any():
             found, bad = beside, beside.worst == VERDICTS.index("wrong")
-            causes = [
-                "stale constant: right where it was asked for, wrong beside" if b else ""
-                for b in bad
-            ]
+            stale = "stale constant: right where it was asked for, wrong beside"
+            causes = [stale if b else "" for b in bad]
             where = ", ".join(f"{v:.6g}" for v in beside.seen.point[:6])
             self.notes.append(f"Right at the point given; what is shown is at ({where}) beside it.")
         return self._report(found, causes, taylor)
@@ -169,13 +170,13 @@ class Components:
         point = subject.form.values.astype(float)
         for j in answer.misshapen:
             codes[:, j] = VERDICTS.index("wrong")
-        tight = 1e-5 if self.rtol <= RTOL else 1e-3
+        tight = 10 * self.rtol
         near = tight * np.fmax(np.abs(given), np.abs(numeric)) + _SURE * error
         return Found(Seen(point, given, numeric, near), slopes, error, relative, codes)
 
     # --- a second point ---
 
-    def _beside(self, found: Found, steps: Floats) -> tuple[float, Found | None]:
+    def beside(self, found: Found, steps: Floats) -> tuple[float, Found | None]:
         """Return the order of the Taylor remainder, and what is found beside if it is wrong."""
         subject = self.subject
         move = BESIDE * steps * self.rng.choice([-1.0, 1.0], len(steps))
@@ -210,12 +211,25 @@ class Components:
             return taylor, None
         return taylor, self.at(there, given)
 
+    def elsewhere(self, found: Found, steps: Floats) -> Found | None:
+        """Return what is found at a second point, where a coincidence will not come again."""
+        subject, origin = self.subject, self.subject.form.values
+        move = BESIDE * np.where(np.isfinite(steps), steps, 0.0)
+        there = (origin + move * self.rng.uniform(0.5, 1.5, len(move))).astype(origin.dtype)
+        for _ in range(6):
+            if np.isfinite(subject.rows(there)).all():
+                break
+            there = ((origin + there) / 2).astype(origin.dtype)
+        given = read_answer(self.gradient.raw(there), subject.form, subject.shape)
+        return self.at(there, given) if given.values.shape == found.seen.given.shape else None
+
     def at(self, there: NDArray[Any], given: Answer) -> Found:
         """Return what is found at another point."""
         subject = self.subject
         form = Form(subject.form.shapes, subject.form.names, there)
         other = Subject(subject.function, form, subject.summed, noise_level=subject.noise_level)
         other.start()
+        other.eps = max(other.eps, subject.eps)
         slopes = [other.slope(j, complex_too=True) for j in range(len(there))]
         subject.calls += other.calls
         return self._judged(slopes, other, given)

@@ -19,20 +19,10 @@ _FAR = 30.0  # first steps
 
 def causes_of(check: Components, found: Found, bad: NDArray[np.bool_], steps: Floats) -> list[str]:
     """Look at a second point, at single rows and at what does not move; then guess."""
-    subject, k = check.subject, len(bad)
+    subject = check.subject
     steps = np.where(np.isfinite(steps), steps, 0.0)
-    origin = subject.form.values
-    seen = [found.seen]
-    there = (origin + _FAR * steps * check.rng.uniform(0.5, 1.5, k)).astype(origin.dtype)
-    for _ in range(6):
-        if np.isfinite(subject.rows(there)).all():
-            break
-        there = ((origin + there) / 2).astype(origin.dtype)
-    given = read_answer(check.gradient.raw(there), subject.form, subject.shape)
-    moved: Found | None = None
-    if given.values.shape == found.seen.given.shape:
-        moved = check.at(there, given)
-        seen.append(moved.seen)
+    second = check.elsewhere(found, steps)
+    seen = [found.seen] if second is None else [found.seen, second.seen]
     count = len(subject.center) if len(subject.center) > 1 else 0
     row_slopes = None
     if subject.summed and len(subject.center) > 1:
