@@ -1,6 +1,7 @@
 """Every known trap of model comparison, and the test that would catch us in it.
 
-The table says where they are, and is itself tested. Below it are traps that no other test is about.
+The tables say where they are, and where what no other tool has is tested; both are tested, too.
+Below them are traps that no other test is about.
 """
 
 from __future__ import annotations
@@ -102,12 +103,56 @@ TRAPS = {
         ["test_trap_table::test_models_are_fitted_with_one_thread_and_their_bytes_counted"],
 }  # fmt: skip
 
+# What no other tool has, and the tests of it.
+ALONE = {
+    "every k from one list of neighbours":
+        ["test_knn::test_every_k_of_a_classifier_is_that_of_a_grid_search",
+         "test_knn::test_every_k_of_a_regression_is_that_of_a_grid_search"],
+    "0/1 loss that sums": ["test_decomposition::test_the_parts_of_zero_one_loss_sum"],
+    "log loss in parts":
+        ["test_decomposition::test_neighbours_predict_in_every_round_what_refitting_predicts"],
+    "Monte-Carlo errors of bias and variance":
+        ["test_decomposition::test_intervals_cover_what_infinitely_many_rounds_give"],
+    "fresh training sets of a known truth":
+        ["test_decomposition::test_fresh_training_sets_give_the_known_bias_and_variance",
+         "test_decomposition::test_the_bootstrap_says_that_it_understates_the_variance_of_one_"
+         "neighbour"],
+    "the bytes of a model":
+        ["test_trap_table::test_models_are_fitted_with_one_thread_and_their_bytes_counted"],
+    "effective degrees of freedom":
+        ["test_evaluation::test_the_table_has_the_degrees_of_freedom_of_the_first_fold",
+         "test_linear::test_degrees_of_freedom_are_the_trace_of_the_hat_matrix"],
+    "leaving one out in closed form":
+        ["test_linear::test_leave_one_out_is_that_of_refitting_without_each_row",
+         "test_knn::test_leave_one_out_is_that_of_refitting_without_each_row"],
+    "nested cross-validation in Python":
+        ["test_intervals::test_nested_cross_validation_is_that_of_its_paper"],
+    "a z interval of pooled losses in Python":
+        ["test_pooled_tests::test_clt_is_the_paired_z_of_the_losses"],
+    "DeLong": ["test_builtin_data::test_delong_is_that_of_proc"],
+    "every prediction kept, tests without refitting":
+        ["test_evaluation::test_every_prediction_is_kept"],
+    "power and the least difference that is found":
+        ["test_fold_tests::test_power_is_the_share_of_experiments_that_find_the_difference"],
+    "the size of a test on the user's rows":
+        ["test_calibration::test_the_size_is_the_share_of_rounds_with_its_interval",
+         "test_calibration::test_the_default_test_keeps_its_level_where_the_naive_one_does_not"],
+    "a file for each model and fold":
+        ["test_store::test_a_run_that_is_interrupted_loses_the_trial_at_work_alone",
+         "test_store::test_a_model_that_is_added_is_fitted_alone"],
+    "the same numbers on the command line":
+        ["../test_cli_compare::test_the_numbers_are_those_of_the_call"],
+    "a page of its own":
+        ["../report/test_comparison_page::test_the_page_holds_scores_tests_pictures_and_how_to_get_"
+         "them_again"],
+}  # fmt: skip
 
-@pytest.mark.parametrize("trap", TRAPS)
-def test_every_trap_has_its_tests(trap: str) -> None:
-    for place in TRAPS[trap]:
+
+@pytest.mark.parametrize("claim", [*TRAPS, *ALONE])
+def test_every_trap_and_claim_has_its_tests(claim: str) -> None:
+    for place in (TRAPS | ALONE)[claim]:
         file, name = place.split("::")
-        tree = ast.parse(HERE.with_name(f"{file}.py").read_text(encoding="utf-8"))
+        tree = ast.parse((HERE.parent / f"{file}.py").read_text(encoding="utf-8"))
         tests = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
         assert tests.count(name) == 1, place
 
