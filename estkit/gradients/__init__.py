@@ -1,6 +1,7 @@
 """The matrix-gradient rules, each as a value and a vector-Jacobian product, and their checks."""
 
 from estkit.gradients import activations, rules
+from estkit.gradients.activation_properties import activation_properties
 from estkit.gradients.activations import *  # noqa: F403  - its __all__; the same of rules
 from estkit.gradients.checking.check import check_gradient
 from estkit.gradients.checking.hessian import check_hessian
@@ -27,6 +28,7 @@ __all__ = [
     "OperationCount",
     "Rule",
     "activation_operations",
+    "activation_properties",
     "affine_operations",
     "average_pool",
     "check_gradient",
