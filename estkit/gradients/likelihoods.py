@@ -12,6 +12,8 @@ from estkit.gradients.operands import Array, answer, quiet, read
 from estkit.gradients.rule import Rule
 from estkit.gradients.softmax import shares
 
+_BLOCK = 1 << 13  # entries
+
 
 def _per_row(name: str, given: Any, like: Array, rows: int | tuple[int, ...]) -> Array:
     """Read what there must be one of for each row, in the precision of the rule."""
@@ -208,31 +210,39 @@ def binomial_log_likelihood(
     y, failures, w, constant = _outcomes(
         "binomial_log_likelihood", X, y, trials, weights, coefficient
     )
-    # Two arrays are used over and over: fresh memory costs more than what is computed in it.
-    small, other = np.empty_like(X), np.empty_like(X)
-    # log p = min(η, 0) − log(1 + exp(−|η|)), and log(1 − p) the same with −max(η, 0).
-    value = _dot(y, np.minimum(X, 0, out=small), w) + constant
-    value -= _dot(failures, np.maximum(X, 0, out=other), w)
-    np.exp(np.subtract(small, other, out=small), out=small)
-    both = np.ones((), X.dtype) if trials is None else y + failures
-    value -= _dot(both, np.log1p(small, out=other), w)
+    inputs = [X, y, failures] if w is None else [X, y, failures, w]
+    flat = [one.reshape(-1) for one in inputs]
+    # Blocks that stay in cache: fresh memory for whole arrays costs more than what is computed.
+    blocks = [slice(start, start + _BLOCK) for start in range(0, X.size, _BLOCK)]
+    value = constant
+    for block in blocks:
+        x, seen, missed, *weight = (one[block] for one in flat)
+        left, right = np.minimum(x, 0), np.maximum(x, 0)
+        # log p = min(η, 0) − log(1 + exp(−|η|)), and log(1 − p) the same with −max(η, 0).
+        both = np.log1p(np.exp(left - right))
+        value -= float(_dot(seen + missed, both, *weight) + _dot(missed, right, *weight))
+        value += float(_dot(seen, left, *weight))
 
     def back(U: Array) -> tuple[Array]:
-        gradient, down = np.empty_like(X), np.empty_like(X)
-        np.multiply(y, np.maximum(small, X <= 0, out=gradient), out=gradient)
-        np.multiply(failures, np.maximum(small, X >= 0, out=down), out=down)
-        gradient -= down
-        gradient /= np.add(small, 1, out=down)
-        gradient *= U if w is None else U * w
-        return (gradient,)
+        gradient = np.empty(X.size, X.dtype)
+        for block in blocks:
+            x, seen, missed, *weight = (one[block] for one in flat)
+            small = np.exp(-np.abs(x))
+            slope = seen * np.maximum(small, x <= 0)
+            slope -= missed * np.maximum(small, x >= 0)
+            slope /= 1 + small
+            for by in (U, *weight):
+                slope *= by
+            gradient[block] = slope
+        return (gradient.reshape(X.shape),)
 
     return answer(X.dtype.type(value), back)
 
 
-def _dot(counts: Array, logs: Array, w: Array | None) -> Any:
+def _dot(counts: Array, logs: Array, w: Array | None = None) -> Any:
     """Sum counts times logarithms; what was never seen adds 0, even where it is impossible."""
     by = counts if w is None else counts * w
-    total = np.vdot(by, logs) if np.ndim(by) else by * logs.sum()
+    total = np.vdot(by, logs)
     if not np.isfinite(total):
         total = np.sum(np.where(by == 0, np.where(np.isnan(logs), logs, 0), by * logs))
     return total
