@@ -80,7 +80,7 @@ def join(
     plan = plan_blocks(search, 1, max_bytes // 2, workers(search, threads), own=False)
     if plan is None:
         raise DataError(
-            f"max_bytes={max_bytes:,} is too little to compare a few rows of "
+            f"max_bytes leaves {max(max_bytes, 0):,} bytes, too few to compare a few rows of "
             f"{search.queries.shape[1]} columns; allow more."
         )
     once = search.own and search.symmetric

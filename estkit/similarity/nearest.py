@@ -82,7 +82,7 @@ def top_k(
     plan = plan_blocks(search, few, max_bytes, threads, own=False)
     if plan is None:
         raise DataError(
-            f"max_bytes={max_bytes:,} is too little to compare a few rows of "
+            f"max_bytes leaves {max(max_bytes, 0):,} bytes, too few to compare a few rows of "
             f"{search.queries.shape[1]} columns and to keep the best {few} of each; allow more."
         )
     _pass(search, few, plan, found, progress)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.data import is_sparse
+from estkit.errors import DataError
 from estkit.similarity.blocks import inner_products
 from estkit.similarity.candidates import Score
 from estkit.similarity.overlap import overlap_block, overlapping
@@ -138,7 +139,15 @@ def overlap_search(queries: Units, corpus: Units | None, policy: Policy) -> Sear
     slack = 1e5 * (columns + 8) * float(np.finfo(float).eps)
 
     def multiply(i: slice, j: slice, out: Floats) -> None:
-        out[:] = np.nan_to_num(overlap_block(left, right, i, j), nan=nothing, neginf=-np.inf)
+        cosines = overlap_block(left, right, i, j)
+        if policy.zero == "raise" and np.isnan(cosines).any():
+            row, other = np.argwhere(np.isnan(cosines))[0]
+            raise DataError(
+                f"{left.vectors.name_of(int(row) + i.start)} and "
+                f"{right.vectors.name_of(int(other) + j.start)} have no direction in the "
+                f"coordinates that both have; pass zero='nan' or zero='zero'."
+            )
+        out[:] = np.nan_to_num(cosines, nan=nothing)
 
     def score(rows: NDArray[Any], others: NDArray[Any]) -> Floats:
         out = np.empty(len(rows), np.result_type(left.dtype, right.dtype))

@@ -155,7 +155,7 @@ def test_memory_stays_within_its_bound(name: str, own: bool) -> None:
 
 def test_too_little_memory_is_refused_in_words() -> None:
     X = drawn("normal", 3000, 16, np.float32)
-    with pytest.raises(ek.DataError, match=r"max_bytes=100,000 is too little.*the best 50"):
+    with pytest.raises(ek.DataError, match=r"max_bytes leaves 100,000 bytes, too few.*the best 50"):
         top_k(cosine_search(Held(X)), 50, max_bytes=100_000)
 
 

@@ -165,6 +165,17 @@ def test_results_are_frozen_and_can_be_written_as_json() -> None:
     assert json.loads(json.dumps(pairs.to_dict()))["threshold"] == 0.0
 
 
+def test_rows_with_nothing_in_common_follow_the_policy() -> None:
+    X = [[1.0, 2.0, np.nan, np.nan], [np.nan, np.nan, 3.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
+    found = ek.cosine_top_k(X, k=2, nan="pairwise")
+    assert found.indices.tolist() == [[2, -1], [2, -1], [0, 1]]
+    zeros = ek.cosine_top_k(X, k=2, nan="pairwise", zero="zero")
+    assert zeros.indices.tolist() == [[2, 1], [2, 0], [0, 1]]
+    assert zeros.similarities[:2, 1].tolist() == [0, 0]
+    with pytest.raises(ek.DataError, match=r"row 0 .* and X: row 1 .* have no direction"):
+        ek.cosine_top_k(X, k=2, nan="pairwise", zero="raise")
+
+
 @pytest.mark.parametrize("k", [0, 1.5, True, "3"])
 def test_a_number_of_neighbours_that_is_none_is_refused(k: Any) -> None:
     with pytest.raises(ek.DataError, match="k must be a whole number"):
