@@ -61,9 +61,11 @@ class Form:
         return slice(None) if self.roots is None else self.roots > 0
 
     def mean(self, rows: Real) -> Real:
-        """Return the (weighted) mean of each row, as a column."""
-        weights = np.ones(rows.shape[1]) if self.roots is None else self.roots**2
-        return np.asarray((rows @ weights / weights.sum())[:, None])
+        """Return the (weighted) mean of each row, as a column; it depends on that row alone."""
+        if self.roots is None:
+            return np.asarray((rows.sum(axis=1) / rows.shape[1])[:, None])
+        weights = self.roots**2
+        return np.asarray(((rows * weights).sum(axis=1) / weights.sum())[:, None])
 
     def linear(self, rows: Real) -> Real:
         """Return the linear part of the map, of rows near size 1."""

@@ -72,7 +72,7 @@ class Vectors:
         if self.sparse:
             return taken if taken.dtype == dtype else taken.astype(dtype)
         with np.errstate(over="ignore"):  # a long double beyond float64 is infinite here
-            return np.asarray(taken, dtype=dtype)
+            return np.asarray(taken, dtype=dtype, order="C")  # sums by row, in one order
 
     def dense(self, part: slice | NDArray[np.intp], dtype: Any = np.float64) -> Real:
         """Return some rows as an array; not to be written."""

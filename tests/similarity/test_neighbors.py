@@ -157,6 +157,17 @@ def test_memory_maps_in_little_memory_have_the_same_neighbours(tmp_path: Path) -
         ek.cosine_top_k(mapped, k=3, max_bytes=400_000)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_little_memory_changes_no_digit_of_correlations(order: Any) -> None:
+    X = np.random.default_rng(7).normal(size=(2500, 150))
+    X[2000:] = X[:500]
+    X = np.asarray(X, order=order)
+    plain = ek.cosine_top_k(X, k=3, center=True)
+    small = ek.cosine_top_k(X, k=3, center=True, max_bytes=10 << 20)
+    for name in ("indices", "similarities", "ties"):
+        np.testing.assert_array_equal(getattr(small, name), getattr(plain, name))
+
+
 def test_results_are_frozen_and_can_be_written_as_json() -> None:
     found, pairs = ek.cosine_top_k(rows(5), k=2), ek.cosine_join(rows(5), threshold=0.0)
     with pytest.raises(ValueError, match="read-only"):
