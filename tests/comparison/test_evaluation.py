@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 from sklearn import metrics
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -205,3 +205,33 @@ def test_the_table_has_the_degrees_of_freedom_of_the_first_fold() -> None:
     table = result.table().set_index("model")["degrees_of_freedom"]
     train = len(result.folds.train[0])
     assert table.to_dict() == {"linear": 11.0, "knn": train / 5, "baseline": 1.0}
+
+
+class Centred(BaseEstimator, RegressorMixin):  # type: ignore[misc]
+    """A model with a parameter that may be impossible to store, such as a lambda."""
+
+    def __init__(self, middle: Any = np.mean, random_state: Any = None) -> None:
+        self.middle, self.random_state = middle, random_state
+
+    def fit(self, X: Any, y: Any) -> Centred:
+        if hasattr(self, "drawn_"):
+            raise RuntimeError("a model was fitted twice")
+        self.drawn_ = np.random.default_rng(self.random_state).normal()
+        self.value_ = self.middle(y) + self.drawn_
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.full(len(X), self.value_)
+
+
+def test_every_fold_has_a_model_of_its_own_with_a_seed_of_its_own() -> None:
+    """Also where a model cannot be pickled, so that it is cloned for every fold."""
+    X, y = load_diabetes(return_X_y=True)
+    one = ek.compare({"m": Centred(np.mean)}, X, y, cv=4, rng=3)
+    two = ek.compare({"m": Centred(lambda y: np.mean(y))}, X, y, cv=4, rng=3)
+    levels = []
+    for fold in range(4):
+        told = one.trials["m", fold].prediction
+        np.testing.assert_array_equal(told, two.trials["m", fold].prediction)
+        levels.append(told[0] - y[one.folds.train[fold]].mean())
+    assert len(set(levels)) == 4
