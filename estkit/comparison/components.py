@@ -19,7 +19,7 @@ from estkit.montecarlo.influence import Influence, mean_of
 
 Parts = dict[str, Influence]
 _RESAMPLES = 200
-_BLOCK = 1 << 21  # resampled frequencies at a time
+_BLOCK = 1 << 17  # resampled frequencies at a time
 
 
 def squared_parts(told: Floats, target: Floats, noise: Influence) -> Parts:

@@ -247,12 +247,19 @@ def _trial(maker: Maker, data: Data, folds: Folds, fold: int) -> Trial:
                 probability_of(model, asked, data.classes),
                 fitted - start,
                 ended - begun,
-                len(pickle.dumps(model, pickle.HIGHEST_PROTOCOL)) if fold == 0 else 0,
+                _size(model) if fold == 0 else 0,
                 _freedom(model, rows_of(data.X, train)) if fold == 0 else None,
             )
         except Exception as error:
             trial = Trial(None, reason=f"{type(error).__name__}: {error}")
     return replace(trial, warning=str(caught[0].message)) if caught else trial
+
+
+def _size(model: Any) -> int:
+    """Return the bytes of a stored model; 0 for one that cannot be stored, as with a lambda."""
+    with suppress(Exception):
+        return len(pickle.dumps(model, pickle.HIGHEST_PROTOCOL))
+    return 0
 
 
 def _freedom(model: Any, X: Any) -> float | None:
