@@ -116,6 +116,14 @@ class Ladder:
         stays = (jumps[1:] > _FLAT * jumps[:-1]) & (jumps[1:] > 2 * noise[1:])  # as at a kink
         curve = np.where(stays, np.maximum(curve, jumps[1:]), curve)
         total = curve + noise[1:]
+        trusted, its_error = better[-1], total[-1]
+        for k in range(len(total) - 2, -1, -1):  # smaller steps may refute the error of larger
+            gap = np.abs(better[k] - trusted)
+            curve[k] = np.where(gap > total[k] + its_error, gap, curve[k])
+            total[k] = curve[k] + noise[k + 1]
+            closer = total[k] < its_error
+            trusted = np.where(closer, better[k], trusted)
+            its_error = np.where(closer, total[k], its_error)
         return better, curve, noise[1:], total, np.argmin(total, axis=0)
 
     def level(self) -> Floats:
@@ -139,20 +147,22 @@ class Ladder:
         """Return the step that promises most, or nothing when there is none."""
         steps = [pair.step for pair in self.pairs]
         values, curve, noise, errors, _ = self.read()
-        size = np.abs(values[-1]).sum() + 1e-300
         if len(steps) == 1:
             return steps[0] / RATIO
-        sums = errors.sum(axis=1)
-        best = int(np.argmin(sums))  # of the steps best and best + 1
-        far = _JUMP if sums[best] > 0.1 * size else RATIO
+        # Outputs may be of any size: their errors are compared as ratios, of those that are told.
+        told = (errors < 0.1 * np.abs(values)).any(axis=0)
+        told = told if told.any() else ~told
+        values, curve, noise, errors = (part[:, told] for part in (values, curve, noise, errors))
+        best = int(np.argmin(np.log(errors + 1e-300).sum(axis=1)))  # of the steps best, best + 1
+        far = _JUMP if np.median(errors[best] - 0.1 * np.abs(values[best])) > 0 else RATIO
         gaps = [a / b > 2 * RATIO for a, b in pairwise(steps)]
-        too_curved = curve[best].sum() > noise[best].sum()
+        too_curved = bool(np.log((curve[best] + 1e-300) / (noise[best] + 1e-300)).sum() > 0)
         near = [best, best + 1 if too_curved else best - 1]
         for i in near:
             if 0 <= i < len(gaps) and gaps[i]:
                 return math.sqrt(steps[i] * steps[i + 1])
         if too_curved:
-            return steps[-1] / far if best == len(sums) - 1 else None
+            return steps[-1] / far if best == len(errors) - 1 else None
         if best:
             return None
         step = steps[0] * far
