@@ -197,6 +197,24 @@ def test_a_wrong_gradient_is_refused(change: Any, told: str) -> None:
     assert f"give {right:.6g}" in str(caught.value)
 
 
+@pytest.mark.parametrize("by_row", [True, False])
+def test_the_refusal_quotes_the_checker_and_check_shows_all(by_row: bool) -> None:
+    def negative(params: Any, y: Floats) -> dict[str, Any]:
+        rows = slopes(params, y)
+        rows["sigma"] = -rows["sigma"]
+        return rows if by_row else {name: part.sum() for name, part in rows.items()}
+
+    like = ek.Likelihood(normal, START, negative, bounds=BOUNDS)
+    with pytest.raises(ek.DataError, match=r"Likely cause: sign.*Likelihood\.check"):
+        ek.fit(like, Y)
+    report = like.check(Y, at={"mu": 2.0, "sigma": 1e-3})
+    assert report.wrong == ("sigma",)
+    assert report.verdicts[0] == "ok"
+    assert ek.Likelihood(normal, START, slopes, bounds=BOUNDS).check(Y).ok
+    with pytest.raises(ek.DataError, match="no gradient="):
+        ek.Likelihood(normal, START).check(Y)
+
+
 def test_a_wrong_sign_is_found_where_the_gradient_is_zero() -> None:
     like = ek.Likelihood(
         lambda p, y: -0.5 * (y - p.mu) ** 2, {"mu": Y.mean()}, lambda p, y: {"mu": p.mu - y}

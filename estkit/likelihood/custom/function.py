@@ -108,10 +108,13 @@ class Function:
         total = float(np.sum(self.rows(point)))
         return total if np.isfinite(total) else float("nan")
 
+    def rows_at(self, outside: NDArray[Any]) -> NDArray[Any]:
+        """Return the same as `rows` at parameters, which may lie on their bounds."""
+        return self._weighted(self.values_of(self.call(self.loglik, outside, "log-likelihood")))
+
     def value_at(self, outside: Floats) -> float:
         """Return the log-likelihood at parameters that may lie on their bounds; NaN as above."""
-        values = self.values_of(self.call(self.loglik, outside, "log-likelihood"))
-        total = float(np.sum(self._weighted(values)))
+        total = float(np.sum(self.rows_at(outside)))
         return total if np.isfinite(total) else float("nan")
 
     def shown(self, point: Floats) -> str:

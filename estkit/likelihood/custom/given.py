@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from estkit.errors import DataError, MissingExtraError
+from estkit.gradients.checking.check import check_gradient
+from estkit.gradients.checking.report import GradientReport
 from estkit.likelihood.custom.derivatives import Derivatives
 from estkit.likelihood.custom.function import Function, check_length
 from estkit.likelihood.custom.parameters import Layout
@@ -159,6 +161,7 @@ def check_derivatives(derivatives: Derivatives, point: Floats, *, hessian: bool)
             f"gradient is wrong for {names[j]!r} at {where}: it returned "
             f"{given[j] / slope[j]:.6g}, differences of the log-likelihood give "
             f"{numeric[j] / slope[j]:.6g}{_cause(given, numeric, slope, j)}."
+            f"{_likely(derivatives, point, names[j])}"
         )
     if derivatives.hessian_of is None or not hessian:
         return
@@ -176,6 +179,28 @@ def check_derivatives(derivatives: Derivatives, point: Floats, *, hessian: bool)
             f"differences of the gradient give {found:.6g}. It is the matrix of second "
             f"derivatives of the log-likelihood, not their negative nor its inverse."
         )
+
+
+def gradient_report(derivatives: Derivatives, point: Floats, *, rng: int = 0) -> GradientReport:
+    """Return the check of a given gradient, to the parameters themselves and not their transforms.
+
+    Raises
+    ------
+    DataError
+        If no gradient was given.
+    """
+    gradient, function = derivatives.gradient_of, derivatives.function
+    if gradient is None:
+        raise DataError("This Likelihood has no gradient= to check; estkit differentiates it.")
+    names, outside = function.layout.names, function.parameters(point)
+    return check_gradient(function.rows_at, gradient, outside, names=names, rng=rng)
+
+
+def _likely(derivatives: Derivatives, point: Floats, name: str) -> str:
+    """Return the verdict of the checker in a sentence, when it names a cause."""
+    report = gradient_report(derivatives, point)
+    cause = report.cause(name) if name in report.names else ""
+    return f" Likely cause: {cause}; Likelihood.check shows all parameters." if cause else ""
 
 
 def _cause(given: Floats, numeric: Floats, slope: Floats, j: int) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.frames import as_frame
+from estkit.gradients.checking.report import GradientReport
 from estkit.labels import read_labels
 from estkit.likelihood.custom.derivatives import Derivatives, agree, first_steps
 from estkit.likelihood.custom.function import (
@@ -22,7 +23,12 @@ from estkit.likelihood.custom.function import (
     like,
     protected,
 )
-from estkit.likelihood.custom.given import Written, check_derivatives, jax_derivatives
+from estkit.likelihood.custom.given import (
+    Written,
+    check_derivatives,
+    gradient_report,
+    jax_derivatives,
+)
 from estkit.likelihood.custom.model import CustomModel
 from estkit.likelihood.custom.parameters import Layout, places_of, read_layout
 from estkit.likelihood.custom.transforms import Transforms, named_bounds, read_bounds
@@ -209,6 +215,50 @@ class Likelihood:
         others = self._other_starts(function)
         kind = "frequency" if weighted is None else weighted.kind
         return CustomModel(self, derivatives, origin, count, codes, kind, others)
+
+    def check(self, X: Any = None, y: Any = None, *, at: Any = None) -> GradientReport:
+        """Compare `gradient` with numerical derivatives, as `check_gradient` does.
+
+        Parameters
+        ----------
+        X, y : optional
+            The data, as they are passed to `fit`.
+        at : mapping or array, optional
+            Where; by default at `start`.
+
+        Returns
+        -------
+        GradientReport
+            With a verdict and a likely cause for each parameter that is estimated.
+
+        Raises
+        ------
+        DataError
+            If there is no gradient, or the log-likelihood cannot be used there.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> like = ek.Likelihood(
+        ...     lambda p, y: -0.5 * (y - p.mu) ** 2, {"mu": 0.5}, lambda p, y: {"mu": p.mu - y}
+        ... )
+        >>> like.check(np.array([1.0, 2.0, 4.0])).causes
+        ('sign: the negative of what it should be',)
+        """
+        if self.gradient is None:
+            raise DataError("This Likelihood has no gradient= to check; estkit differentiates it.")
+        arguments = (X, y) if y is not None else () if X is None else (X,)
+        layout = read_layout(self.start, self.names, self.fixed)
+        transforms = self._transforms(layout)
+        flat = layout.values if at is None else layout.flat(at, "at")
+        point = _placed(layout, transforms, flat[layout.free], "at")
+        seen = tuple(protected(argument) for argument in arguments)
+        function = Function(self.loglik, seen, layout, transforms, per_row=self.per_row)
+        function, _ = examined(function, point)
+        slopes = Written(function, self.gradient).slopes
+        steps = first_steps(function, point)
+        return gradient_report(Derivatives(function, "given", steps, slopes), point)
 
     def inside(self, start: Any, function: Function, what: str) -> Floats:
         """Return the unbounded point of a start in the form of this one's."""
