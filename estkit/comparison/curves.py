@@ -22,6 +22,7 @@ from estkit.table import Column, Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 _SQUARED, _ROOT, _SHARE, _EXPLAINED = "mse", "rmse", "accuracy", "r2"
 _AT_ONCE = (_SHARE, _SQUARED, _ROOT, "mae", _EXPLAINED)
@@ -121,6 +122,15 @@ class Curve(Tabular):
                 "error": np.repeat(self.errors, folds),
             }
         )
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the score with a band of one standard error, and which values to take.
+
+        Needs the extra ``plot``. What is on it: `estkit.plot.plot_curve`.
+        """
+        from estkit.plot import plot_curve
+
+        return plot_curve(self, ax=ax)
 
     def _best(self) -> int:
         means = self.means if self.score.greater_is_better else -self.means

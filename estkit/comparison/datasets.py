@@ -12,20 +12,21 @@ import numpy as np
 
 from estkit.comparison import rank_tests
 from estkit.comparison.paired_tests import adjusted
+from estkit.comparison.presentation import DatasetPresentation
 from estkit.comparison.rank_tests import Friedman
 from estkit.comparison.result import Comparison
 from estkit.comparison.scores import Floats
 from estkit.errors import DataError
 from estkit.estimate import check_level, plain
 from estkit.montecarlo.streams import generator_of
-from estkit.table import Column, Table, Tabular
+from estkit.table import Column, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class DatasetComparison(Tabular):
+class DatasetComparison(DatasetPresentation):
     """Models on many data sets; `compare_datasets` makes it.
 
     Parameters

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from estkit.comparison.presentation import DecompositionPresentation
 from estkit.errors import DataError
 from estkit.montecarlo.influence import Influence, standard_error
 from estkit.montecarlo.intervals import mean_interval
-from estkit.table import Column, Table, Tabular
+from estkit.table import Column, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Decomposition(Tabular):
+class Decomposition(DecompositionPresentation):
     """The parts of an expected loss, each with its Monte-Carlo error; `bias_variance` makes it.
 
     Parameters

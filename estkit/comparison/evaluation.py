@@ -156,17 +156,23 @@ def evaluate(
     *,
     n_jobs: int | None = None,
     store: Store | None = None,
+    seen: bool = False,
 ) -> Iterator[tuple[tuple[str, int], Trial]]:
-    """Yield what models did on folds, in the order of `wanted`, each kept as soon as it is done."""
+    """Yield what models did on folds, in the order of `wanted`, each kept as soon as it is done.
+
+    With `seen` they predict their training rows, too; a store does not keep that.
+    """
     if parallel.workers(n_jobs) == 1:
-        makers = {each.name: Maker(each, seed) for each in candidates}
+        makers = {each.name: Maker(each, seed, seen=seen) for each in candidates}
         with parallel.one_blas_thread():
             for name, fold in wanted:
                 yield (name, fold), _kept(makers[name], data, folds, fold, store)
         return
     several = max(1, len(wanted) // (8 * parallel.workers(n_jobs)))
     parts = [wanted[i : i + several] for i in range(0, len(wanted), several)]
-    tasks = [_Task(tuple(candidates), data, folds, tuple(part), seed, store) for part in parts]
+    tasks = [
+        _Task(tuple(candidates), data, folds, tuple(part), seed, store, seen) for part in parts
+    ]
     for part, found in zip(parts, parallel.map_tasks(_run, tasks, n_jobs=n_jobs), strict=True):
         for key, trial in zip(part, found, strict=True):
             if store is not None:
@@ -183,10 +189,11 @@ class _Task(NamedTuple):
     wanted: tuple[tuple[str, int], ...]
     seed: np.random.SeedSequence
     store: Store | None
+    seen: bool
 
 
 def _run(task: _Task) -> list[Trial]:
-    makers = {each.name: Maker(each, task.seed) for each in task.candidates}
+    makers = {each.name: Maker(each, task.seed, seen=task.seen) for each in task.candidates}
     store = task.store if task.store is not None and task.store.folder.is_dir() else None
     return [_kept(makers[name], task.data, task.folds, fold, store) for name, fold in task.wanted]
 
@@ -207,8 +214,10 @@ class Maker:
     time of fitting it.
     """
 
-    def __init__(self, candidate: Candidate, seed: np.random.SeedSequence) -> None:
-        self.candidate, self.seed = candidate, seed
+    def __init__(
+        self, candidate: Candidate, seed: np.random.SeedSequence, *, seen: bool = False
+    ) -> None:
+        self.candidate, self.seed, self.seen = candidate, seed, seen
         self._open: list[str] | None = None
         self._pickled = b""
 
@@ -249,10 +258,15 @@ def _trial(maker: Maker, data: Data, folds: Folds, fold: int) -> Trial:
                 ended - begun,
                 _size(model) if fold == 0 else 0,
                 _freedom(model, rows_of(data.X, train)) if fold == 0 else None,
+                seen=_told(model, rows_of(data.X, train), data.classes) if maker.seen else None,
             )
         except Exception as error:
             trial = Trial(None, reason=f"{type(error).__name__}: {error}")
     return replace(trial, warning=str(caught[0].message)) if caught else trial
+
+
+def _told(model: Any, asked: Any, classes: tuple[Any, ...]) -> tuple[NDArray[Any], Floats | None]:
+    return codes_of(model.predict(asked), classes), probability_of(model, asked, classes)
 
 
 def _size(model: Any) -> int:

@@ -65,7 +65,7 @@ def by_folds(comparison: Comparison, model: str, score: Score, level: float) -> 
     known = np.flatnonzero(~np.isnan(values))
     found = {"value": float(values[known].mean()) if known.size else math.nan,
              "std_error": math.nan, "lower": math.nan, "upper": math.nan}  # fmt: skip
-    count = _folds_of_one_repeat(folds, known)
+    count = folds_of_one_repeat(folds, known)
     if len(known) > 1 and count > 1 and np.isfinite(values[known]).all():
         share = float(np.mean([len(folds.test[i]) / len(folds.train[i]) for i in known]))
         repeated = 1 / count - 1 / len(known)  # in place of 1/J, the share of all folds
@@ -76,7 +76,7 @@ def by_folds(comparison: Comparison, model: str, score: Score, level: float) -> 
     return {**found, "basis": f"{len(known)} of {len(folds)} folds ({folds.scheme})"}
 
 
-def _folds_of_one_repeat(folds: Folds, used: NDArray[np.intp]) -> float:
+def folds_of_one_repeat(folds: Folds, used: NDArray[np.intp]) -> float:
     """Return how many folds it takes to test every tested row once."""
     sizes = [len(folds.test[fold]) for fold in used]
     rows = {row for fold in used for row in folds.test[fold].tolist()}

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.comparison.candidates import read_data
+from estkit.comparison.candidates import Data, candidates_of, read_data
 from estkit.comparison.curves import one_score
-from estkit.comparison.evaluation import compare
+from estkit.comparison.evaluation import evaluate
 from estkit.comparison.fold_tests import corrected_error
-from estkit.comparison.folds import Rows, make_folds
-from estkit.comparison.scores import Floats, Score, named_scores
+from estkit.comparison.folds import Folds, Rows, make_folds
+from estkit.comparison.intervals import folds_of_one_repeat
+from estkit.comparison.scores import Floats, Predicted, Score, named_scores
+from estkit.comparison.trial import Trial
 from estkit.errors import DataError
+from estkit.estimate import check_level
 from estkit.montecarlo.streams import seed_sequence
 from estkit.table import Column, Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 _SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)  # by default
+_SUMMARY = ("mean", "error", "lower", "upper")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,8 +44,12 @@ class LearningCurve(Tabular):
         The score, with its direction.
     values : array of shape (M, S, J)
         The score of every model, at every size, on every fold; nan where the model failed.
+    seen : array of shape (M, S, J)
+        The score for the training rows themselves; nan where it was not asked for.
     test_share : float
         The average of n_test / n_train over the whole folds, for the errors.
+    folds_of_one_repeat : float
+        How many folds test every row once; further repeats bring no new rows.
     scheme : str
         How the folds were made, in words.
     notes : tuple of str
@@ -58,7 +68,9 @@ class LearningCurve(Tabular):
     sizes: NDArray[np.int64]
     score: Score
     values: Floats
+    seen: Floats
     test_share: float
+    folds_of_one_repeat: float
     scheme: str
     notes: tuple[str, ...]
 
@@ -68,13 +80,20 @@ class LearningCurve(Tabular):
             f"{self.sizes[-1]} training rows; {self.scheme})"
         )
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self, rows: str = "test", *, level: float = 0.95) -> pd.DataFrame:
         """Return a row for every model, size and fold.
+
+        Parameters
+        ----------
+        rows : {"test", "train"}
+            Which rows were scored: those not seen, or those that the model was trained on.
+        level : float
+            The confidence level of the intervals.
 
         Returns
         -------
         pandas.DataFrame
-            Model, size, fold, value, and the mean and the corrected error of the folds.
+            model, size, fold, value; mean over the folds, its corrected error, lower and upper.
 
         Notes
         -----
@@ -83,34 +102,63 @@ class LearningCurve(Tabular):
         """
         import pandas as pd
 
-        models, sizes, folds = self.values.shape
-        summary = [self._mean(row) for row in self.values.reshape(-1, folds)]
-        means, errors = np.array(summary).T
-        return pd.DataFrame(
-            {
-                "model": np.repeat(np.array(self.models, object), sizes * folds),
-                "size": np.tile(np.repeat(self.sizes, folds), models),
-                "fold": np.tile(np.arange(folds), models * sizes),
-                "value": self.values.ravel(),
-                "mean": np.repeat(means, folds),
-                "error": np.repeat(errors, folds),
-            }
-        )
+        check_level(level)
+        if rows not in ("test", "train"):
+            raise DataError(f"rows must be 'test' or 'train', got {rows!r:.60}.")
+        values = self.values if rows == "test" else self.seen
+        models, sizes, folds = values.shape
+        summary = np.array([self._mean(own, level) for own in values.reshape(-1, folds)])
+        frame = {
+            "model": np.repeat(np.array(self.models, object), sizes * folds),
+            "size": np.tile(np.repeat(self.sizes, folds), models),
+            "fold": np.tile(np.arange(folds), models * sizes),
+            "value": values.ravel(),
+        }
+        of_all = dict(zip(_SUMMARY, np.repeat(summary, folds, axis=0).T, strict=True))
+        return pd.DataFrame({**frame, **of_all})
 
-    def _mean(self, values: Floats) -> tuple[float, float]:
+    def plot(
+        self,
+        *,
+        models: Sequence[str] | None = None,
+        level: float = 0.95,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the scores for test and training rows over the number of training rows.
+
+        Needs the extra ``plot``. What is on it: `estkit.plot.plot_learning_curve`.
+        """
+        from estkit.plot import plot_learning_curve
+
+        return plot_learning_curve(self, models=models, level=level, ax=ax)
+
+    def _mean(self, values: Floats, level: float) -> tuple[float, float, float, float]:
+        """Return mean, error and limits as those of `Comparison.intervals` for all rows."""
         known = values[np.isfinite(values)]
         mean = float(known.mean()) if known.size else float("nan")
-        return mean, corrected_error(known, self.test_share)
+        count = min(self.folds_of_one_repeat, len(known))
+        if len(known) < 2 or count <= 1:
+            return mean, float("nan"), float("nan"), float("nan")
+        from scipy.special import stdtrit
+
+        error = corrected_error(known, self.test_share + 1 / count - 1 / len(known))
+        half_width = float(stdtrit(count - 1, 0.5 + level / 2)) * error
+        lower, upper = np.clip([mean - half_width, mean + half_width], *self.score.range)
+        return mean, error, float(lower), float(upper)
 
     def _table(self) -> Table:
-        frame = self.to_frame()
-        frame = frame[frame["fold"] == 0]
+        frame, seen = (self.to_frame(rows) for rows in ("test", "train"))
+        frame, seen = frame[frame["fold"] == 0], seen[seen["fold"] == 0]
         columns = [
             Column("model", frame["model"].tolist()),
             Column("rows", frame["size"].tolist(), style="count"),
             Column(self.score.name, frame["mean"].tolist(), frame["error"].tolist()),
             Column("error", frame["error"].tolist(), style="error"),
         ]
+        if seen["mean"].notna().any():
+            columns.append(
+                Column("of training rows", seen["mean"].tolist(), seen["error"].tolist())
+            )
         return Table(columns, f"{self.score.name} over training rows, {self.scheme}", self.notes)
 
 
@@ -126,6 +174,7 @@ def learning_curve(
     task: str | None = None,
     rng: Any = None,
     n_jobs: int | None = None,
+    seen: bool = True,
 ) -> LearningCurve:
     """Return the scores of models trained on more and more rows, tested on the same folds.
 
@@ -141,11 +190,13 @@ def learning_curve(
     sizes : sequence of int or of float, optional
         How many rows to train on, or shares of the training rows of the smallest fold; by default a
         tenth, a quarter, a half, three quarters and all.
+    seen : bool
+        Whether to score the training rows, too; what they are predicted better is overfitting.
 
     Returns
     -------
     LearningCurve
-        Print it, or `to_frame`.
+        Print it, `plot` it, or `to_frame`.
 
     Raises
     ------
@@ -172,24 +223,42 @@ def learning_curve(
         else _order(rows, data.codes if data.classes else None, _stream(seed, fold))
         for fold, rows in enumerate(folds.train)
     ]  # fmt: skip
-    found = []
-    for size in counts:
+    candidates = candidates_of(models, data)
+    names = tuple(each.name for each in candidates)
+    wanted = [(name, fold) for name in names for fold in range(len(folds))]
+    values, known = np.full((2, len(names), len(counts), len(folds)), np.nan)
+    failed: list[str] = []
+    for number, size in enumerate(counts):
         part = replace(folds, train=tuple(np.sort(order[:size]) for order in orders))
-        found.append(
-            compare(models, X, y, cv=part, scoring=score, task=data.task, rng=seed, n_jobs=n_jobs)
-        )
-    names = found[0].models
-    values = np.array([[each.values(name, score) for each in found] for name in names])
-    values.setflags(write=False)
+        trials = dict(evaluate(candidates, data, part, wanted, seed, n_jobs=n_jobs, seen=seen))
+        for (name, fold), trial in trials.items():
+            place = names.index(name), number, fold
+            values[place] = _scored(
+                score, data, part.test[fold], trial.prediction, trial.probability
+            )
+            if trial.seen is not None:
+                known[place] = _scored(score, data, part.train[fold], *trial.seen)
+        failed += _failed(names, size, part, trials)
+    for array in (values, known):
+        array.setflags(write=False)
     return LearningCurve(
         models=names,
         sizes=counts,
         score=score,
         values=values,
+        seen=known,
         test_share=folds.test_share,
+        folds_of_one_repeat=folds_of_one_repeat(folds, np.arange(len(folds))),
         scheme=folds.scheme,
-        notes=(*found[0].notes, *_failed(names, counts, found)),
+        notes=(*(f"{each.name}: {each.note}." for each in candidates if each.note), *failed),
     )
+
+
+def _scored(score: Score, data: Data, rows: Rows, prediction: Any, probability: Any) -> float:
+    """Return a score of predictions; nan where there are none, or no probabilities for it."""
+    if prediction is None or (score.needs_probability and probability is None):
+        return float("nan")
+    return score.function(Predicted(data.codes[rows], prediction, probability, data.classes))
 
 
 def _stream(seed: np.random.SeedSequence, fold: int) -> np.random.Generator:
@@ -222,15 +291,13 @@ def _checked(sizes: Any, most: int) -> NDArray[np.int64]:
     return np.unique(given).astype(np.int64)
 
 
-def _failed(names: tuple[str, ...], sizes: NDArray[np.int64], found: Any) -> list[str]:
+def _failed(
+    names: tuple[str, ...], size: int, folds: Folds, trials: Mapping[tuple[str, int], Trial]
+) -> list[str]:
     notes = []
-    for size, result in zip(sizes, found, strict=True):
-        for name in names:
-            reasons = [
-                result.trials[name, fold].reason
-                for fold in range(len(result.folds))
-                if result.trials[name, fold].prediction is None
-            ]
-            if reasons:
-                notes.append(f"{name} failed on {len(reasons)} folds of {size} rows: {reasons[0]}")
+    for name in names:
+        own = [trials[name, fold] for fold in range(len(folds))]
+        reasons = [trial.reason for trial in own if trial.prediction is None]
+        if reasons:
+            notes.append(f"{name} failed on {len(reasons)} folds of {size} rows: {reasons[0]}")
     return notes

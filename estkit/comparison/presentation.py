@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from estkit.table import Table, Tabular
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from estkit.comparison.datasets import DatasetComparison
+    from estkit.comparison.decomposition import Decomposition
     from estkit.comparison.result import Comparison
 
 
@@ -93,3 +95,45 @@ class Presentation(Tabular):
             return text
         write(text, path)
         return None
+
+
+class DatasetPresentation(Tabular):
+    """What a comparison over data sets inherits to be shown."""
+
+    def plot(self, kind: str = "critical_difference", *, ax: Axes | None = None) -> Axes:
+        """Draw the average ranks, and which of them are not to be told apart.
+
+        Needs the extra ``plot``. What is on it: `estkit.plot.plot_datasets`.
+        """
+        from estkit.plot import plot_datasets
+
+        return plot_datasets(cast("DatasetComparison", self), kind=kind, ax=ax)
+
+
+class DecompositionPresentation(Tabular):
+    """What a decomposition inherits to be shown."""
+
+    def plot(
+        self,
+        *,
+        beside: Mapping[str, Decomposition] | None = None,
+        level: float = 0.95,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw noise, bias and variance as one bar that ends where the loss is.
+
+        Needs the extra ``plot``. What is on it: `estkit.plot.plot_decompositions`.
+
+        Parameters
+        ----------
+        beside : mapping of str to Decomposition, optional
+            Other models by their names, drawn below.
+        level : float
+            The level of the Monte-Carlo intervals.
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+        """
+        from estkit.plot import plot_decompositions
+
+        own = cast("Decomposition", self)
+        return plot_decompositions({own.model: own, **(beside or {})}, level=level, ax=ax)

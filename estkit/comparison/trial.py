@@ -30,6 +30,8 @@ class Trial:
         Why there is no prediction.
     warning : str
         The first warning it gave.
+    seen : pair, or None
+        Predictions and probabilities of its training rows, where they were asked for.
     """
 
     prediction: NDArray[Any] | None
@@ -40,3 +42,4 @@ class Trial:
     freedom: float | None = None
     reason: str = ""
     warning: str = ""
+    seen: tuple[NDArray[Any], Floats | None] | None = None

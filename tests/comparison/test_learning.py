@@ -79,7 +79,7 @@ def test_the_error_is_corrected_for_rows_in_common() -> None:
     X, y = load_iris(return_X_y=True)
     curve = ek.learning_curve("knn", X, y, sizes=[30, 120], cv=5, rng=1)
     frame = curve.to_frame()
-    assert list(frame.columns) == ["model", "size", "fold", "value", "mean", "error"]
+    assert list(frame.columns)[:6] == ["model", "size", "fold", "value", "mean", "error"]
     part = frame[(frame["model"] == "knn") & (frame["size"] == 30)]
     spread = part["value"].std(ddof=1) * np.sqrt(1 / 5 + 30 / 120)
     assert part["error"].tolist() == pytest.approx([spread] * 5, rel=CLOSE)
@@ -100,3 +100,32 @@ def test_sizes_that_cannot_be_are_named(sizes: list[object]) -> None:
     folds = make_folds(5, X, y, rng=1, classes=True)
     with pytest.raises(ek.DataError, match="from 2 to 120"):
         ek.learning_curve("knn", X, y, sizes=sizes, cv=folds)
+
+
+def test_training_rows_are_scored_by_the_same_fits() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    splits = list(KFold(3).split(X))
+    curve = ek.learning_curve({"ols": LinearRegression()}, X, y, sizes=[50], cv=splits,
+                              scoring="mse", rng=5)  # fmt: skip
+    for fold, (train, _) in enumerate(splits):
+        seed = np.random.SeedSequence(5, spawn_key=(2, fold))
+        rows = np.random.default_rng(seed).permutation(np.sort(train))[:50]
+        residual = LinearRegression().fit(X[rows], y[rows]).predict(X[rows]) - y[rows]
+        assert curve.seen[0, 0, fold] == pytest.approx((residual**2).mean(), rel=1e-10)
+    without = ek.learning_curve({"ols": LinearRegression()}, X, y, sizes=[50], cv=splits,
+                                scoring="mse", rng=5, seen=False)  # fmt: skip
+    assert np.isnan(without.seen).all()
+    assert "training rows" not in str(without).split("\n")[1]
+    with pytest.raises(ek.DataError, match="'test' or 'train'"):
+        curve.to_frame("all")
+
+
+def test_intervals_at_all_rows_are_those_of_the_comparison() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    X, y = X[:440], y[:440]  # so that all folds are equally large
+    whole = ek.compare("linear", X, y, cv=(5, 2), rng=7)
+    frame = ek.learning_curve("linear", X, y, sizes=[1.0], cv=(5, 2), rng=7).to_frame(level=0.9)
+    wanted = whole.intervals(level=0.9).set_index("model").loc["linear"]
+    found = frame[frame["model"] == "linear"].iloc[0]
+    for ours, theirs in (("mean", "value"), ("error", "std_error"), ("lower", "lower")):
+        assert found[ours] == pytest.approx(wanted[theirs], rel=1e-10)
