@@ -164,3 +164,12 @@ def test_only_the_wrong_parameter_is_called_wrong(index: int) -> None:
     report = ek.check_gradient(logistic, lambda b: change(logistic_slope(b), b), BETA)
     assert report.wrong == (f"theta{index}",)
     assert report.cause(f"theta{index}") == "factor 1.01"
+
+
+@pytest.mark.filterwarnings("error")
+def test_guessing_at_extreme_values_warns_of_nothing() -> None:
+    """Factors such as exp(theta) are tried, which overflow."""
+    report = ek.check_gradient(lambda t: (t**2).sum(), lambda t: -2 * t, np.array([354.5, -1e5]))
+    assert all(cause.startswith("sign") for cause in report.causes)
+    report = ek.check_gradient(lambda t: (t**2).sum(), lambda t: 2.5 * t, np.array([354.5, -1e5]))
+    assert report.causes == ("factor 1.25",) * 2

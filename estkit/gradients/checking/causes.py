@@ -58,6 +58,7 @@ class Evidence:
     deaf: dict[int, list[str]] = field(default_factory=dict)
 
 
+@np.errstate(all="ignore")  # factors that are tried may overflow
 def likely_causes(evidence: Evidence) -> list[str]:
     """Return the likely cause for each parameter, empty where none is known."""
     return [_cause(evidence, j) if bad else "" for j, bad in enumerate(evidence.bad)]
