@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ import numpy as np
 from estkit.comparison.intervals import by_folds
 from estkit.errors import DataError
 from estkit.estimate import check_level
-from estkit.plot.figures import axes_for
+from estkit.plot.choice import name_of
+from estkit.plot.figures import axes_for, legend_height, use_log_scale
 from estkit.plot.picture import styles
 from estkit.plot.reliability import reliability
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _JOINED = 400  # more lines than that, such as leave-one-out has, are not drawn
 _BINS = 10
+_UPRIGHT, _NARROW = 6, 16  # so many names stand upright, in lines of so many characters
+_WIDE, _LETTER = 60, 0.085  # characters of an axis label in a line; inches of a letter
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,11 @@ def scores(picture: ComparisonPicture, ax: Axes | None) -> Axes:
         limits = np.nan_to_num([[max(mean - lower, 0.0)], [max(upper - mean, 0.0)]])
         ax.errorbar([x + 0.16], [mean], yerr=limits, color=style["color"], marker="D",
                     markersize=6, capsize=4, zorder=3)  # fmt: skip
-    ax.set_xticks(place, picture.models, rotation=0 if number <= 6 else 60)
+    if number <= _UPRIGHT:
+        ax.set_xticks(place, [textwrap.fill(model, _NARROW) for model in picture.models])
+    else:
+        ax.set_xticks(place, [name_of(model, "") for model in picture.models], rotation=60,
+                      ha="right", rotation_mode="anchor")  # fmt: skip
     ax.set_xlim(-0.5, number - 0.3)
     ax.set_ylabel(picture.axis())
     ax.set_title(f"every fold, and the mean with its corrected {100 * picture.level:g}% interval",
@@ -187,7 +195,9 @@ def differences(picture: ComparisonPicture, ax: Axes | None) -> Axes:
     others = [model for model in picture.models if model != picture.against]
     if not others:
         raise DataError("differences need two models that have the score.")
-    ax = axes_for(ax, 7.0, max(2.2, 0.55 * len(others) + 1.4))
+    names = [name_of(model, "") for model in others]
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    ax = axes_for(ax, 6.5 + _LETTER * longest, max(2.2, 0.55 * len(others) + 1.4))
     to = picture.values(picture.against)
     if picture.rope:
         ax.axvspan(-picture.rope, picture.rope, color="0.88", zorder=0,
@@ -201,10 +211,11 @@ def differences(picture: ComparisonPicture, ax: Axes | None) -> Axes:
         mean, lower, upper = picture.apart(model)
         limits = np.nan_to_num([[max(mean - lower, 0.0)], [max(upper - mean, 0.0)]])
         ax.errorbar([mean], [y], xerr=limits, color="C0", marker="D", markersize=6, capsize=4)
-    ax.set_yticks(place, others)
+    ax.set_yticks(place, names)
     ax.set_ylim(len(others) - 0.5, -0.5)
     better = "greater" if picture.score.greater_is_better else "less"
-    ax.set_xlabel(f"{picture.score.name} less that of {picture.against} ({better} is better)")
+    label = f"{picture.score.name} less that of {picture.against} ({better} is better)"
+    ax.set_xlabel(textwrap.fill(label, _WIDE))
     ax.set_title(f"every fold, and the mean with its corrected {100 * picture.level:g}% interval",
                  fontsize="medium")  # fmt: skip
     if picture.rope:
@@ -215,16 +226,17 @@ def differences(picture: ComparisonPicture, ax: Axes | None) -> Axes:
 def cost(picture: ComparisonPicture, ax: Axes | None) -> Axes:
     """Draw the score of every model over the time that it takes to predict a row."""
     table = picture.comparison.table(picture.score.name, level=picture.level).set_index("model")
-    ax = axes_for(ax)
+    height = max(4.5, legend_height(name_of(model, "") for model in picture.models))
+    ax = axes_for(ax, 7.5, height)
     for model, style in zip(picture.models, styles(), strict=False):
         seconds: Any = table.loc[model, "predict_seconds_per_row"]
         mean, lower, upper = picture.interval(model)
         limits = np.nan_to_num([[max(mean - lower, 0.0)], [max(upper - mean, 0.0)]])
         ax.errorbar([float(seconds) * 1e6], [mean], yerr=limits, capsize=4, linestyle="none",
-                    label=model, **style)  # fmt: skip
-        ax.annotate(model, (float(seconds) * 1e6, mean), xytext=(7, 5), textcoords="offset points")
-    ax.set_xscale("log")
-    ax.margins(x=0.2)
+                    label=name_of(model, ""), **style)  # fmt: skip
+    ax.margins(x=0.1)
+    use_log_scale(ax)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.set_xlabel("time to predict a row (µs)")
     ax.set_ylabel(picture.axis())
     return ax

@@ -10,7 +10,7 @@ import numpy as np
 from estkit.errors import DataError
 from estkit.estimate import check_level
 from estkit.plot.choice import name_of
-from estkit.plot.figures import axes_for
+from estkit.plot.figures import axes_for, legend_height, use_log_scale
 from estkit.plot.picture import styles
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def plot_curve(curve: Curve, *, ax: Axes | None = None) -> Axes:
         ax.plot(points[place], means[place], linestyle="none", markersize=8, zorder=3,
                 label=f"{label}: {curve.parameter} = {value:.4g}", **style)  # fmt: skip
     if is_geometric(points):
-        ax.set_xscale("log")
+        use_log_scale(ax)
     elif curve.points.dtype.kind in "iu":
         ax.locator_params(axis="x", integer=True)
     simpler = "greater" if curve.greater_is_simpler else "less"
@@ -159,7 +159,8 @@ def plot_learning_curve(
         frames[rows] = frame[(frame["fold"] == 0) & np.isfinite(frame["mean"])]
     if not frames["test"]["model"].isin(wanted).any():
         raise DataError(f"no model has a {curve.score.name} at any size; nothing to draw.")
-    ax = axes_for(ax, 7.5)
+    height = legend_height([name_of(name, "") for name in wanted] * 2)
+    ax = axes_for(ax, 7.5, max(4.5, height))
     sizes = curve.sizes.astype(float)
     logarithmic = is_geometric(sizes)
     for number, (name, style) in enumerate(zip(wanted, styles(), strict=False)):

@@ -8,7 +8,7 @@ import numpy as np
 
 from estkit.errors import EstkitError
 from estkit.estimate import normal_quantile
-from estkit.plot.figures import axes_for
+from estkit.plot.figures import axes_for, use_log_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +104,7 @@ def plot_path(path: RegularizationPath, *, ax: Axes | None = None) -> Axes:
         style = {"label": path.names[slopes[j]]} if named else {"color": "0.75", "linewidth": 0.8}
         ax.plot(path.strengths, params[:, j], marker=marker, zorder=2 if named else 1, **style)
     ax.axhline(0.0, color="0.6", linewidth=1, zorder=0)
-    ax.set_xscale("log")
+    use_log_scale(ax)
     ax.set_xlim(path.strengths[0] * 1.05, path.strengths[-1] / 1.05)
     ax.set_xlabel("strength of the penalty")
     ax.set_ylabel("coefficient")

@@ -9,7 +9,8 @@ import numpy as np
 
 from estkit.errors import DataError
 from estkit.montecarlo.intervals import mean_interval, rate_interval
-from estkit.plot.figures import axes_for
+from estkit.plot.choice import name_of
+from estkit.plot.figures import axes_for, legend_height
 from estkit.plot.picture import styles
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from estkit.comparison.scores import Floats
 
 _HEIGHT = 0.22  # of the picture, for the counts
+_INSIDE, _SHORT = 5, 12  # up to so many names of so many characters stand inside
 
 
 class Group(NamedTuple):
@@ -49,7 +51,9 @@ def reliability(
     known = {model: pair for model, pair in given.items() if pair is not None}
     if not known:
         raise DataError("no model gives probabilities; there is no calibration to draw.")
-    ax = axes_for(ax, 5.5, 5.2)
+    wide = len(known) > _INSIDE or max(map(len, known)) > _SHORT  # a legend beside it
+    height = max(5.2, legend_height(name_of(name, "") for name in known) if wide else 0.0)
+    ax = axes_for(ax, 8.5 if wide else 5.5, height)
     # the baseline predicts nearly the same for all rows: groups cut by it would be narrow
     told = {model: pair for model, pair in known.items() if model != comparison.models[-1]}
     edges = edges_of(told or known, bins, rates=bool(comparison.classes))
@@ -59,7 +63,16 @@ def reliability(
                            rates=bool(comparison.classes))  # fmt: skip
         x, y, low, high, _ = np.array(groups, float).T
         limits = np.nan_to_num([np.maximum(y - low, 0.0), np.maximum(high - y, 0.0)])
-        ax.errorbar(x, y, yerr=limits, capsize=3, markersize=4, linewidth=1.2, label=model, **style)
+        ax.errorbar(
+            x,
+            y,
+            yerr=limits,
+            capsize=3,
+            markersize=4,
+            linewidth=1.2,
+            label=name_of(model, ""),
+            **style,
+        )
         held = np.histogram(pair[0], edges)[0]
         counts.stairs(held, edges, color=style["color"], linewidth=1, alpha=0.7)
     ends = (0.0, 1.0) if comparison.classes else (float(edges[0]), float(edges[-1]))
@@ -81,7 +94,8 @@ def reliability(
     counts.yaxis.set_label_position("right")
     ax.set_xlabel(_of(comparison, "probability given to", "predicted"))
     ax.set_ylabel(_of(comparison, "share of", "mean outcome"))
-    ax.legend(frameon=False, loc="upper left")
+    beside = {"bbox_to_anchor": (1.1, 1.0)} if wide else {}
+    ax.legend(frameon=False, loc="upper left", **beside)
     return ax
 
 

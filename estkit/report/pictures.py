@@ -73,7 +73,10 @@ def inlined(svg: str, prefix: str, title: str) -> str:
     for needless in (r"<metadata>.*?</metadata>", r"<style[^>]*>.*?</style>", r"<!--.*?-->"):
         body = re.sub(needless, "", body, flags=re.DOTALL)
     body = re.sub(r"<[^>]*>", lambda tag: _adapted(tag.group(0), prefix), body)
-    return body.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1).strip()
+    width = re.search(r'<svg[^>]*?\swidth="([0-9.]+pt)"', body)
+    natural = f' style="--natural: {width[1]}"' if width else ""  # below 3/4 it would not be read
+    head = f'<svg role="img" aria-label="{html.escape(title)}"{natural}'
+    return body.replace("<svg", head, 1).strip()
 
 
 def _adapted(tag: str, prefix: str) -> str:

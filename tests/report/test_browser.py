@@ -272,3 +272,34 @@ def test_the_keyboard_sorts_too_and_keeps_rows_whole(page: Browser) -> None:
     names = column(page, "estimator")
     assert [name for i, name in enumerate(names) if i % 3 == 0] == list(dict.fromkeys(names))
     assert column(page, "n") == ["5", "20", "100"] * 3  # equal ones stay as they were
+
+
+# --- the page of a comparison ---
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_comparison_fits_a_screen_and_is_readable_on_a_small_one(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    X = np.random.default_rng(1).normal(size=(80, 2))
+    models = {"knn": "knn", "linear": "linear", "a tree with a name": "tree"}
+    file = tmp_path / "comparison.html"
+    ek.compare(models, X, X[:, 0] + 0.5 * X[:, 1] ** 2, cv=4, bias_variance=5, rng=1).to_html(file)
+    browser.say("Emulation.setDeviceMetricsOverride", width=width, height=900,
+                deviceScaleFactor=1, mobile=False)  # fmt: skip
+    browser.open(file)
+    sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert browser.evaluate(sideways) == 0
+    scales = browser.evaluate(
+        "[...document.querySelectorAll('figure svg')]"
+        ".map(s => s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
+    )
+    assert len(scales) == 4
+    assert min(scales) > 0.98  # letters of 10 points are 10 pixels high, of 7.5 points
+    inside = (
+        "[...document.querySelectorAll('.scroll, figure')].map(e => e.scrollWidth - e.clientWidth)"
+    )
+    if width == 1280:
+        assert max(browser.evaluate(inside)) <= 0
+    browser.say("Emulation.clearDeviceMetricsOverride")
+    assert browser.complaints() == []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.linear_model import LinearRegression, Ridge
 
@@ -90,3 +92,30 @@ def test_the_baseline_does_not_decide_how_numbers_are_grouped() -> None:
     alone = result.plot("calibration", models=["linear"])
     drawn = [picture.get_lines()[0].get_xdata().tolist() for picture in (ax, alone)]
     assert drawn[0] == drawn[1]
+
+
+def test_logarithmic_axes_have_plain_numbers_on_a_page(flowers: ek.Comparison) -> None:
+    text = flowers.to_html()
+    assert text is not None
+    assert "mathdefault" not in text  # what matplotlib writes where it may not set formulas
+    labels = [label.get_text() for label in flowers.plot("cost").get_xticklabels()]
+    assert {"1", "10", "100"} & set(labels)
+
+
+@pytest.mark.parametrize("kind", ["differences", "calibration", "cost"])
+def test_long_names_neither_overlap_nor_leave_the_picture(kind: str) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    long = "boosting with a really long name, which somebody typed, number"
+    models = {f"{long} {i}": Ridge(10.0 ** (i - 3)) for i in range(8)}
+    ax = ek.compare(models, X[:90], y[:90], cv=3, rng=1).plot(kind)
+    figure: Any = ax.figure
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    legend = ax.get_legend()
+    texts = [ax.title, ax.xaxis.label, *(ax.get_yticklabels() if kind == "differences" else [])]
+    texts += legend.get_texts() if legend else []
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    width, height = canvas.get_width_height()
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i])
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height

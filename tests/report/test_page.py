@@ -84,7 +84,9 @@ SVG = """<?xml version="1.0"?>
 
 def test_a_picture_has_names_of_its_own_and_the_colors_of_the_page() -> None:
     text = inlined(SVG, "p7-", 'Bias of "a"')
-    assert text.startswith('<svg role="img" aria-label="Bias of &quot;a&quot;" width="9pt">')
+    assert text.startswith(
+        '<svg role="img" aria-label="Bias of &quot;a&quot;" style="--natural: 9pt" width="9pt">'
+    )
     assert 'id="p7-m1"' in text
     assert 'xlink:href="#p7-m1" clip-path="url(#p7-c2)" style="fill: currentColor"' in text
     assert '<text style="fill: var(--paper)">id="x" #010203</text>' in text
