@@ -76,7 +76,7 @@ $(VENV)/demo: $(VENV)/made pyproject.toml $(PINS)
 
 $(VENV)/test: $(VENV)/made pyproject.toml $(PINS)
 	@echo "Installing estkit and what the checks need into $(VENV): once, a minute or two."
-	@$(INSTALL) '.[cli,distributed,formula,plot,report,store]' --group test --group lint
+	@$(INSTALL) '.[all]' --group test --group lint
 	@touch $(VENV)/demo $@
 
 $(VENV)/bench: $(VENV)/made pyproject.toml $(PINS)

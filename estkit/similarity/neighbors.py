@@ -14,6 +14,7 @@ from estkit.similarity.nearest import top_k
 from estkit.similarity.preparation import Options, Prepared, prepare
 from estkit.similarity.rows import Units
 from estkit.similarity.search import Search, cosine_search, overlap_search
+from estkit.similarity.sparse import compiled_top_k
 
 
 def cosine_top_k(
@@ -87,10 +88,10 @@ def cosine_top_k(
         raise DataError(f"k must be a whole number of at least 1, got {k!r:.60}.")
     options = Options(weights, center, soft, zero, nan, dtype, max_bytes, n_jobs, progress)
     prepared = prepare(X, Y, options)
-    found = top_k(
-        _search(prepared), int(k), max_bytes=_room(prepared, options),
-        threads=prepared.layout.threads, progress=progress,
-    )  # fmt: skip
+    room, threads = _room(prepared, options), prepared.layout.threads
+    found = compiled_top_k(
+        prepared, int(k), max_bytes=room, threads=threads, progress=progress
+    ) or top_k(_search(prepared), int(k), max_bytes=room, threads=threads, progress=progress)
     none = ~np.isfinite(found.scores)
     indices = _positions(prepared, np.where(none, 0, found.rows))
     indices[none] = -1

@@ -9,6 +9,7 @@ import numpy as np
 from estkit.data import is_sparse
 from estkit.errors import DataError
 from estkit.parallel import map_threads, progress_bar, serial_algebra
+from estkit.similarity import compiled
 from estkit.similarity.blocks import lay_out, parts
 from estkit.similarity.compensated import dots
 from estkit.similarity.directions import (
@@ -26,6 +27,7 @@ from estkit.similarity.preparation import Options
 from estkit.similarity.vectors import Real
 
 _NUMBERS = 1 << 18  # coordinates of a block: with its partner it stays in cache
+_COLUMNS = 1024  # so few that float32 adds them up without losing digits
 _BLOCKS = 8  # that a thread takes at once
 
 
@@ -91,11 +93,13 @@ def cosine_pairs(
     step = max(16, _NUMBERS // max(1, left.width))
 
     def work_on(run: slice) -> int:
-        for part in parts(run.stop - run.start, step):
-            part = slice(run.start + part.start, run.start + part.stop)
-            cosines = kernel(tables[0], tables[1], part)
-            rows = np.arange(part.start, part.stop)
-            values[part] = measured(cosines, measure, tables[0], tables[1], rows, rows)
+        inside = [slice(i, min(i + step, run.stop)) for i in range(run.start, run.stop, step)]
+        if kernel is _quotients and _plain(tables[0], tables[1]):
+            cosines = _plain_quotients(tables[0], tables[1], run, inside)
+        else:
+            cosines = np.concatenate([kernel(tables[0], tables[1], part) for part in inside])
+        rows = np.arange(run.start, run.stop)
+        values[run] = measured(cosines, measure, tables[0], tables[1], rows, rows)
         return int(run.stop - run.start)
 
     runs = parts(left.rows, step * _BLOCKS)
@@ -122,29 +126,53 @@ def _check_alike(left: Any, right: Any) -> None:
             )
 
 
-def _quotients(left: Directions, right: Directions, part: slice) -> Real:
+def _plain(left: Directions, right: Directions) -> bool:
+    """Tell whether rows are compared as they are."""
+    return left.form.plain and not left.vectors.sparse and not right.vectors.sparse
+
+
+def _plain_quotients(left: Directions, right: Directions, run: slice, inside: list[slice]) -> Real:
     """Return cosines of rows as they are where that is safe, else of unit rows."""
-    if not (left.form.plain and not left.vectors.sparse and not right.vectors.sparse):
-        made = [unit_rows(table.vectors, table.form, part, table.dtype) for table in (left, right)]
-        _note(left, right, part, *made)
-        return _dots(made[0].rows, made[1].rows)
     short = left.dtype == np.float32 and left.vectors.short and right.vectors.short
     kind = np.dtype(np.float32 if short else np.float64)
-    x, y = left.vectors.dense(part, kind), right.vectors.dense(part, kind)
+    sums = np.empty((3, run.stop - run.start))
+    for part in inside:
+        x, y = left.vectors.dense(part, kind), right.vectors.dense(part, kind)
+        _add_up(x, y, sums[:, part.start - run.start : part.stop - run.start])
     low, high = SAFE[kind]
-    xx, yy = (np.asarray(row_dots(rows, rows), dtype=float) for rows in (x, y))
+    xy, xx, yy = sums
     with np.errstate(all="ignore"):
-        squares = xx * yy
-        cosines = row_dots(x, y) / np.sqrt(squares)
+        cosines = xy / np.sqrt(xx * yy)
         safe = (xx > low) & (xx < high) & (yy > low) & (yy < high)
-        odd = ~(safe & (squares > 1e-280) & (squares < 1e300))
-    if odd.any():
-        made = [
-            mapped_units(np.asarray(rows[odd], dtype=float), left.form, float) for rows in (x, y)
-        ]
-        _note(left, right, np.flatnonzero(odd) + part.start, *made)
-        cosines[odd] = np.einsum("ij,ij->i", made[0].rows, made[1].rows)
+        if not short:  # the product of both may be too large or too small, too
+            safe &= (xx * yy > low) & (xx * yy < high)
+    odd = np.flatnonzero(~safe)
+    if len(odd):
+        rows = odd + run.start
+        wide = (table.vectors.dense(rows) for table in (left, right))
+        made = [mapped_units(block, left.form, float) for block in wide]
+        _note(left, right, rows, *made)
+        cosines[odd] = row_dots(made[0].rows, made[1].rows)
     return np.asarray(cosines)
+
+
+def _add_up(x: Real, y: Real, sums: Real) -> None:
+    """Write the product of each row of `x` with that of `y`, and the squared lengths of both."""
+    plain = x.flags.c_contiguous and y.flags.c_contiguous and x.shape[1] <= _COLUMNS
+    if plain and compiled.loaded():
+        from estkit.similarity.kernels import row_sums
+
+        row_sums(x, y, *sums)
+        return
+    for place, (a, b) in enumerate(((x, y), (x, x), (y, y))):
+        sums[place] = row_dots(a, b)
+
+
+def _quotients(left: Directions, right: Directions, part: slice) -> Real:
+    """Return the cosines of unit rows."""
+    made = [unit_rows(table.vectors, table.form, part, table.dtype) for table in (left, right)]
+    _note(left, right, part, *made)
+    return _dots(made[0].rows, made[1].rows)
 
 
 def _note(left: Directions, right: Directions, rows: Any, first: Units, second: Units) -> None:

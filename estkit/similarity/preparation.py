@@ -117,7 +117,7 @@ def prepare(X: Any, Y: Any, options: Options, *, exact: bool = False) -> Prepare
     layout = lay_out(
         left.rows,
         left.rows if right is None else right.rows,
-        left.width,
+        max(_held_width(table, form) for table in (left, right) if table is not None),
         max_bytes=options.max_bytes,
         n_jobs=options.n_jobs,
         size=work.itemsize,
@@ -130,6 +130,13 @@ def prepare(X: Any, Y: Any, options: Options, *, exact: bool = False) -> Prepare
     return Prepared(
         tables[0], tables[1] if right is not None else None, form, options.policy, dtype, layout
     )
+
+
+def _held_width(vectors: Vectors, form: Form) -> int:
+    """Return how many numbers a row holds: of a sparse one, with their columns, on average."""
+    if not (vectors.sparse and form.diagonal):
+        return vectors.width
+    return min(vectors.width, 2 * int(vectors.values.nnz) // max(1, vectors.rows) + 1)
 
 
 def _directions(

@@ -90,8 +90,8 @@ def cosine_search(queries: Rows, corpus: Rows | None = None) -> Search:
     known = queries if corpus is None else corpus
     dtype = np.result_type(queries.dtype, known.dtype)
     columns = queries.shape[1]
-    first, off = _squares(queries)
-    second, also_off = (first, off) if corpus is None else _squares(known)
+    first, off = squared_lengths(queries)
+    second, also_off = (first, off) if corpus is None else squared_lengths(known)
     # A sum of n products in any order is off by at most n units in the last place of the sum of
     # their sizes, which is 1; rounding the score takes less than one.
     slack = 2.0 * ((columns + 4) * float(np.finfo(dtype).eps) + max(off, also_off))
@@ -113,11 +113,12 @@ def _row_products(first: Any, second: Any) -> Floats:
     """Return the product of each row of one block with that of another, in float64."""
     if is_sparse(first) or is_sparse(second):
         first, second = (first, second) if is_sparse(first) else (second, first)
-        return np.asarray(first.astype(np.float64).multiply(second).sum(axis=1)).reshape(-1)
+        # Added up one by one, as the compiled kernel for sparse rows does.
+        return np.asarray(first.astype(np.float64).multiply(second) @ np.ones(first.shape[1]))
     return np.asarray(np.multiply(first, second, dtype=np.float64).sum(axis=1))
 
 
-def _squares(rows: Rows) -> tuple[Floats, float]:
+def squared_lengths(rows: Rows) -> tuple[Floats, float]:
     """Return the squared length of every row, 1 for a zero row, and how far from 1 one is."""
     count = rows.shape[0]
     squares = np.empty(count)

@@ -1,0 +1,164 @@
+"""Loops that numba compiles; imported only where that pays (see `compiled`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+_STRETCH = 64  # sums of which is asked at once whether any may be among the best
+_LOOP = numba.njit(nogil=True, cache=True, error_model="numpy")
+# Sums of squares may be added up several at a time; the same row twice still gives the same.
+_SUMS = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+
+
+@_LOOP
+def nearest_rows(
+    first: int,
+    stop: int,
+    queries: Any,
+    by_column: Any,
+    known: Any,
+    squares: Any,
+    known_squares: Any,
+    hidden: Any,
+    own: bool,
+    width: int,
+    best: Any,
+    rows: Any,
+    ties: Any,
+) -> None:
+    """Write the k best known rows of the queries from `first` to `stop`, a row of sums at a time.
+
+    Parameters
+    ----------
+    first, stop : int
+        Which queries.
+    queries, known : tuple of ndarray
+        Pointers, columns and values of compressed rows.
+    by_column : tuple of ndarray
+        The known rows in compressed columns, their values in float32: the sums find candidates.
+    squares, known_squares : ndarray of float64
+        The squared lengths.
+    hidden : ndarray of float32
+        0 for a known row that counts, -inf for one that does not.
+    own : bool
+        Whether query i is known row i.
+    width : int
+        The number of columns.
+    best, rows, ties : ndarray
+        Where scores, row numbers and the numbers of ties beyond go; filled with -inf, -1 and 0.
+    """
+    pointers, columns, values = queries
+    sums = hidden.copy()
+    asked = np.zeros(width)  # the query, with all its zeros
+    largest = np.empty(best.shape[1], np.float32)
+    for query in range(first, stop):
+        begin, end = pointers[query], pointers[query + 1]
+        for place in range(begin, end):
+            asked[columns[place]] = values[place]
+            _add_column(sums, np.float32(values[place]), columns[place], by_column)
+        if own:
+            sums[query] = -np.inf
+        # What rounding may have put below the k-th largest sum is a candidate, too.
+        slack = np.float32(2.0**-22 * (end - begin + 8))
+        lowest = max(np.finfo(np.float32).min, _kth_largest(sums, largest) - slack)
+        scale = squares[query]
+        ties[query] = _keep_best(
+            sums, lowest, asked, scale, known, known_squares, best[query], rows[query]
+        )
+        sums[:] = hidden
+        for place in range(begin, end):
+            asked[columns[place]] = 0.0
+
+
+@_LOOP
+def _add_column(sums: Any, value: Any, column: int, by_column: Any) -> None:
+    pointers, rows, values = by_column
+    for place in range(pointers[column], pointers[column + 1]):
+        sums[rows[place]] += value * values[place]
+
+
+@_LOOP
+def _reach(stretch: Any, lowest: Any) -> Any:
+    """Tell whether any sum may count; they are looked at several at a time."""
+    hits = np.int32(0)
+    for place in range(len(stretch)):
+        hits += np.int32(stretch[place] >= lowest)
+    return hits > 0
+
+
+@_LOOP
+def _kth_largest(sums: Any, largest: Any) -> Any:
+    """Return the k-th largest sum, -inf if there are fewer."""
+    last = len(largest) - 1
+    largest[:] = -np.inf
+    for start in range(0, len(sums), _STRETCH):
+        stretch = sums[start : start + _STRETCH]
+        if not _reach(stretch, largest[last]):
+            continue
+        for value in stretch:
+            if value > largest[last]:
+                place = last
+                while place > 0 and largest[place - 1] < value:
+                    largest[place] = largest[place - 1]
+                    place -= 1
+                largest[place] = value
+    return largest[last]
+
+
+@_LOOP
+def _keep_best(
+    sums: Any,
+    lowest: Any,
+    asked: Any,
+    square: float,
+    known: Any,
+    known_squares: Any,
+    best: Any,
+    rows: Any,
+) -> int:
+    """Score the candidates in float64, keep the best, and return how many tie with the last."""
+    pointers, columns, values = known
+    ties, end = 0, len(best) - 1
+    score = np.empty(1, best.dtype)  # rounds to the type of the result
+    for start in range(0, len(sums), _STRETCH):
+        stretch = sums[start : start + _STRETCH]
+        if not _reach(stretch, lowest):
+            continue
+        for row in range(start, start + len(stretch)):
+            if not sums[row] >= lowest:
+                continue
+            exact = 0.0
+            for place in range(pointers[row], pointers[row + 1]):
+                exact += asked[columns[place]] * np.float64(values[place])
+            exact /= np.sqrt(square * known_squares[row])
+            score[0] = min(1.0, max(-1.0, exact))
+            last = best[end]
+            if not score[0] > last:
+                ties += score[0] == last
+                continue
+            place = end
+            while place > 0 and best[place - 1] < score[0]:
+                best[place], rows[place] = best[place - 1], rows[place - 1]
+                place -= 1
+            best[place], rows[place] = score[0], row
+            if best[end] > -np.inf:
+                ties = ties + 1 if last == best[end] else 0
+    return ties
+
+
+@_SUMS
+def row_sums(x: Any, y: Any, products: Any, squares: Any, other_squares: Any) -> None:
+    """Write the product of each row of `x` with that of `y`, and their squared lengths."""
+    for row in range(x.shape[0]):
+        xy = x.dtype.type(0)
+        xx = x.dtype.type(0)
+        yy = x.dtype.type(0)
+        for column in range(x.shape[1]):
+            a, b = x[row, column], y[row, column]
+            xy += a * b
+            xx += a * a
+            yy += b * b
+        products[row], squares[row], other_squares[row] = xy, xx, yy
