@@ -304,8 +304,21 @@ def _with_seed(
     if open_ones:
         key = (*seed.spawn_key, 1, fold, own_purpose(name) % (1 << 32))
         state = np.random.SeedSequence(seed.entropy, spawn_key=key).generate_state(1)[0]
-        model.set_params(**dict.fromkeys(open_ones, int(state)))
+        for path in open_ones:
+            _set_seed(model, path, int(state))
     return model
+
+
+def _set_seed(model: Any, path: str, state: int) -> None:
+    """Set the random state of a model or of a step of a pipeline.
+
+    `set_params` looks at every parameter of every step first, which takes longer than a small fit.
+    """
+    step, _, rest = path.partition("__")
+    if rest == "random_state" and hasattr(model, "steps"):
+        dict(model.steps)[step].random_state = state
+    else:
+        model.set_params(**{path: state})
 
 
 def rows_of(X: Any, rows: NDArray[Any]) -> Any:
