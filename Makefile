@@ -13,6 +13,8 @@ PINS := constraints.txt
 # The same list of versions holds for what is installed and for what builds it.
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint $(PINS)
 INSTALL := $(PIP) pip && $(PIP) --build-constraint $(PINS) --editable
+# Tests are shared among as many workers as there are cores; a slow one is taken over by another.
+SHARED := --numprocesses auto --dist worksteal
 BROWSERS := chromium chromium-browser google-chrome chrome
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 
@@ -51,8 +53,8 @@ suite: $(VENV)/test ## Run the tests, doctests and examples: make suite ARGS="-k
 	@browser=; for name in $(BROWSERS); do command -v $$name >/dev/null && browser=$$name; done; \
 	if [ -z "$$browser" ]; then \
 		echo "No Chromium on the PATH: the tests of pages in a browser are left out."; \
-		$(RUN) pytest -m 'not browser' $(ARGS); \
-	else $(RUN) pytest $(ARGS); fi
+		$(RUN) pytest $(SHARED) -m 'not browser' $(ARGS); \
+	else $(RUN) pytest $(SHARED) $(ARGS); fi
 
 examples: $(VENV)/test ## Run only the examples
 	@$(RUN) pytest tests/test_examples.py $(ARGS)

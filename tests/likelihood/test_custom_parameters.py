@@ -269,7 +269,6 @@ def test_the_correlation_of_a_pair_has_its_closed_form() -> None:
         ({"starts": 0}, "starts must be 1 or more"),
         ({"n_obs": 0}, "n_obs must be"),
     ],
-    ids=str,
 )
 def test_what_does_not_fit_together_is_refused(options: dict[str, Any], told: str) -> None:
     with pytest.raises(ek.DataError) as caught:
