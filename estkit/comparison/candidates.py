@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.comparison.columns import columns_of, in_days
 from estkit.errors import DataError
+from estkit.frames import as_frame
 
 BASELINE = "baseline"
 
@@ -48,6 +50,8 @@ class Data(NamedTuple):
         The columns that hold categories.
     gaps : bool
         Whether a value is missing.
+    times : tuple of str
+        The columns that hold times.
     """
 
     X: Any
@@ -56,6 +60,7 @@ class Data(NamedTuple):
     codes: NDArray[Any]
     text: tuple[str, ...] = ()
     gaps: bool = False
+    times: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:
@@ -93,23 +98,36 @@ def candidates_of(models: Any, data: Data) -> list[Candidate]:
 
 
 def _named(models: Any) -> dict[str, Any]:
-    if isinstance(models, Mapping):
-        return {str(name): model for name, model in models.items()}
-    several = models if isinstance(models, Sequence) and not isinstance(models, str) else [models]
+    pairs = (
+        [(str(name), model) for name, model in models.items()]
+        if isinstance(models, Mapping)
+        else [(m if isinstance(m, str) else type(m).__name__, m) for m in _listed(models)]
+    )
     named: dict[str, Any] = {}
-    for model in several:
-        name = model if isinstance(model, str) else type(model).__name__
+    for name, model in pairs:
         if name in named:
-            raise DataError(f"two models are called {name!r}; pass a mapping of names to models.")
+            raise DataError(
+                f"two models are called {name!r}; pass a mapping of different names to models."
+            )
         named[name] = model
     return named
 
 
+def _listed(models: Any) -> list[Any]:
+    if isinstance(models, Mapping):
+        return list(models.values())
+    several = isinstance(models, Sequence) and not isinstance(models, str)
+    return list(models) if several else [models]
+
+
 def _candidate(name: str, given: Any, data: Data) -> Candidate:
     from sklearn.base import is_classifier, is_regressor
-    from sklearn.pipeline import Pipeline
 
     model = _known(given, data.task) if isinstance(given, str) else given
+    if isinstance(model, type):
+        raise DataError(
+            f"model {name!r} is the class {model.__name__}; pass an estimator, {model.__name__}()."
+        )
     if not (hasattr(model, "fit") and hasattr(model, "predict") and hasattr(model, "get_params")):
         raise DataError(
             f"model {name!r} must be a scikit-learn estimator or a name; got {type(given).__name__}"
@@ -120,32 +138,45 @@ def _candidate(name: str, given: Any, data: Data) -> Candidate:
             f"model {name!r} is for {'regression' if data.classes else 'classification'}, but y "
             f"asks for {data.task}; say task=... if y is something else."
         )
-    if isinstance(model, Pipeline):
+    if _has_steps(model):
         return Candidate(name, model)
     slow_unscaled = isinstance(given, str) and given == "linear" and bool(data.classes)
     return _ready(name, model, data, scale=_by_distance(model) or slow_unscaled)
 
 
+def _parts(model: Any) -> list[Any]:
+    """Return a model and the models in it, such as those that a search fits."""
+    return [model, *model.get_params().values()]
+
+
+def _has_steps(model: Any) -> bool:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline
+
+    return any(isinstance(part, Pipeline | ColumnTransformer) for part in _parts(model))
+
+
 def _by_distance(model: Any) -> bool:
-    return type(model).__name__.startswith(("KNeighbors", "RadiusNeighbors"))
+    kinds = ("KNeighbors", "RadiusNeighbors")
+    return any(type(part).__name__.startswith(kinds) for part in _parts(model))
 
 
 def _ready(name: str, model: Any, data: Data, *, scale: bool) -> Candidate:
     """Return a model after what its data need."""
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    if not data.text and not data.gaps:
-        if not scale:
-            return Candidate(name, model)
-        return Candidate(name, make_pipeline(StandardScaler(), model), "columns scaled")
-    done = []
-    if data.gaps and not _takes_gaps(model):
-        done.append("missing values filled in")
+    sparse = hasattr(data.X, "tocsr")  # of which no tree takes gaps
+    fill = data.gaps and (sparse or not _takes_gaps(model))
+    done = ["missing values filled in"] if fill else []
     done += ["categories one-hot"] if data.text else []
+    done += ["times in days since 1970"] if data.times else []
     done += ["columns scaled"] if scale else []
-    first = _transformer(data, fill=not _takes_gaps(model), scale=scale)
-    return Candidate(name, make_pipeline(first, model), ", ".join(done))
+    if not done:
+        return Candidate(name, model)
+    mixed = data.text or data.times
+    steps = [_transformer(data, fill=fill, scale=scale)] if mixed else _of_numbers(
+        fill=fill, scale=scale, sparse=sparse)  # fmt: skip
+    return Candidate(name, make_pipeline(*steps, model), ", ".join(done))
 
 
 def _takes_gaps(model: Any) -> bool:
@@ -154,23 +185,32 @@ def _takes_gaps(model: Any) -> bool:
     return bool(get_tags(model).input_tags.allow_nan)
 
 
+def _of_numbers(*, fill: bool, scale: bool, sparse: bool = False) -> list[Any]:
+    """Return the steps for numbers; sparse ones are not centred, which would fill them."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import StandardScaler
+
+    steps = [SimpleImputer(strategy="median", keep_empty_features=True)] if fill else []
+    return steps + ([StandardScaler(with_mean=not sparse)] if scale else [])
+
+
 def _transformer(data: Data, *, fill: bool, scale: bool) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-    text: list[Any] = list(data.text)
-    names = list(data.X.columns) if hasattr(data.X, "columns") else list(range(data.X.shape[1]))
-    numbers: list[Any] = [column for column in names if column not in text]
-    steps = [SimpleImputer(strategy="median", keep_empty_features=True)] if fill else []
-    steps += [StandardScaler()] if scale else []
+    text, times = list(data.text), list(data.times)
+    numbers = [column for column in data.X.columns if column not in {*text, *times}]
+    steps = _of_numbers(fill=fill, scale=scale)
     of_numbers = make_pipeline(*steps) if steps else FunctionTransformer()
+    of_times = make_pipeline(FunctionTransformer(in_days), *_of_numbers(fill=fill, scale=scale))
     of_text = make_pipeline(
         SimpleImputer(strategy="most_frequent"),
         OneHotEncoder(handle_unknown="ignore", sparse_output=False),
     )
     parts: list[Any] = [("numbers", of_numbers, numbers)] if numbers else []
+    parts += [("times", of_times, times)] if times else []
     parts += [("categories", of_text, text)] if text else []
     return ColumnTransformer(parts)
 
@@ -204,80 +244,92 @@ def _known(name: str, task: str) -> Any:
     return kinds[name]()
 
 
-def read_data(X: Any, y: Any, task: str | None) -> Data:
+def read_data(X: Any, y: Any, task: str | None, models: Any = ()) -> Data:
     """Return what was given as what models are fitted to.
+
+    Without a task it is what y looks like, or what `models` are for where y can be that.
 
     Raises
     ------
     DataError
         If lengths differ, y has a missing value or is constant, or X holds infinite numbers.
     """
-    import pandas as pd
-
-    outcome = np.asarray(y if not hasattr(y, "to_numpy") else y.to_numpy())
-    if outcome.ndim != 1:
-        raise DataError(f"y must be a vector, got shape {outcome.shape}.")
-    columns, text, gaps = _columns(X)
-    if columns.shape[0] != len(outcome):
-        raise DataError(f"X has {columns.shape[0]} rows, but y has {len(outcome)}.")
-    missing = np.flatnonzero(pd.isna(outcome))
-    if missing.size:
-        raise DataError(f"y has no value in row {missing[0]}; drop such rows before.")
     if task not in (None, "classification", "regression"):
         raise DataError(f"task must be 'classification' or 'regression', got {task!r}.")
+    outcome = outcome_of(y)
+    columns = columns_of(X)
+    rows = columns.values.shape[0]
+    if rows != len(outcome):
+        raise DataError(f"X has {rows} rows, but y has {len(outcome)}.")
+    task = task or _task_of(models, outcome)
+    given = (columns.text, columns.gaps, columns.times)
     if task is None:
         task = "classification" if _are_labels(outcome) else "regression"
     if task == "regression":
+        if outcome.dtype.kind not in "fiub":
+            raise DataError(
+                f"y holds {type(outcome.tolist()[0]).__name__} values such as "
+                f"{outcome.tolist()[0]!r:.40}; regression needs numbers."
+            )
         numbers = outcome.astype(float)
         if not np.isfinite(numbers).all():
             raise DataError(f"y is infinite in row {np.flatnonzero(~np.isfinite(numbers))[0]}.")
         if len(numbers) > 1 and (numbers == numbers[0]).all():
             raise DataError(f"y is constant ({numbers[0]:g}), so there is nothing to predict.")
-        return Data(columns, numbers, (), numbers, text, gaps)
-    classes, codes = np.unique(outcome, return_inverse=True)
-    if len(classes) < 2:
+        return Data(columns.values, numbers, (), numbers, *given)
+    try:
+        classes, codes = np.unique(outcome, return_inverse=True)
+    except TypeError as error:
+        kinds = sorted({type(value).__name__ for value in outcome.tolist()})
         raise DataError(
-            f"y has the single class {classes.tolist()[0]!r}, so there is nothing to predict."
+            f"y mixes labels of the kinds {', '.join(kinds)}, which have no common order; make "
+            f"them all of one kind."
+        ) from error
+    if len(classes) < 2:
+        one = f"the single class {classes.tolist()[0]!r}" if len(classes) else "no rows"
+        raise DataError(f"y has {one}, so there is nothing to predict.")
+    return Data(columns.values, outcome, tuple(classes.tolist()), codes, *given)
+
+
+def outcome_of(y: Any) -> NDArray[Any]:
+    """Return y as a vector without gaps, of numbers wherever all its values are."""
+    import pandas as pd
+
+    if y is None:
+        raise DataError("y is None; pass the labels or numbers to predict, one for every row of X.")
+    frame = as_frame(y) if hasattr(y, "columns") else None
+    given = y if frame is None else frame.to_pandas()
+    outcome = np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
+    if outcome.dtype.kind in "US" and not isinstance(y, np.ndarray):
+        outcome = np.asarray(y, dtype=object)  # otherwise 1 and "a" are both made text
+    if outcome.ndim == 2 and outcome.shape[1] == 1:
+        outcome = outcome[:, 0]
+    if outcome.ndim != 1:
+        raise DataError(f"y must be one column of labels or numbers, got shape {outcome.shape}.")
+    missing = np.flatnonzero(pd.isna(outcome))
+    if missing.size:
+        raise DataError(f"y has no value in row {missing[0]}; drop such rows before.")
+    if outcome.dtype.kind == "O":
+        outcome = np.asarray(pd.Series(outcome, dtype=object).infer_objects().to_numpy())
+    if outcome.dtype.kind not in "OUSfiub":
+        raise DataError(
+            f"y holds {outcome.dtype} values, which are neither labels nor numbers; make them text "
+            f"or numbers."
         )
-    return Data(columns, outcome, tuple(classes.tolist()), codes, text, gaps)
+    return outcome
+
+
+def _task_of(models: Any, y: NDArray[Any]) -> str | None:
+    """Return classification for whole numbers of any type if all models are classifiers."""
+    from sklearn.base import is_classifier
+
+    given = [m for m in _listed(models) if hasattr(m, "get_params") and not isinstance(m, type)]
+    whole = y.dtype.kind != "f" or bool((y % 1 == 0).all())
+    return "classification" if given and whole and all(map(is_classifier, given)) else None
 
 
 def _are_labels(y: NDArray[Any]) -> bool:
     """Tell whether outcomes are classes: text, truth values, or whole numbers of few values."""
-    if y.dtype.kind in "OUSb":
-        return not all(isinstance(each, float | int) and not isinstance(each, bool) for each in y)
+    if y.dtype.kind not in "fiu":
+        return True
     return y.dtype.kind in "iu" and len(np.unique(y)) <= 20 and len(y) > 2 * len(np.unique(y))
-
-
-def _columns(X: Any) -> tuple[Any, tuple[str, ...], bool]:
-    """Return columns as an array or a pandas frame, those of categories, whether values lack."""
-    import narwhals as nw
-    import pandas as pd
-
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    if isinstance(frame, nw.DataFrame):
-        own = frame.to_pandas()
-        text = [c for c in own.columns if not pd.api.types.is_numeric_dtype(own[c].dtype)
-                and not pd.api.types.is_bool_dtype(own[c].dtype)]  # fmt: skip
-        own = own.rename(columns=str)
-        numbers = own[[c for c in own.columns if c not in text]].to_numpy(float, na_value=np.nan)
-        _refuse_infinite(numbers, [c for c in own.columns if c not in text])
-        return own, tuple(map(str, text)), bool(own.isna().to_numpy().any())
-    if hasattr(X, "tocsr"):
-        return X.tocsr(), (), False
-    array = np.asarray(X)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2:
-        raise DataError(f"X must be a table, got shape {array.shape}.")
-    if array.dtype.kind == "O" or array.dtype.kind in "US":
-        frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
-        return _columns(frame.infer_objects())
-    _refuse_infinite(array, [f"x{j}" for j in range(array.shape[1])])
-    return array, (), bool(np.isnan(array.astype(float)).any())
-
-
-def _refuse_infinite(numbers: NDArray[Any], names: Sequence[str]) -> None:
-    if numbers.dtype.kind == "f" and np.isinf(numbers).any():
-        row, column = np.argwhere(np.isinf(numbers))[0]
-        raise DataError(f"X is infinite in row {row} of column {names[column]!r}.")

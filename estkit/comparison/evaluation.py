@@ -107,7 +107,7 @@ def compare(
     from estkit.comparison.variability import checked_rounds, decomposed
 
     rounds = checked_rounds(bias_variance)
-    data = read_data(X, y, task)
+    data = read_data(X, y, task, models)
     scores = named_scores(scoring, data.task)
     known = stored_seed(store) if store is not None and rng is None else None
     seed = known or seed_sequence(rng)

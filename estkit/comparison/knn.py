@@ -241,8 +241,10 @@ def _scales_without(X: Floats) -> Floats:
 
 def numbers_of(data: Data) -> Data:
     """Return the data with an array of numbers as X."""
-    if data.text or data.gaps:
-        what = f"the column {data.text[0]!r} of categories" if data.text else "missing values"
+    if data.text or data.gaps or data.times:
+        other = [f"the column {name!r} of categories" for name in data.text]
+        other += [f"the column {name!r} of times" for name in data.times]
+        what = other[0] if other else "missing values"
         raise DataError(
             f"X has {what}; a curve is of columns of numbers. Encode or fill them before, or use "
             f"ek.compare, which does so inside the folds."

@@ -51,7 +51,7 @@ def _direct(model: Any, data: Data, train: NDArray[Any], test: NDArray[Any]) -> 
         if not scale:
             return None
     kind = type(last).__name__
-    if data.text or data.gaps or hasattr(data.X, "tocsr"):
+    if data.text or data.times or data.gaps or hasattr(data.X, "tocsr"):
         return None
     known, asked = (np.asarray(rows_of(data.X, rows), float) for rows in (train, test))
     if scale:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.comparison.candidates import Data, read_data
+from estkit.comparison.candidates import Data, outcome_of, read_data
+from estkit.comparison.columns import columns_of
 from estkit.comparison.evaluation import rows_of
 from estkit.comparison.rounds import Pool
 from estkit.errors import DataError
@@ -39,14 +40,14 @@ def split(
         pool = Pool(rows_of(whole.X, rest), whole.codes[rest], rows_of(whole.X, asked),
                     whole.classes, whole.y[rest])  # fmt: skip
         return whole, pool, whole.codes[asked]
-    whole, other = read_data(X, y, task), np.asarray(test[1])
+    whole, other = read_data(X, y, task), outcome_of(test[1])
     if whole.classes:
         code = {label: number for number, label in enumerate(whole.classes)}
         unknown = sorted(set(other.tolist()) - set(code))
         if unknown:
             raise DataError(f"the test rows have the class {unknown[0]!r}, which y lacks.")
         other = np.array([code[label] for label in other.tolist()])
-    asked = test[0] if hasattr(test[0], "iloc") else np.asarray(test[0])
+    asked = columns_of(test[0]).values
     return whole, Pool(whole.X, whole.codes, asked, whole.classes, whole.y), other
 
 
