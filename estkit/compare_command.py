@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 import estkit as ek
+from estkit.comparison.paired_tests import METHODS, check_method
+from estkit.estimate import plain
 from estkit.files import check_target, read_table, write_text
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ _FOLDS = 10
 
 
 def compare(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A CSV or Parquet file.")],
+    data: Annotated[
+        list[Path], typer.Argument(metavar="DATA...", help="CSV or Parquet files, a data set each.")
+    ],
     target: Annotated[str, typer.Option(help="The column to predict.")],
     models: Annotated[
         str, typer.Option(help="knn, linear, ridge, tree, forest, boosting; with commas between.")
@@ -42,6 +46,12 @@ def compare(
         int | None,
         typer.Option(min=3, help="Tell bias² and variance over so many bootstrap training sets."),
     ] = None,
+    test: Annotated[
+        str | None, typer.Option(help=f"Test all pairs of models: {', '.join(METHODS)}.")
+    ] = None,
+    rope: Annotated[
+        float | None, typer.Option(min=0, help="The largest difference that does not matter.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")] = 1,
     n_jobs: Annotated[int, typer.Option(help="How many worker processes; -1 for all cores.")] = 1,
     store: Annotated[
@@ -59,52 +69,155 @@ def compare(
     """Compare models on the rows of a file that they have not seen.
 
     estkit compare patients.csv --target outcome --models knn,linear,forest --out report.html
+
+    Several files are as many data sets: every model is compared on each, and then their average
+    scores, a data set being one observation: ranks, Friedman, Wilcoxon with Holm.
     """
     check_target(out, json_file)
-    frame = read_table(data)
-    y = _column(frame, target, "--target")
-    groups = None if group is None else _column(frame, group, "--group")
-    left_out = [target, *_listed(drop)]
-    left_out += [name for name in (group, time) if name is not None]
-    for name in _listed(drop):
-        _column(frame, name, "--drop")
-    cv: Any = (folds, repeats)
-    if time is not None:
-        order = _column(frame, time, "--time").argsort(kind="stable")
-        frame, y = frame.iloc[order], y.iloc[order]
-        cv = "time"
-    X = frame.drop(columns=left_out)
-    if not X.shape[1]:
-        raise ek.DataError(f"{str(data)!r} has no column left to predict {target!r} from.")
-    result = ek.compare(
-        _listed(models),
-        X,
-        y,
-        cv=cv,
-        scoring=None if scoring is None else _listed(scoring),
-        groups=groups,
-        task=task,
-        rng=seed,
-        bias_variance=bias_variance,
-        n_jobs=n_jobs,
-        store=store,
-        progress=progress,
-    )
-    typer.echo(str(result))
-    for row in result.failures().drop_duplicates(["model", "reason"]).itertuples():
-        typer.echo(f"{row.model} failed: {row.reason}")
+    if test is not None:
+        check_method(test)
+    for option, given in (("--test", test), ("--store", store)):
+        if len(data) > 1 and given is not None:
+            raise ek.DataError(f"{option} is for one file, got {len(data)}; leave it out.")
+    names = _names(data)
+    parts = [_part(file, target, group, time, _listed(drop)) for file in data]
+    _check_tasks(parts, target, task)
+    results = []
+    for part in parts:
+        try:
+            results.append(ek.compare(
+                _listed(models),
+                part.X,
+                part.y,
+                cv=(folds, repeats) if time is None else "time",
+                scoring=None if scoring is None else _listed(scoring),
+                groups=part.groups,
+                task=task,
+                rng=seed,
+                bias_variance=bias_variance,
+                n_jobs=n_jobs,
+                store=store,
+                progress=progress,
+            ))  # fmt: skip
+        except ek.DataError as error:
+            if len(parts) == 1:
+                raise
+            raise ek.DataError(f"{str(part.file)!r}: {error}") from error
+    for part, result in zip(parts, results, strict=True):
+        if len(parts) == 1:
+            typer.echo(str(result))
+        place = "" if len(parts) == 1 else f" on {str(part.file)!r}"
+        for row in result.failures().drop_duplicates(["model", "reason"]).itertuples():
+            typer.echo(f"{row.model} failed{place}: {row.reason}")
+    if len(parts) == 1:
+        _tell_one(results[0], test, rope, out, json_file)
+    else:
+        several = dict(zip(names, results, strict=True))
+        _tell_several(several, rope or 0.0, seed, out, json_file)
+
+
+def _tell_one(
+    result: ek.Comparison,
+    test: str | None,
+    rope: float | None,
+    out: Path | None,
+    json_file: Path | None,
+) -> None:
+    stored = result.to_dict()
+    if test is not None:
+        frame = result.pairwise(method=test, rope=rope)
+        stored["tests"] = plain(frame.to_dict("records"))
+        for a, b in frame[["a", "b"]].itertuples(index=False):
+            typer.echo(repr(result.test(a, b, test, rope=rope)))
+        for note in dict.fromkeys(frame["notes"]):
+            typer.echo(note)
     if json_file is not None:
-        write_text(json_file, json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n")
+        write_text(json_file, json.dumps(stored, indent=1, allow_nan=False) + "\n")
     if out is not None:
-        result.to_html(out)
+        result.to_html(out, rope=rope, test=test or "corrected_t")
+
+
+def _tell_several(
+    results: dict[str, ek.Comparison],
+    rope: float,
+    seed: int,
+    out: Path | None,
+    json_file: Path | None,
+) -> None:
+    found = ek.compare_datasets(results, rope=rope, rng=seed)
+    typer.echo(str(found))
+    for row in found.pairwise().itertuples():
+        typer.echo(
+            f"{row.a} - {row.b}: {row.wins} wins, {row.ties} ties, {row.losses} losses; "
+            f"Wilcoxon p = {row.p_value:.3g}, by Holm {row.p_adjusted:.3g}"
+        )
+    if json_file is not None:
+        stored = found.to_dict()
+        stored["score"] = next(iter(results.values())).scoring[0].name
+        stored["comparisons"] = {name: each.to_dict() for name, each in results.items()}
+        write_text(json_file, json.dumps(stored, indent=1, allow_nan=False) + "\n")
+    if out is not None:
+        found.to_html(out)
+
+
+class _Part(NamedTuple):
+    """What a file holds."""
+
+    file: Path
+    X: pd.DataFrame
+    y: pd.Series[Any]
+    groups: pd.Series[Any] | None
+
+
+def _part(
+    file: Path, target: str, group: str | None, time: str | None, drop: list[str]
+) -> _Part:  # fmt: skip
+    """Return columns, outcome and groups of a file, in the order of time."""
+    frame = read_table(file)
+    for option, names in (("--target", [target]), ("--group", [group]), ("--drop", drop),
+                          ("--time", [time])):  # fmt: skip
+        for name in names:
+            if name is not None and name not in frame.columns:
+                known = ", ".join(map(str, frame.columns))
+                raise ek.DataError(
+                    f"{option}: there is no column {name!r} in {str(file)!r}; there are {known}."
+                )
+    if time is not None:
+        frame = frame.sort_values(time, kind="stable")
+    X = frame.drop(columns=[name for name in (target, group, time, *drop) if name is not None])
+    if not X.shape[1]:
+        raise ek.DataError(f"{str(file)!r} has no column left to predict {target!r} from.")
+    return _Part(file, X, frame[target], None if group is None else frame[group])
+
+
+def _check_tasks(parts: list[_Part], target: str, task: str | None) -> None:
+    """Raise if the target is a number in one file and a label in another."""
+    from estkit.comparison.candidates import read_data
+
+    if len(parts) == 1:
+        return
+    kinds = []
+    for part in parts:
+        try:
+            kinds.append(read_data(part.X, part.y, task).task)
+        except ek.DataError as error:
+            raise ek.DataError(f"{str(part.file)!r}: {error}") from error
+        if kinds[-1] != kinds[0]:
+            raise ek.DataError(
+                f"{target!r} calls for {kinds[0]} in {str(parts[0].file)!r} and for {kinds[-1]} in "
+                f"{str(part.file)!r}: their scores cannot be ranked together. If they are the same "
+                f"kind of outcome after all, say --task."
+            )
+
+
+def _names(files: list[Path]) -> list[str]:
+    """Return what each data set is called: its file without the ending, where that tells them."""
+    twice = [str(file) for file in files if files.count(file) > 1]
+    if twice:
+        raise ek.DataError(f"{twice[0]!r} is given twice, and one data set counts once.")
+    stems = [file.stem for file in files]
+    return stems if len(set(stems)) == len(stems) else [str(file) for file in files]
 
 
 def _listed(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
-
-
-def _column(frame: pd.DataFrame, name: str, option: str) -> pd.Series[Any]:
-    if name not in frame.columns:
-        known = ", ".join(map(str, frame.columns))
-        raise ek.DataError(f"{option}: there is no column {name!r}; there are {known}.")
-    return frame[name]

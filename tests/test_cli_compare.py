@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
+from typer.testing import CliRunner
 
 import estkit as ek
+from estkit.cli import app
 from estkit.estimate import plain
 
 
@@ -86,6 +88,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
          "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm),garden,day"],
         "no column left",
     ),
+    "no such test": (["--target", "target", "--test", "sign"], "'sign' is not a test; they are"),
     "nowhere to write": (["--target", "target", "--json", "/no/such/folder/x.json"], "in none"),
 }  # fmt: skip
 
@@ -115,3 +118,90 @@ def test_a_file_that_cannot_be_used_is_named(
     ended = run(file, "--target", "y")
     assert ended.returncode == 2
     assert message in ended.stderr
+
+
+# --- tests of all pairs ---
+
+
+def called(*args: Any) -> Any:
+    """Run the command in this process, which saves starting one."""
+    return CliRunner().invoke(app, ["compare", *map(str, args)])
+
+
+def test_the_test_of_all_pairs_can_be_chosen(flowers: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "result.json", tmp_path / "page.html"
+    ended = called(flowers, "--target", "target", "--folds", 3, "--repeats", 1, "--drop",
+                   "garden,day", "--test", "mcnemar", "--json", out, "--out", page)  # fmt: skip
+    assert ended.exception is None
+    expected = python(flowers, cv=(3, 1)).pairwise(method="mcnemar")
+    stored = json.loads(out.read_text("utf-8"))["tests"]
+    assert stored == plain(expected.to_dict("records"))
+    assert "knn - linear accuracy" in ended.stdout
+    assert "Tests by the method &#39;mcnemar&#39; of accuracy" in page.read_text("utf-8")
+
+
+# --- several data sets ---
+
+
+@pytest.fixture(scope="module")
+def gardens(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three files of the same columns, and one whose target is a number."""
+    folder, frame = tmp_path_factory.mktemp("gardens"), load_iris(as_frame=True).frame
+    frame["target"] = frame["target"].map({0: "setosa", 1: "versicolor", 2: "virginica"})
+    files = []
+    for number, name in enumerate(("north", "south", "east")):
+        files.append(folder / f"{name}.csv")
+        frame.sample(90, random_state=number).to_csv(files[-1], index=False)
+    files.append(folder / "heights.csv")
+    frame.assign(target=frame["sepal length (cm)"]).to_csv(files[-1], index=False)
+    return files
+
+
+def test_several_files_are_compared_as_data_sets_with_the_numbers_of_the_call(
+    gardens: list[Path], tmp_path: Path
+) -> None:
+    out, page = tmp_path / "result.json", tmp_path / "page.html"
+    ended = called(*gardens[:3], "--target", "target", "--folds", 3, "--repeats", 1, "--seed", 4,
+                "--rope", 0.01, "--json", out, "--out", page)  # fmt: skip
+    assert ended.exception is None
+    frames = {file.stem: pd.read_csv(file) for file in gardens[:3]}
+    results = {
+        name: ek.compare(["knn", "linear"], frame.drop(columns="target"), frame["target"],
+                         cv=(3, 1), rng=4)
+        for name, frame in frames.items()
+    }  # fmt: skip
+    expected = ek.compare_datasets(results, rope=0.01, rng=4).to_dict()
+    stored = json.loads(out.read_text("utf-8"))
+    assert {name: stored[name] for name in expected} == json.loads(json.dumps(expected))
+    assert stored["score"] == "accuracy"
+    assert stored["scores"]["south"]["knn"] == results["south"].scores("accuracy").query(
+        "model == 'knn'")["value"].mean()  # fmt: skip
+    for name, result in results.items():
+        assert stored["comparisons"][name]["scores"] == plain(result.scores().to_dict("records"))
+    assert "3 models on 3 data sets" in ended.stdout
+    text = page.read_text("utf-8")
+    assert text.count("<svg") == 1
+    assert "critical difference" in text
+    for title in ("Ranks", "Pairs", "Scores", "Reproduction"):
+        assert f">{title}</h2>" in text
+
+
+def test_files_that_cannot_be_compared_together_are_named(
+    gardens: list[Path], tmp_path: Path
+) -> None:
+    lacking, few = tmp_path / "lacking.csv", tmp_path / "few.csv"
+    pd.read_csv(gardens[1]).drop(columns="target").to_csv(lacking, index=False)
+    pd.read_csv(gardens[1]).head(4).to_csv(few, index=False)
+    cases = [
+        ([gardens[0], lacking], [], "--target: there is no column 'target' in"),
+        ([gardens[0], gardens[3]], [], "for classification in"),
+        ([gardens[0], few], [], "4 rows are fewer than 10 folds"),
+        ([gardens[0], gardens[0]], [], "is given twice"),
+        (gardens[:2], ["--test", "clt"], "--test is for one file, got 2"),
+    ]
+    for files, options, message in cases:
+        ended = called(*files, "--target", "target", "--repeats", 1, *options)
+        assert isinstance(ended.exception, ek.DataError)  # one line, as the other errors above
+        assert message in str(ended.exception)
+        assert files[-1].name in str(ended.exception) or options
+        assert not ended.stdout

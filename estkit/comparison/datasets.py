@@ -119,6 +119,7 @@ class DatasetComparison(DatasetPresentation):
         return {
             "format": "estkit.DatasetComparison", "version": 1,
             "datasets": list(map(str, self.scores.index)), "ranks": plain(self.ranks),
+            "scores": plain(self.scores.rename(index=str).to_dict("index")),
             "higher_is_better": self.higher_is_better, "friedman": plain(self.friedman._asdict()),
             "critical_difference": self.critical_difference, "level": self.level,
             "rope": self.rope, "pairs": plain(self.pairs.to_dict("records")),

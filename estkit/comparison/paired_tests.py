@@ -69,6 +69,12 @@ METHODS: dict[str, Method] = {
 }  # fmt: skip
 
 
+def check_method(name: str) -> None:
+    """Raise if there is no test of this name."""
+    if name not in METHODS:
+        raise DataError(f"{name!r} is not a test; they are {', '.join(METHODS)}.")
+
+
 def paired_test(
     comparison: Comparison,
     a: str,
@@ -81,8 +87,7 @@ def paired_test(
     alternative: str = "two-sided",
 ) -> PairedTest:
     """Return a test of two models; see `Comparison.test`."""
-    if method not in METHODS:
-        raise DataError(f"{method!r} is not a test; they are {', '.join(METHODS)}.")
+    check_method(method)
     if rope is not None and not (np.isfinite(rope) and rope >= 0):
         raise DataError(f"rope is the largest difference that does not matter; got {rope!r}.")
     own = METHODS[method]

@@ -62,6 +62,7 @@ class Presentation(Tabular):
         *,
         title: str | None = None,
         rope: float | None = None,
+        test: str = "corrected_t",
         plots: bool = True,
     ) -> str | None:
         """Write a self-contained page: scores, differences, calibration, cost, folds, failures.
@@ -77,6 +78,8 @@ class Presentation(Tabular):
             The heading; by default the models.
         rope : float, optional
             The largest difference of the leading score that does not matter.
+        test : str
+            The test of all pairs: a method of `Comparison.test`.
         plots : bool
             Whether to draw.
 
@@ -90,7 +93,9 @@ class Presentation(Tabular):
         """
         from estkit.report import comparison_page, render, write
 
-        text = render(comparison_page(self._whole(), title=title, rope=rope, plots=plots))
+        text = render(
+            comparison_page(self._whole(), title=title, rope=rope, test=test, plots=plots)
+        )
         if path is None:
             return text
         write(text, path)
@@ -108,6 +113,35 @@ class DatasetPresentation(Tabular):
         from estkit.plot import plot_datasets
 
         return plot_datasets(cast("DatasetComparison", self), kind=kind, ax=ax)
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+        plots: bool = True,
+    ) -> str | None:
+        """Write a self-contained page: ranks, tests of all pairs, scores.
+
+        Needs the extra ``report``, and ``plot`` for its picture.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            The file to write, whole or not at all; without it the page is returned.
+        title : str, optional
+            The heading.
+        plots : bool
+            Whether to draw.
+        """
+        from estkit.report import datasets_page, render, write
+
+        own = cast("DatasetComparison", self)
+        text = render(datasets_page(own, title=title, plots=plots))
+        if path is None:
+            return text
+        write(text, path)
+        return None
 
 
 class DecompositionPresentation(Tabular):

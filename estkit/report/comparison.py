@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from estkit.comparison.result import Comparison
 
 _NAMED = 3  # so many models are named in a title
+_USUAL, _TITLE = "corrected_t", "Corrected t tests (Nadeau and Bengio 2003)"
 _SHOWN = (
-    "a", "b", "estimate", "std_error", "lower", "upper", "p_value", "p_adjusted", "detectable",
+    "a", "b", "estimate", "std_error", "lower", "upper", "p_value", "p_adjusted", "p_better",
+    "p_equivalent", "p_worse", "detectable",
 )  # fmt: skip
 
 
@@ -26,6 +28,7 @@ def comparison_page(
     *,
     title: str | None = None,
     rope: float | None = None,
+    test: str = "corrected_t",
     plots: bool = True,
 ) -> Page:
     """Return the page of a comparison.
@@ -38,6 +41,8 @@ def comparison_page(
         The heading; by default the models.
     rope : float, optional
         The largest difference of the leading score that does not matter.
+    test : str
+        The test of all pairs.
     plots : bool
         Whether to draw.
     """
@@ -52,7 +57,7 @@ def comparison_page(
     sections = [
         Section("Scores", [Grid(comparison._table()), *missing,
                            *drawn("scores", f"{score} on every fold.")]),
-        Section("Differences", [*_tests(comparison), *drawn(
+        Section("Differences", [*_tests(comparison, test, rope), *drawn(
             "differences", f"{score} less that of the best model.", rope)]),
         Section("Calibration", drawn("calibration", "What happened, over what was predicted.")),
         Section("Cost", drawn("cost", f"{score} over the time to predict a row.")),
@@ -73,20 +78,24 @@ def _heading(models: tuple[str, ...]) -> str:
     return f"{', '.join(models[:-1])} or {models[-1]}?"
 
 
-def _tests(comparison: Comparison) -> list[Part]:
+def _tests(comparison: Comparison, test: str, rope: float | None) -> list[Part]:
     """Return the tests of all pairs, or why there are none."""
     if len(comparison.models) < 2:
         return []
     try:
-        frame = comparison.pairwise()
+        frame = comparison.pairwise(method=test, rope=rope if test == "bayesian" else None)
     except EstkitError as error:  # such as infinite scores
+        if test != _USUAL:
+            raise
         return [Words(f"There are no tests of differences: {error}")]
+    name = _TITLE if test == _USUAL else f"Tests by the method {test!r} of {frame['score'][0]},"
     notes = (
-        "Corrected t tests (Nadeau and Bengio 2003) of a less b. p_adjusted: by Holm's method, "
+        f"{name} of a less b. p_adjusted: by Holm's method, "
         "for all pairs together. detectable: the difference that is found with a power of 80 %.",
         *dict.fromkeys(note for note in frame["notes"] if note),
     )
-    return [Grid(_as_table(frame[[*_SHOWN]], "Differences of all pairs", notes))]
+    shown = [name for name in _SHOWN if frame[name].notna().any()]
+    return [Grid(_as_table(frame[shown], "Differences of all pairs", notes))]
 
 
 def _as_table(frame: pd.DataFrame, title: str, notes: tuple[str, ...] = ()) -> Table:
