@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,9 +11,9 @@ import typer
 from rich.console import Console
 
 import estkit as ek
-from estkit import compare_command, study_command
+from estkit import compare_command, similar_command, study_command
 from estkit.estimate import plain
-from estkit.files import check_target, read_table, write_text
+from estkit.files import check_target, read_table, write_json, write_text
 
 app = typer.Typer(
     name="estkit",
@@ -27,6 +26,7 @@ app = typer.Typer(
 )
 app.command("study")(study_command.study)
 app.command("compare")(compare_command.compare)
+app.command("similar")(similar_command.similar)
 _PICTURE = "coverage.png"
 
 
@@ -151,7 +151,7 @@ def fit_file(
         rows = plain(table.to_frame().to_dict("records"))
         shown = {"level": level, "covariance": kind or result.covariance_kind, "rows": rows}
         stored = {**result.to_dict(), "table": shown}
-        write_text(json_file, json.dumps(stored, indent=1, allow_nan=False) + "\n")
+        write_json(json_file, stored)
     if html_file is not None:
         head = (
             '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>estkit fit</title>'

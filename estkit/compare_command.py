@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -11,7 +10,7 @@ import typer
 import estkit as ek
 from estkit.comparison.paired_tests import METHODS, check_method
 from estkit.estimate import plain
-from estkit.files import check_target, read_table, write_text
+from estkit.files import check_target, named_column, names_in, read_table, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,17 +79,17 @@ def compare(
         if len(data) > 1 and given is not None:
             raise ek.DataError(f"{option} is for one file, got {len(data)}; leave it out.")
     names = _names(data)
-    parts = [_part(file, target, group, time, _listed(drop)) for file in data]
+    parts = [_part(file, target, group, time, names_in(drop)) for file in data]
     _check_tasks(parts, target, task)
     results = []
     for part in parts:
         try:
             results.append(ek.compare(
-                _listed(models),
+                names_in(models),
                 part.X,
                 part.y,
                 cv=(folds, repeats) if time is None else "time",
-                scoring=None if scoring is None else _listed(scoring),
+                scoring=None if scoring is None else names_in(scoring),
                 groups=part.groups,
                 task=task,
                 rng=seed,
@@ -132,7 +131,7 @@ def _tell_one(
         for note in dict.fromkeys(frame["notes"]):
             typer.echo(note)
     if json_file is not None:
-        write_text(json_file, json.dumps(stored, indent=1, allow_nan=False) + "\n")
+        write_json(json_file, stored)
     if out is not None:
         result.to_html(out, rope=rope, test=test or "corrected_t")
 
@@ -155,7 +154,7 @@ def _tell_several(
         stored = found.to_dict()
         stored["score"] = next(iter(results.values())).scoring[0].name
         stored["comparisons"] = {name: each.to_dict() for name, each in results.items()}
-        write_text(json_file, json.dumps(stored, indent=1, allow_nan=False) + "\n")
+        write_json(json_file, stored)
     if out is not None:
         found.to_html(out)
 
@@ -177,11 +176,8 @@ def _part(
     for option, names in (("--target", [target]), ("--group", [group]), ("--drop", drop),
                           ("--time", [time])):  # fmt: skip
         for name in names:
-            if name is not None and name not in frame.columns:
-                known = ", ".join(map(str, frame.columns))
-                raise ek.DataError(
-                    f"{option}: there is no column {name!r} in {str(file)!r}; there are {known}."
-                )
+            if name is not None:
+                named_column(frame, name, option, file)
     if time is not None:
         frame = frame.sort_values(time, kind="stable")
     X = frame.drop(columns=[name for name in (target, group, time, *drop) if name is not None])
@@ -217,7 +213,3 @@ def _names(files: list[Path]) -> list[str]:
         raise ek.DataError(f"{twice[0]!r} is given twice, and one data set counts once.")
     stems = [file.stem for file in files]
     return stems if len(set(stems)) == len(stems) else [str(file) for file in files]
-
-
-def _listed(text: str | None) -> list[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from estkit.errors import DataError, MissingExtraError
 
@@ -35,6 +36,85 @@ def read_table(file: Path) -> pd.DataFrame:
     except ValueError as error:  # what pandas and pyarrow raise where a file is not of its kind
         reason = str(error).strip().split("\n")[0]
         raise DataError(f"cannot read {str(file)!r}: {reason}") from error
+
+
+def read_rows(file: Path) -> Any:
+    """Return a CSV or Parquet file as a frame, or a .npy file as a memory map.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or is none of these.
+    """
+    import numpy as np
+
+    kind = file.suffix.lower()
+    if kind in (".csv", ".parquet"):
+        return read_table(file)
+    if kind != ".npy":
+        raise DataError(f"cannot read {str(file)!r}: it must end in .csv, .parquet or .npy.")
+    try:
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}.") from error
+    except (EOFError, ValueError) as error:  # no array, a broken one, or one of objects
+        raise DataError(
+            f"cannot read {str(file)!r}: it holds no array of numbers, as numpy.save writes it."
+        ) from error
+
+
+def names_in(text: str | None) -> list[str]:
+    """Return the names that an option lists with commas between."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def named_column(frame: pd.DataFrame, name: str, option: str, file: Path) -> pd.Series[Any]:
+    """Return the column that an option names.
+
+    Raises
+    ------
+    DataError
+        If there is none of this name.
+    """
+    if name not in frame.columns:
+        known = ", ".join(map(str, frame.columns))
+        raise DataError(
+            f"{option}: there is no column {name!r} in {str(file)!r}; there are {known}."
+        )
+    return frame[name]
+
+
+def write_frame(file: Path, frame: pd.DataFrame, *, index: str | None = None) -> None:
+    """Write a frame as .csv, .parquet or .npy, to the last digit; its index under a name, if any.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written.
+    """
+    import numpy as np
+
+    kind = file.suffix.lower()
+    try:
+        if kind == ".npy":
+            np.save(file, frame.to_numpy())
+        elif kind == ".csv":
+            frame.to_csv(file, index=index is not None, index_label=index)
+        else:
+            named = frame.rename_axis(index=index).rename(columns=str)
+            named.to_parquet(file, index=index is not None)
+    except ImportError as error:
+        raise MissingExtraError(
+            "Parquet files need pyarrow, which is not installed; install estkit[store]."
+        ) from error
+    except (OSError, ValueError) as error:  # pyarrow on names that repeat
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot write {str(file)!r}: {reason}.") from error
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write plain values as JSON."""
+    write_text(file, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def write_text(file: Path, text: str) -> None:

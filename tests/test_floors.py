@@ -30,7 +30,7 @@ FLOORS = (
     {"report"},
     {"estkit"},
     {"files"},
-    {"demo", "study_command", "compare_command"},
+    {"demo", "study_command", "compare_command", "similar_command"},
     {"cli"},
     {"__main__"},
 )

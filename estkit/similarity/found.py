@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 Integers = NDArray[np.intp]
 Floats = NDArray[Any]
 _SHOWN = 20  # rows of a printed table
+_DECIMALS, _MOST_DECIMALS = 4, 9  # of a printed cosine
+
+
+def decimals(cosines: Any) -> int:
+    """Return how many decimals tell the cosines from 1 that are not 1: from 4 to 9.
+
+    Examples
+    --------
+    >>> from estkit.similarity.found import decimals
+    >>> decimals([0.5, 1.0]), decimals([0.99996, 0.5])
+    (4, 5)
+    """
+    short = 1.0 - abs(np.asarray(cosines, dtype=float))
+    least = float(np.min(short, where=short > 0, initial=1.0))
+    return int(np.clip(np.ceil(-np.log10(least)), _DECIMALS, _MOST_DECIMALS))
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -83,7 +98,9 @@ class _Found(Tabular):
             columns[name] = shown if labels is None else labels[shown]
         notes = [f"and {count - _SHOWN:,} more"] if count > _SHOWN else []
         cells = [
-            Column(name, [f"{value:.4f}" for value in values[:_SHOWN]], right=True)
+            Column(
+                name, [f"{v:.{decimals(values[:_SHOWN])}f}" for v in values[:_SHOWN]], right=True
+            )
             if name == "similarity"
             else Column(name, list(values[:_SHOWN]))
             for name, values in columns.items()

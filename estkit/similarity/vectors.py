@@ -81,7 +81,8 @@ class Vectors:
 
     def name_of(self, row: int) -> str:
         """Return what a message calls a row."""
-        label = "" if self.labels is None else f" ({self.labels[row]!r})"
+        named = self.labels is not None and self.labels[row] != row
+        label = f" ({self.labels[row]!r})" if named else ""
         return f"{self.what}: row {row}{label} (counted from 0)"
 
 
