@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from estkit.errors import DataError
+
 _KEPT = 1 << 23  # bytes: more than a block with all that is made of it
 
 T = TypeVar("T")
@@ -34,6 +36,11 @@ def cores() -> int:
 
 def workers(n_jobs: int | None) -> int:
     """Return how many joblib workers `n_jobs` means under the user's ``parallel_config``."""
+    whole = isinstance(n_jobs, int | np.integer) and not isinstance(n_jobs, bool)
+    if n_jobs is not None and not (whole and n_jobs):
+        raise DataError(
+            f"n_jobs must be a number of workers, -1 for all cores or None, got {n_jobs!r}."
+        )
     if n_jobs == 1 or (n_jobs is None and "joblib" not in sys.modules):
         return 1
     import joblib

@@ -20,7 +20,7 @@ from estkit.comparison.degrees import degrees_of_freedom
 from estkit.comparison.folds import Folds, make_folds
 from estkit.comparison.scores import Floats, named_scores
 from estkit.comparison.store import Store, open_store, stored_seed
-from estkit.comparison.trial import Trial
+from estkit.comparison.trial import Trial, check_rows
 from estkit.errors import DataError
 from estkit.montecarlo.streams import own_purpose, seed_sequence
 
@@ -79,8 +79,9 @@ def compare(
     store : str or path, optional
         A folder to keep every model on every fold in as soon as it is done. What is there is not
         fitted again: a run that was stopped goes on, a model that is added is fitted alone. Times
-        are those of the first run, and a failure stays one. Without `rng` the seed is that of the
-        store. A store of other data, folds, seed, settings of a model or versions is refused.
+        are those of the first run, and a failure stays one, unless it was for lack of memory or a
+        file. Without `rng` the seed is that of the store. A store of other data, folds, seed,
+        settings of a model or versions is refused.
     progress : bool
         Whether to show a progress bar.
 
@@ -256,12 +257,14 @@ def _trial(maker: Maker, data: Data, folds: Folds, fold: int) -> Trial:
                 probability_of(model, asked, data.classes),
                 fitted - start,
                 ended - begun,
-                _size(model) if fold == 0 else 0,
+                _size(model) if fold == 0 else None,
                 _freedom(model, rows_of(data.X, train)) if fold == 0 else None,
                 seen=_told(model, rows_of(data.X, train), data.classes) if maker.seen else None,
             )
+            check_rows(trial, len(test))
         except Exception as error:
-            trial = Trial(None, reason=f"{type(error).__name__}: {error}")
+            passing = isinstance(error, MemoryError | OSError)
+            trial = Trial(None, reason=f"{type(error).__name__}: {error}", passing=passing)
     return replace(trial, warning=str(caught[0].message)) if caught else trial
 
 
@@ -269,11 +272,11 @@ def _told(model: Any, asked: Any, classes: tuple[Any, ...]) -> tuple[NDArray[Any
     return codes_of(model.predict(asked), classes), probability_of(model, asked, classes)
 
 
-def _size(model: Any) -> int:
-    """Return the bytes of a stored model; 0 for one that cannot be stored, as with a lambda."""
+def _size(model: Any) -> int | None:
+    """Return the bytes of a stored model; None for one that cannot be stored, as with a lambda."""
     with suppress(Exception):
         return len(pickle.dumps(model, pickle.HIGHEST_PROTOCOL))
-    return 0
+    return None
 
 
 def _freedom(model: Any, X: Any) -> float | None:
@@ -283,7 +286,9 @@ def _freedom(model: Any, X: Any) -> float | None:
         return None
     if np.size(getattr(last, "coef_", 0)) > _MOST_COEFFICIENTS:
         return None
-    return degrees_of_freedom(model, X)
+    with suppress(Exception):  # it is no part of what is compared
+        return degrees_of_freedom(model, X)
+    return None
 
 
 def seeded(model: Any, name: str, fold: int, seed: np.random.SeedSequence) -> Any:
@@ -334,7 +339,10 @@ def codes_of(found: Any, classes: tuple[Any, ...]) -> NDArray[Any]:
             raise DataError(f"predicted {numbers[~np.isfinite(numbers)][0]}")
         return numbers
     code: Mapping[Any, int] = {label: number for number, label in enumerate(classes)}
-    return np.array([code[label] for label in np.asarray(found).tolist()], dtype=np.int64)
+    try:
+        return np.array([code[x] for x in np.asarray(found).reshape(-1).tolist()], dtype=np.int64)
+    except KeyError as error:
+        raise DataError(f"predicted {error.args[0]!r:.40}, which is no label of y") from None
 
 
 def probability_of(model: Any, asked: Any, classes: tuple[Any, ...]) -> Floats | None:

@@ -105,6 +105,7 @@ def make_folds(
         return cv
     if rows < 2:
         raise DataError(f"{rows} row cannot be split into training and test rows.")
+    groups = _checked_groups(groups, rows)
     if isinstance(cv, str):
         pairs, scheme = _by_name(cv, rows, groups)
     elif cv is None or _is_whole(cv) or (isinstance(cv, tuple) and all(map(_is_whole, cv))):
@@ -114,13 +115,49 @@ def make_folds(
         scheme += ", groups kept whole" if groups is not None else ""
         scheme += ", stratified" if classes else ""
     elif hasattr(cv, "split"):
-        pairs, scheme = cv.split(X, y, groups), type(cv).__name__
-    else:
+        pairs, scheme = _of_splitter(cv, X, y, groups), type(cv).__name__
+    elif isinstance(cv, Iterable):
         pairs, scheme = cv, "given folds"
+    else:
+        raise DataError(
+            f"cv must be a whole number, (folds, repeats), 'loo', 'time', a splitter or pairs of "
+            f"training and test rows; got {cv!r}."
+        )
     train, test = _checked(pairs, rows)
     counts = np.bincount(np.concatenate(test), minlength=rows)
     repeats = int(counts[0]) if (counts == counts[0]).all() else 0
     return Folds(train, test, rows, scheme, repeats)
+
+
+def _checked_groups(groups: Any, rows: int) -> NDArray[Any] | None:
+    """Return groups as codes in order of their names, one for every row."""
+    import pandas as pd
+
+    if groups is None:
+        return None
+    given = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
+    if given.ndim == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    if given.ndim != 1 or len(given) != rows:
+        raise DataError(
+            f"groups must have one value for each of the {rows} rows, got shape {given.shape}."
+        )
+    missing = np.flatnonzero(pd.isna(given))
+    if missing.size:
+        raise DataError(f"groups has no value in row {missing[0]}; give every row a group.")
+    if given.dtype.kind != "O":
+        return given
+    try:
+        return np.asarray(np.unique(given, return_inverse=True)[1])
+    except TypeError:  # kinds without a common order
+        return np.asarray(pd.factorize(given)[0])
+
+
+def _of_splitter(cv: Any, X: Any, y: NDArray[Any], groups: Any) -> list[Any]:
+    try:
+        return list(cv.split(X, y, groups))
+    except (TypeError, ValueError) as error:  # such as groups that are needed and not there
+        raise DataError(f"{type(cv).__name__} cannot split these rows: {error}") from error
 
 
 def _is_whole(value: Any) -> bool:
@@ -131,6 +168,8 @@ def _sizes(cv: Any, groups: Any) -> tuple[int, int]:
     if cv is None:
         most = _SPLITS if groups is None else min(_SPLITS, len(np.unique(np.asarray(groups))))
         return most, _REPEATS
+    if isinstance(cv, tuple) and len(cv) != 2:
+        raise DataError(f"a pair for cv is (folds, repeats), such as (10, 3); got {cv!r}.")
     splits, repeats = cv if isinstance(cv, tuple) else (cv, 1)
     if splits < 2 or repeats < 1:
         raise DataError(f"cv must be 2 folds or more, got {cv!r}; say 10, or (10, 3) to repeat.")
@@ -192,6 +231,8 @@ def _checked(pairs: Iterable[Any], rows: int) -> tuple[tuple[Rows, ...], tuple[R
     for number, pair in enumerate(pairs):
         try:
             parts = [np.asarray(part) for part in pair]
+            if any(part.dtype == bool and part.shape != (rows,) for part in parts):
+                raise ValueError(f"truth values must be {rows}, one for each row")
             first, second = (np.flatnonzero(p) if p.dtype == bool else p for p in parts)
         except (TypeError, ValueError) as error:
             raise DataError(

@@ -73,14 +73,33 @@ def by_folds(comparison: Comparison, model: str, score: Score, level: float) -> 
         half_width = float(stdtrit(count - 1, 0.5 + level / 2)) * error
         limits = np.clip(found["value"] + np.array([-half_width, half_width]), *score.range)
         found |= {"std_error": error, "lower": float(limits[0]), "upper": float(limits[1])}
+        if error == 0 and score.function is scores.accuracy:
+            found |= _of_a_share(found["value"], len(_tested(folds, known)), level)
     return {**found, "basis": f"{len(known)} of {len(folds)} folds ({folds.scheme})"}
 
 
 def folds_of_one_repeat(folds: Folds, used: NDArray[np.intp]) -> float:
     """Return how many folds it takes to test every tested row once."""
     sizes = [len(folds.test[fold]) for fold in used]
-    rows = {row for fold in used for row in folds.test[fold].tolist()}
-    return len(rows) / float(np.mean(sizes)) if sizes else 0.0
+    return len(_tested(folds, used)) / float(np.mean(sizes)) if sizes else 0.0
+
+
+def _tested(folds: Folds, used: NDArray[np.intp]) -> NDArray[np.intp]:
+    return np.unique(np.concatenate([folds.test[fold] for fold in used]))
+
+
+def _of_a_share(share: float, rows: int, level: float) -> dict[str, float]:
+    """Return Wilson's interval of a share of rows, for shares that are equal on every fold.
+
+    A model that hits every row has no spread, which does not make its accuracy certain.
+    """
+    z = normal_quantile(level)
+    middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    spread = math.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2) / (1 + z**2 / rows)
+    lower, upper = max(0.0, middle - z * spread), min(1.0, middle + z * spread)
+    if share in (0, 1):  # whose own limit is exact
+        lower, upper = (0.0, upper) if share == 0 else (lower, 1.0)
+    return {"std_error": spread, "lower": lower, "upper": upper}
 
 
 def _by_losses(comparison: Comparison, model: str, score: Score, level: float) -> dict[str, Any]:
@@ -96,8 +115,10 @@ def _by_losses(comparison: Comparison, model: str, score: Score, level: float) -
     error = float(influence.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
     half_width = normal_quantile(level) * error
     lower, upper = np.clip([value - half_width, value + half_width], *score.range).tolist()
-    return {"value": value, "std_error": error, "lower": lower, "upper": upper,
-            "basis": found.basis}  # fmt: skip
+    answer = {"value": value, "std_error": error, "lower": lower, "upper": upper}
+    if error == 0 and score.function is scores.accuracy:
+        answer |= _of_a_share(value, count, level)
+    return {**answer, "basis": found.basis}
 
 
 def nested_interval(

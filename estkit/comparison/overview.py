@@ -48,6 +48,7 @@ def rows_of(comparison: Comparison, score: Score, level: float) -> pd.DataFrame:
         row |= figures(comparison.decompositions, model)
         rows.append({**row, **_costs(comparison, model), "folds_used": int(known.sum())})
     frame = pd.DataFrame(rows)
+    frame["bytes"] = frame["bytes"].astype("Int64")
     order = frame["value"].sort_values(ascending=not score.greater_is_better, kind="stable").index
     return frame.loc[order].reset_index(drop=True)
 
@@ -62,8 +63,10 @@ def _costs(comparison: Comparison, model: str) -> dict[str, Any]:
     return {
         "degrees_of_freedom": math.nan if freedom is None else freedom,
         "fit_seconds": float(np.median([t.fit_seconds for t, _ in done])) if done else math.nan,
-        "predict_seconds_per_row": sum(t.predict_seconds for t, _ in done) / max(rows, 1),
-        "bytes": max((t.size for t in trials), default=0),
+        "predict_seconds_per_row": (
+            sum(t.predict_seconds for t, _ in done) / rows if rows else math.nan
+        ),
+        "bytes": next((t.size for t in trials if t.size), None),
     }
 
 

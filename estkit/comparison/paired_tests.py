@@ -5,6 +5,7 @@ To add one: a function from a `Pair` to the fields of a `PairedTest`, and its li
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -88,7 +89,8 @@ def paired_test(
 ) -> PairedTest:
     """Return a test of two models; see `Comparison.test`."""
     check_method(method)
-    if rope is not None and not (np.isfinite(rope) and rope >= 0):
+    number = isinstance(rope, int | float | np.number) and not isinstance(rope, bool)
+    if rope is not None and not (number and np.isfinite(rope) and rope >= 0):
         raise DataError(f"rope is the largest difference that does not matter; got {rope!r}.")
     own = METHODS[method]
     asked = comparison.checked_score(score) if own.score is None or score else SCORES[own.score]
@@ -125,14 +127,31 @@ def pairwise(
 
     if adjust not in (None, "holm", "bonferroni"):
         raise DataError(f"adjust must be 'holm', 'bonferroni' or None, got {adjust!r}.")
+    found: list[dict[str, Any] | DataError] = []
+    pairs = list(combinations(comparison.models, 2))
+    for a, b in pairs:
+        try:
+            found.append(paired_test(comparison, a, b, method, score, rope=rope, level=level).row())
+        except DataError as reason:
+            found.append(reason)
+    done = [row for row in found if isinstance(row, dict)]
+    if not done and found:
+        raise found[0]  # type: ignore[misc]
     rows = [
-        paired_test(comparison, a, b, method, score, rope=rope, level=level).row()
-        for a, b in combinations(comparison.models, 2)
+        row if isinstance(row, dict) else _lacking(done[0], a, b, row)
+        for (a, b), row in zip(pairs, found, strict=True)
     ]
     frame = pd.DataFrame(rows)
     place = list(frame.columns).index("p_value") + 1
     frame.insert(place, "p_adjusted", adjusted(frame["p_value"].to_numpy(float), adjust))
     return frame
+
+
+def _lacking(other: dict[str, Any], a: str, b: str, reason: DataError) -> dict[str, Any]:
+    """Return the row of a pair that cannot be tested, such as of a model that failed."""
+    nothing = {name: math.nan for name, value in other.items() if isinstance(value, float)}
+    own = {"a": a, "b": b, "better": None, "notes": f"no test: {reason}"}
+    return {**other, **nothing, **own}
 
 
 def adjusted(p_values: Floats, adjust: str | None) -> Floats:

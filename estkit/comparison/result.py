@@ -283,6 +283,7 @@ class Comparison(Presentation):
         -------
         pandas.DataFrame
             A row for each pair: a, b, estimate, interval, p_value, p_adjusted, detectable, notes.
+            A pair that cannot be tested, such as of a model that failed, has nan and the reason.
         """
         from estkit.comparison.paired_tests import pairwise
 

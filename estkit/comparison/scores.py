@@ -233,7 +233,7 @@ def named_scores(scoring: Any, task: str) -> tuple[Score, ...]:
 def _score(given: Any) -> Score:
     if isinstance(given, Score):
         return given
-    if given not in SCORES:
+    if not isinstance(given, str) or given not in SCORES:
         raise DataError(
             f"{given!r} is not a score; they are {', '.join(SCORES)}, or an ek.Score of your own."
         )

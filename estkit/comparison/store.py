@@ -53,7 +53,9 @@ class Store(NamedTuple):
     keys: Mapping[str, str]
 
     def keep(self, name: str, fold: int, trial: Trial) -> None:
-        """Write a trial, unless it is there already."""
+        """Write a trial, unless it is there already or its failure may pass."""
+        if trial.passing:
+            return
         data = _encoded(self.keys[name], fold, trial)
         file = self.folder / f"{self.keys[name]}-{fold:06d}-{_hash(data)}.npz"
         try:
