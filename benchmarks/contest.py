@@ -228,16 +228,16 @@ def wait_for_quiet(patience: float) -> None:
             return
 
 
-def ask(script: Path, case: Case, row: Row, folder: Path) -> None:
+def ask(script: Path, case: Case, row: Row, folder: Path, patience: float) -> None:
     """Run one contender once in a process of its own, and note what it says."""
     command = [sys.executable, str(script), "--perform", case.name, row.contender.name, str(folder)]
     environment = limited(case.algebra)
     try:
         end = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=PATIENCE
+            command, env=environment, capture_output=True, text=True, timeout=patience
         )
     except subprocess.TimeoutExpired:
-        row.trouble = f"not done after {PATIENCE} s"
+        row.trouble = f"not done after {patience:g} s"
         return
     if end.returncode != 0:
         lines = end.stderr.strip().splitlines() or [f"status {end.returncode}"]
@@ -274,7 +274,7 @@ def race(script: Path, case: Case, options: argparse.Namespace) -> list[Row]:
             able = [row for row in rows if not row.trouble and not (number and row.contender.slow)]
             for row in shuffler.sample(able, len(able)):
                 wait_for_quiet(options.wait)
-                ask(script, case, row, Path(folder))
+                ask(script, case, row, Path(folder), options.patience)
     return rows
 
 
@@ -332,8 +332,9 @@ def verdicts(case: Case, rows: Sequence[Row]) -> list[str]:
     ]
     if rivals:
         fastest = min(rivals, key=lambda row: min(row.seconds))
-        part = seconds / min(fastest.seconds)
-        checks.insert(0, (part, case.target, f"{part:.3g} of the time of {fastest.contender.name}"))
+        part, work = seconds / min(fastest.seconds), min(first.busy) / min(fastest.busy)
+        text = f"{part:.3g} of the time ({work:.3g} of the core s) of {fastest.contender.name}"
+        checks.insert(0, (part, case.target, text))
     lines = []
     for number, (value, target, text) in enumerate(checks):
         if not math.isnan(target):
@@ -366,6 +367,9 @@ def run(script: str, title: str, cases: Sequence[Case], peers: Sequence[str]) ->
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="fresh processes for each")
     parser.add_argument(
         "--wait", type=float, default=0.0, help="seconds to wait, each time, for a quiet machine"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=PATIENCE, help="seconds after which a process is ended"
     )
     parser.add_argument("--cases", help="only these letters, such as ac")
     parser.add_argument("--peers", default="", help="only these parts of names: glum,lbfgs")

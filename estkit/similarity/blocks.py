@@ -14,15 +14,21 @@ from estkit.parallel import cores, map_threads, progress_bar, serial_algebra
 from estkit.similarity.directions import Directions
 from estkit.similarity.vectors import Real
 
-ROWS, COLUMNS = 512, 1024  # of a block that stays in cache with the rows it is made of
+ROWS, COLUMNS = 512, 1024  # of a block that stays in cache while it is worked on
+TALL, WIDE = 640, 1 << 13  # of one that is only multiplied, where what is packed is used longer
 MEMORY = 1 << 28  # bytes to work in beside what was given and what is returned
 _TASKS = 512  # at most, that all blocks are shared into
 _COPIES = 6  # of a block of coordinates, at most, while unit rows are made
+_VALUES = 5  # of float64 for each pair of a block, at most, while it is worked on
+_SHARES, _LEAST = 8, 128  # strips that rows are cut into at least, if they remain so tall
+_TILE = 128  # rows and columns of a block that are mirrored at a time
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How work is cut up: threads, rows of a block to left and right, and what is held.
+    """How work is cut up: threads, rows of a block to left and right, and whether rows are held.
+
+    Unit rows are made `step` at a time.
 
     Blocks do not depend on the number of threads, so neither does any digit, unless little memory
     makes them smaller.
@@ -32,6 +38,7 @@ class Layout:
     rows: int
     columns: int
     hold: bool
+    step: int
 
 
 def lay_out(
@@ -42,10 +49,12 @@ def lay_out(
     max_bytes: int | None,
     n_jobs: int | None,
     size: int = 8,
+    products: bool = False,
 ) -> Layout:
     """Return blocks whose making takes no more than `max_bytes` in all threads together.
 
-    Unit rows, whose numbers take `size` bytes each, are held if they leave half of it free.
+    Unit rows, whose numbers take `size` bytes each, are held if they leave half of it free. Where
+    blocks are nothing but `products` of dense rows, they are larger.
 
     Raises
     ------
@@ -55,20 +64,33 @@ def lay_out(
     room = MEMORY if max_bytes is None else int(max_bytes)
     threads = cores() if n_jobs is None or n_jobs < 0 else max(1, int(n_jobs))
     needed = size * (rows + columns) * width
-    pair = 8 * width * _COPIES
-    hold = needed + 4 * pair <= room and 2 * needed <= room
+    row, value = 8 * width * _COPIES, 8 * _VALUES
+    hold = needed + 4 * row <= room and 2 * needed <= room
     room -= needed if hold else 0
-    if room < 2 * pair + 8 * 5:
+    if room < 2 * row + value:
         raise DataError(
-            f"max_bytes is {room}, but two rows of {width} coordinates take {2 * pair + 40} to be "
-            f"compared; allow more."
+            f"max_bytes is {room}, but two rows of {width} coordinates take {2 * row + value} to "
+            f"be compared; allow more."
         )
-    while threads > 1 and room / threads < 2 * pair * 16:
+    while threads > 1 and room / threads < 2 * row * 16:
         threads -= 1
+    step = min(ROWS, max(rows, columns, 1))
+    while threads * row * step > room and step > 1:
+        step //= 2
     left, right = min(ROWS, max(rows, 1)), min(COLUMNS, max(columns, 1))
-    while threads * (pair * (left + right) + 8 * 5 * left * right) > room and left * right > 1:
+    if products:
+        left, right = _tall(rows), min(WIDE, max(columns, 1))
+        row, value = (0 if hold else row), size
+    while threads * (row * (left + right) + value * left * right) > room and left * right > 1:
         left, right = (left // 2, right) if left >= right else (left, right // 2)
-    return Layout(threads, left, right, hold)
+    return Layout(threads, left, right, hold, step)
+
+
+def _tall(rows: int) -> int:
+    """Return the height of strips that are all about as high, a multiple of 16."""
+    height = min(TALL, max(_LEAST, -(-rows // _SHARES)))
+    height = -(-rows // max(1, -(-rows // height)))
+    return max(1, min(-(-height // 16) * 16, rows))
 
 
 def parts(length: int, step: int) -> list[slice]:
@@ -102,11 +124,12 @@ def fill(
     progress : bool
         Whether to show a bar.
     """
-    step = min(layout.rows, layout.columns) if right is None else layout.columns
-    rows = parts(left.rows, step if right is None else layout.rows)
-    columns = rows if right is None else parts(right.rows, step)
+    rows = parts(left.rows, layout.rows)
+    width = left.rows if right is None else right.rows
+    # Among themselves: the block on the diagonal, and what is to the right of it.
+    begins = [part.stop if right is None else 0 for part in rows]
+    lengths = [(right is None) - (begin - width) // layout.columns for begin in begins]
     # Where the blocks of each strip of rows begin, counted through; runs of blocks are the tasks.
-    lengths = [len(columns) - (k if right is None else 0) for k in range(len(rows))]
     starts = np.concatenate([[0], np.cumsum(lengths, dtype=int)])
     tasks = parts(int(starts[-1]), -(-int(starts[-1]) // _TASKS) or 1)
     direct = isinstance(out, np.ndarray) and not isinstance(out, np.memmap)
@@ -114,14 +137,16 @@ def fill(
     def work(task: slice) -> None:
         for number in range(task.start, task.stop):
             strip = int(np.searchsorted(starts, number, side="right")) - 1
-            skipped = len(columns) - lengths[strip]
-            one(rows[strip], columns[number - int(starts[strip]) + skipped])
+            skipped = number - int(starts[strip]) - (right is None)
+            start = begins[strip] + skipped * layout.columns
+            columns = slice(start, min(start + layout.columns, width))
+            one(rows[strip], rows[strip] if skipped < 0 else columns)
 
     def one(i: slice, j: slice) -> None:
         place = out[i, j] if direct and out.dtype == left.dtype else None
         values = block(i, j, place)
         if right is None and i == j:
-            values = np.triu(values) + np.triu(values, 1).T
+            _mirror(values)
         if values is not place:
             out[i, j] = values
         if right is None and i != j:
@@ -131,6 +156,14 @@ def fill(
     with bar as forward, serial_algebra():
         for _ in map_threads(work, tasks, threads=layout.threads):
             forward(1)
+
+
+def _mirror(values: Real) -> None:
+    """Make a square block exactly symmetric by what is above its diagonal."""
+    for part in parts(len(values), _TILE):
+        tile = values[part, part]
+        tile[:] = np.triu(tile) + np.triu(tile, 1).T
+        values[part.stop :, part] = values[part, part.stop :].T
 
 
 def inner_products(left: Any, right: Any, place: Real | None = None) -> Real:

@@ -107,11 +107,10 @@ def find_directions(
     pieces = []
 
     def look(part: slice) -> None:
-        made = unit_rows(vectors, form, part, dtype)
+        place = None if held is None else held[part]
+        made = unit_rows(vectors, form, part, dtype, place)
         zero[part], missing[part] = made.zero, made.missing
-        if held is not None:
-            held[part] = made.rows
-        elif hold:
+        if place is None and hold:
             pieces.append((part.start, made.rows))
 
     for _ in map_threads(look, parts, threads=threads):
@@ -129,25 +128,36 @@ def _stacked(blocks: list[Any], vectors: Vectors, dtype: Any) -> Any:
     return sparse.csr_array(sparse.vstack(blocks, format="csr"))
 
 
-def unit_rows(vectors: Vectors, form: Form, part: Part, dtype: Any) -> Units:
-    """Return some rows divided by their norms."""
+def unit_rows(
+    vectors: Vectors, form: Form, part: Part, dtype: Any, place: Real | None = None
+) -> Units:
+    """Return some rows divided by their norms; written to `place`, if they are dense."""
     if vectors.sparse and form.diagonal:
         return _sparse_units(vectors.block(part), form, dtype)
     if not form.plain:
-        return mapped_units(vectors.dense(part), form, dtype)
+        return _placed(mapped_units(vectors.dense(part), form, dtype), place)
     short = vectors.short and np.dtype(dtype) == np.float32
     block = vectors.dense(part, np.float32 if short else np.float64)
     squares = row_dots(block, block)
     low, high = SAFE[block.dtype]
     odd = ~((squares > low) & (squares < high))  # NaN too
+    ready = place is not None and place.dtype == block.dtype
     with np.errstate(all="ignore"):
-        rows = np.divide(block, np.sqrt(squares).astype(block.dtype)[:, None])
+        norms = np.sqrt(squares).astype(block.dtype)[:, None]
+        rows = np.divide(block, norms, out=place if ready else None)
     zero = np.zeros(len(block), bool)
     missing = zero.copy()
     if odd.any():
         made = mapped_units(np.asarray(block[odd], dtype=float), form, block.dtype)
         rows[odd], zero[odd], missing[odd] = made
-    return Units(rows.astype(dtype, copy=False), zero, missing)
+    return _placed(Units(rows.astype(dtype, copy=False), zero, missing), place)
+
+
+def _placed(made: Units, place: Real | None) -> Units:
+    if place is None or made.rows is place:
+        return made
+    place[:] = made.rows
+    return made._replace(rows=place)
 
 
 def row_dots(x: Real, y: Real) -> Real:

@@ -114,6 +114,7 @@ def prepare(X: Any, Y: Any, options: Options, *, exact: bool = False) -> Prepare
     left, right, form = options.read(X, Y)
     dtype = options.result_dtype(left, right)
     work = np.dtype(np.float64) if exact else dtype
+    sparse = left.sparse or (right is not None and right.sparse)
     layout = lay_out(
         left.rows,
         left.rows if right is None else right.rows,
@@ -121,6 +122,7 @@ def prepare(X: Any, Y: Any, options: Options, *, exact: bool = False) -> Prepare
         max_bytes=options.max_bytes,
         n_jobs=options.n_jobs,
         size=work.itemsize,
+        products=not (exact or sparse or options.nan == "pairwise"),
     )
     tables = [
         _directions(table, form, work, options.policy, layout)
@@ -144,10 +146,10 @@ def _directions(
 ) -> Directions:
     hold = layout.hold and policy.nan != "pairwise"
     found = find_directions(
-        vectors, form, dtype, hold=hold, step=layout.rows, threads=layout.threads
+        vectors, form, dtype, hold=hold, step=layout.step, threads=layout.threads
     )
     if policy.nan == "pairwise":
-        for part in parts(vectors.rows, layout.rows):
+        for part in parts(vectors.rows, layout.step):
             rows = found.given(part)
             found.zero[part], found.missing[part] = without_direction(rows, form)
     policy.check(vectors, found.zero, found.missing)
