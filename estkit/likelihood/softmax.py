@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,11 @@ from estkit.errors import DataError
 from estkit.frames import as_frame
 from estkit.labels import read_labels
 from estkit.likelihood.counts import Long, constants_of, softmax_shares
-from estkit.likelihood.design import Design
 from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
 from estkit.likelihood.penalties.penalty import Penalty, check_penalty
 from estkit.likelihood.penalties.rowwise import SoftmaxRows, counts_of
 from estkit.likelihood.predictions import expectation
+from estkit.likelihood.shares import information, observed_counts, residual, shares_of
 from estkit.likelihood.weights import KINDS, Weights, read_totals, read_weights
 
 
@@ -170,32 +170,30 @@ class Softmax:
     def evaluate(self, params: Floats, block: Block, *, curvature: bool) -> Sums:
         """Return the sums of a block; exact for linear predictors of any size."""
         eta = block.predictors(params)
-        shares = _shares(eta)
-        observed = _observed(block, len(eta))
+        shares = shares_of(eta)
+        observed = observed_counts(block, len(eta))
         totals = 1.0 if block.weights is None else block.weights
         reference = totals - observed.sum(axis=0)
         log_scale = np.log1p(shares.excess)
         # every term is a log-probability: no difference of large numbers
         loglik = float(np.vdot(observed, eta - shares.largest) - reference @ shares.largest)
         loglik -= float(log_scale.sum() if block.weights is None else block.weights @ log_scale)
-        gradient = block.columns.collect(_residual(shares, observed, totals)).ravel()
-        information = None
-        if curvature:
-            information = _information(block.columns, shares, block.weights)
-        return Sums(loglik, gradient, information)
+        gradient = block.columns.collect(residual(shares, observed, totals)).ravel()
+        bent = information(block.columns, shares, block.weights) if curvature else None
+        return Sums(loglik, gradient, bent)
 
     def expected(self, params: Floats, block: Block) -> Floats:
         """Return the information, which the outcomes do not enter."""
-        information = self.evaluate(params, block, curvature=True).information
-        assert information is not None
-        return information
+        expected = self.evaluate(params, block, curvature=True).information
+        assert expected is not None
+        return expected
 
     def scores(self, params: Floats, block: Block) -> Floats:
         """Return the score of each row."""
         eta = block.predictors(params)
         totals = 1.0 if block.weights is None else block.weights
-        residual = _residual(_shares(eta), _observed(block, len(eta)), totals)
-        scores: Floats = residual.T[:, :, None] * block.design[:, None, :]
+        left = residual(shares_of(eta), observed_counts(block, len(eta)), totals)
+        scores: Floats = left.T[:, :, None] * block.design[:, None, :]
         return scores.reshape(len(block), -1)
 
     def conclude(self, value: float, response: Response) -> Conclusion:
@@ -225,7 +223,7 @@ class Softmax:
 
     def mean(self, predictors: Floats, response: Response) -> Floats:
         """Return the probability of each outcome, in the order of the outcomes."""
-        shares = _shares(predictors.T)
+        shares = shares_of(predictors.T)
         inside = np.vstack([shares.reference / (1.0 + shares.excess), shares.probability()])
         result: Floats = inside[np.argsort(self.order(response.outcomes))].T
         return result
@@ -286,79 +284,6 @@ class Softmax:
         if response.kind != "counts":
             return renewed
         return replace(renewed, **constants_of(values, np.ones(len(values))))
-
-
-class _Shares(NamedTuple):
-    """Probabilities of the outcomes in parts: weight / (1 + excess), and the reference's weight."""
-
-    weight: Floats
-    reference: Floats
-    largest: Floats
-    excess: Floats
-
-    def probability(self) -> Floats:
-        """Return the probabilities of all outcomes but the reference, of shape (K - 1, n)."""
-        probability: Floats = self.weight / (1.0 + self.excess)
-        return probability
-
-
-def _shares(eta: Floats) -> _Shares:
-    """Return the shares of the outcomes; nothing overflows."""
-    largest = np.maximum(eta.max(axis=0), 0.0)
-    weight = np.exp(eta - largest)
-    reference = np.exp(-largest)
-    return _Shares(weight, reference, largest, weight.sum(axis=0) + (reference - 1.0))
-
-
-def _observed(block: Block, free: int) -> Floats:
-    """Return how often each outcome but the reference was seen, of shape (K - 1, n)."""
-    if block.values.ndim == 2:
-        counts: Floats = block.values[:, 1:].T
-        return counts
-    observed: Floats = (block.values == np.arange(1, free + 1)[:, None]).astype(float)
-    if block.weights is not None:
-        observed *= block.weights
-    return observed
-
-
-def _residual(shares: _Shares, observed: Floats, totals: Floats | float) -> Floats:
-    """Return observed minus expected counts, as seen · P(others) - others seen · P.
-
-    For single observations the plain difference is exact; for large totals only this form is.
-    """
-    if isinstance(totals, float):
-        return observed - shares.probability()
-    others = shares.weight.sum(axis=0) - shares.weight + shares.reference
-    cancels = shares.weight > 0.5  # there the sum of the others must be taken without it
-    if cancels.any():
-        free = len(shares.weight)
-        apart = (np.ones((free, free)) - np.eye(free)) @ shares.weight + shares.reference
-        others = np.where(cancels, apart, others)
-    net: Floats = observed * others - (totals - observed) * shares.weight
-    net /= 1.0 + shares.excess
-    return net
-
-
-def _information(design: Design, shares: _Shares, weights: Floats | None) -> Floats:
-    """Return Σ w (diag(p) - p pᵀ) ⊗ x xᵀ from one Gram matrix for each pair of outcomes.
-
-    p(1 - p) is the sum of p times each other probability: nothing cancels where p is near 1.
-    """
-    reference = shares.reference / (1.0 + shares.excess)
-    every = np.vstack([reference, shares.probability()])
-    first, second = np.triu_indices(len(every), 1)
-    pairs = every[first] * every[second]
-    if weights is not None:
-        pairs *= weights
-    terms = design.shape[1]
-    whole = np.zeros((len(every), terms, len(every), terms))
-    for j, k, gram in zip(first, second, design.grams(pairs), strict=True):
-        whole[j, :, k] -= gram
-        whole[k, :, j] -= gram
-        whole[j, :, j] += gram
-        whole[k, :, k] += gram
-    size = (len(every) - 1) * terms
-    return whole[1:, :, 1:].reshape(size, size)
 
 
 def _check_all_seen(seen: NDArray[Any], outcomes: Sequence[Any]) -> None:

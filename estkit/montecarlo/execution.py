@@ -15,14 +15,12 @@ from estkit import parallel
 from estkit.errors import StudyError
 from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.estimators import Estimator
-from estkit.montecarlo.outcomes import Outcomes, collect, single_estimate
+from estkit.montecarlo.outcomes import Outcomes, collect
 from estkit.montecarlo.sampling import Drawn, Source
 from estkit.montecarlo.streams import Streams
-from estkit.montecarlo.truth import truth_of
 from estkit.montecarlo.watch import Watch
 
 if TYPE_CHECKING:
-    from estkit.estimate import Estimate
     from estkit.montecarlo.study import Study
 
 _SECONDS_PER_TASK = 0.25  # long against the cost of sending a task, short against waiting for it
@@ -128,7 +126,7 @@ class Runner:
         found = {name: collect(given[:size], drawn.first, noted[name])
                  for name, given in answers.items()}  # fmt: skip
         try:
-            found |= {each.name: self._whole(each, drawn, size) for each in whole}
+            found |= {each.name: self.whole(each, drawn, size) for each in whole}
             self._check_global_state(drawn, need)
             kept = [truth for truth in truths if truth is not None]
             if 0 < len(kept) < len(truths):
@@ -147,7 +145,7 @@ class Runner:
             return self.source.some(first, length)
         return self.source.block(first // self.source.block_length)
 
-    def _whole(self, estimator: Estimator, drawn: Drawn, size: int) -> Outcomes:
+    def whole(self, estimator: Estimator, drawn: Drawn, size: int) -> Outcomes:
         """Return outcomes of a block estimated at once, or one by one where that cannot be."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -336,34 +334,3 @@ def _pieces(runner: Runner, span: Span, seconds: dict[int, float]) -> Iterator[_
         first += block.size
         if runner.step == 1:
             length = max(1, min(longest, int(_SECONDS_PER_TASK / max(spent, 1e-9))))
-
-
-def replay(
-    study: Study, number: int, replicate: int, seed: np.random.SeedSequence
-) -> tuple[Any, Any, dict[str, Estimate], dict[str, Any], int]:
-    """Return data, truth, estimates, condition and number of one replicate."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as in the run, where they were recorded
-        runner = Runner(study, number, seed)
-        drawn = runner.drawn(replicate, 1)
-        row = replicate - drawn.first
-        whole = any(estimator.whole is not None for estimator in runner.estimators)
-        data, own = drawn.data(row, keep=whole)
-        outcomes = {}
-        for estimator in runner.estimators:
-            if estimator.whole is None:
-                outcome = collect([estimator.answer(data, replicate)], replicate, {})
-            else:
-                outcome = runner._whole(estimator, drawn, row + 1).rows(row, row + 1)
-            outcomes[estimator.name] = outcome
-    truth = study.truth if own is None else own
-    offer = study.setting(number, seed).lasting()
-    truths = {
-        name: truth_of(
-            truth, runner.condition, name, outcomes[name].names or (), study.estimators, offer
-        ).value
-        for name in study.estimators
-        if outcomes[name].names
-    }
-    estimates = {name: single_estimate(outcomes[name]) for name in study.estimators}
-    return data, truths, estimates, runner.condition, replicate

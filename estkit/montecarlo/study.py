@@ -11,7 +11,7 @@ import numpy as np
 
 from estkit.errors import DataError, StudyError
 from estkit.montecarlo import conditions as settings
-from estkit.montecarlo import execution, manifest, parts, runs
+from estkit.montecarlo import manifest, parts, replaying, runs
 from estkit.montecarlo.conditions import CONTROL
 from estkit.montecarlo.declaration import (
     check_limit,
@@ -330,7 +330,7 @@ class Study:
                 f"rng must be the seed of the run, an int or a SeedSequence; got {rng!r}."
             )
         number = self.condition_number(condition)
-        return Replay(*execution.replay(self, number, int(replicate), seed_sequence(rng)))
+        return Replay(*replaying.replay(self, number, int(replicate), seed_sequence(rng)))
 
     def condition_number(self, condition: Any) -> int:
         """Return the number of a condition given as its number, as a mapping, or as None."""
