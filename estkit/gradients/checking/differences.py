@@ -21,6 +21,7 @@ from estkit.gradients.checking.form import Floats
 # Takes t, returns f(x + t) - f(x) and the t that was left when x + t was rounded.
 Change = Callable[[float], tuple[Floats, float]]
 
+SURE = 5.0  # errors of the numeric value that a right one may be off by
 RATIO = 4.0
 _MOST = 14  # pairs of calls
 _TARGET = 1e-10
@@ -47,7 +48,7 @@ class Slope:
         How much the derivative changes over the step: what is small beside it is 0.
     step : float
         The step that the value is from; NaN where no step stayed in the domain.
-    method : {"complex step", "Richardson", "one-sided", "none"}
+    method : {"complex step", "Richardson", "smaller steps", "one-sided", "none"}
         How it was found.
     """
 

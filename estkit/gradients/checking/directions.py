@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.gradients.checking.differences import Slope, differentiate
+from estkit.gradients.checking.closer import look_closer
+from estkit.gradients.checking.differences import SURE, Slope, differentiate
 from estkit.gradients.checking.form import Answer, Floats, Form, read_answer
 from estkit.gradients.checking.report import VERDICTS, GradientReport
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from estkit.gradients.checking.components import Components
 
 _SHOWN = 5  # parameters that are searched for
-_SURE = 5.0
 
 
 def check_directions(check: Components, count: int) -> GradientReport:
@@ -64,8 +64,13 @@ def _along(check: Components, direction: Floats) -> tuple[Floats, Slope, bool]:
     slope = differentiate(line, first, subject.noise, guess=guess, largest=1e3)
     rounding = subject.eps * np.abs(given * origin).sum(axis=1) / max(slope.step, 1e-300)
     terms = np.sqrt(((given * direction) ** 2).sum(axis=1)) + slope.scale
-    allowed = 10 * check.rtol * terms + _SURE * slope.error + 4 * rounding
-    right = np.abs(given @ direction - slope.value) <= allowed
+    allowed = 10 * check.rtol * terms + 4 * rounding
+    right = np.abs(given @ direction - slope.value) <= allowed + SURE * slope.error
+    doubted = np.abs(given @ direction - slope.value) > allowed
+    if doubted.any():
+        noise = subject.noise + rounding * slope.step
+        slope = look_closer(line, slope, given @ direction, doubted, noise)
+        right = np.abs(given @ direction - slope.value) <= allowed + SURE * slope.error
     unknown = slope.kink | ~np.isfinite(slope.value)
     return direction, slope, bool((right | unknown).all())
 
@@ -135,7 +140,7 @@ def _of_directions(
     with np.errstate(all="ignore"):
         off = [np.abs(g - s.value) / z for g, (_, s, _), z in zip(given, found, size, strict=True)]
         blind = [
-            (_SURE * s.error > 0.05 * z).any() for (_, s, _), z in zip(found, size, strict=True)
+            (SURE * s.error > 0.05 * z).any() for (_, s, _), z in zip(found, size, strict=True)
         ]
     row = [int(np.argmax(np.nan_to_num(o))) for o in off]
 
