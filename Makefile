@@ -83,7 +83,7 @@ $(VENV)/test: $(VENV)/made pyproject.toml $(PINS)
 
 $(VENV)/bench: $(VENV)/made pyproject.toml $(PINS)
 	@echo "Installing estkit and its benchmark peers into $(VENV): once, a minute or two."
-	@$(INSTALL) '.[cli,plot]' --group bench
+	@$(INSTALL) '.[cli,fast,plot]' --group bench
 	@touch $(VENV)/demo $@
 
 # A virtual environment holds its own address and that of its Python: after a move or an upgrade
