@@ -9,12 +9,13 @@ import numpy as np
 
 from estkit.errors import DataError
 from estkit.similarity.blocks import fill, inner_products
-from estkit.similarity.compensated import dots, products
+from estkit.similarity.compensated import cosine_terms, products
 from estkit.similarity.directions import Directions
 from estkit.similarity.matrix import labelled, with_facts
 from estkit.similarity.measures import check_measure, measured
 from estkit.similarity.overlap import overlap_block
 from estkit.similarity.preparation import Options, Prepared, prepare
+from estkit.similarity.twofold import exact_rows
 from estkit.similarity.vectors import Real
 
 BlockOfPairs = Callable[[slice, slice, Real | None], Real]
@@ -224,8 +225,12 @@ def _compensated(prepared: Prepared, measure: str) -> BlockOfPairs:
     left, right = prepared.left, prepared.other
 
     def block(i: slice, j: slice, place: Real | None) -> Real:
-        x, y = exact_rows(left, i), exact_rows(right, j)
-        lengths = np.sqrt(dots(x, x))[:, None] * np.sqrt(dots(y, y))
+        x, y, first, second = cosine_terms(
+            exact_rows(finite_rows(left, i), left.form),
+            exact_rows(finite_rows(right, j), left.form),
+            left.form,
+        )
+        lengths = first[:, None] * second
         cosines = products(x, y) / np.where(lengths > 0, lengths, 1.0)
         rows, columns = np.arange(i.start, i.stop), np.arange(j.start, j.stop)
         return measured(cosines, measure, left, right, rows, columns)
@@ -233,10 +238,10 @@ def _compensated(prepared: Prepared, measure: str) -> BlockOfPairs:
     return block
 
 
-def exact_rows(table: Directions, part: slice) -> Real:
-    """Return mapped rows that were not divided by their norms; zeros for those with NaN."""
-    rows = np.where(table.missing[table.places(part)][:, None], 0.0, table.raw(part))
-    return rows if table.form.plain else table.form.linear(rows)
+def finite_rows(table: Directions, part: slice) -> Real:
+    """Return rows as they were given; zeros for those that are not finite."""
+    places = table.places(part)
+    return np.where(table.missing[places][:, None], 0.0, table.vectors.dense(places))
 
 
 def _overlaps(prepared: Prepared, measure: str) -> BlockOfPairs:
@@ -244,9 +249,8 @@ def _overlaps(prepared: Prepared, measure: str) -> BlockOfPairs:
 
     def block(i: slice, j: slice, place: Real | None) -> Real:
         cosines = overlap_block(left, right, i, j)
-        if measure == "similarity":
-            return cosines
-        return np.arccos(cosines) if measure == "angle" else 1.0 - cosines
+        rows, columns = np.arange(i.start, i.stop), np.arange(j.start, j.stop)
+        return measured(cosines, measure, left, right, rows, columns, overlap=True)
 
     return block
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from estkit.data import rows_of
 from estkit.parallel import map_threads
 from estkit.similarity.form import Form
+from estkit.similarity.twofold import moved, scaled
 from estkit.similarity.vectors import Real, Vectors
 
 Mask = NDArray[np.bool_]
@@ -80,7 +81,7 @@ class Directions:
 
     def given(self, part: Part) -> Real:
         """Return rows as they were given, the origin taken away."""
-        return moved(self.vectors.dense(self.places(part)), self.form)
+        return moved(self.vectors.dense(self.places(part)), self.form).high
 
     @property
     def sparse(self) -> bool:
@@ -175,33 +176,9 @@ def row_dots(x: Real, y: Real) -> Real:
         return np.asarray(total + np.einsum("ij,ij->i", x[:, whole:], y[:, whole:]))
 
 
-def scaled(rows: Real) -> tuple[Real, Real]:
-    """Return each row divided by a power of two near its largest number, and that largest number.
-
-    Nothing is rounded; a row that is zero or infinite stays as it is, and NaN is passed over but
-    for the largest number that is returned.
-    """
-    with np.errstate(invalid="ignore"):
-        largest = abs(rows).max(axis=1, initial=0.0)
-        size = np.fmax.reduce(abs(rows), axis=1) if np.isnan(largest).any() else largest
-    usable = np.isfinite(size) & (size > 0)
-    exponents = np.where(usable, np.frexp(np.where(usable, size, 1.0))[1], 0)
-    # Twice a half, for the power itself may be beyond what a float holds.
-    half = exponents // 2
-    rows = np.ldexp(np.ldexp(rows, -half[:, None]), -(exponents - half)[:, None])
-    return rows, largest
-
-
-def moved(rows: Real, form: Form) -> Real:
-    """Return rows from which the origin is taken away, divided by some power of two."""
-    if form.origin is None:
-        return rows
-    return rows / 4 - form.origin / 4  # for a difference may be beyond what a float holds
-
-
 def mapped_units(rows: Real, form: Form, dtype: Any) -> Units:
     """Return rows at any scale mapped, and divided by their norms."""
-    rows, largest = scaled(moved(rows, form))
+    rows, largest = scaled(moved(rows, form).high)
     missing = ~np.isfinite(largest)
     rows = np.where(missing[:, None], 0.0, rows)
     zero = ~missing & directionless(rows, form)

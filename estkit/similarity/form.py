@@ -37,6 +37,8 @@ class Form:
         A factor L' of the matrix S of a soft cosine.
     largest : float
         The largest eigenvalue of S.
+    weights : ndarray of shape (d,), optional
+        The squares of the roots, not rounded.
     """
 
     roots: Real | None = None
@@ -44,6 +46,7 @@ class Form:
     origin: Real | None = None
     factor: Real | None = None
     largest: float = 1.0
+    weights: Real | None = None
 
     @property
     def plain(self) -> bool:
@@ -63,7 +66,7 @@ class Form:
     def mean(self, rows: Real) -> Real:
         """Return the (weighted) mean of each row, as a column; it depends on that row alone."""
         if self.roots is None:
-            return np.asarray((rows.sum(axis=1) / rows.shape[1])[:, None])
+            return np.asarray((rows.sum(axis=1) / max(rows.shape[1], 1))[:, None])
         weights = self.roots**2
         return np.asarray(((rows * weights).sum(axis=1) / weights.sum())[:, None])
 
@@ -88,7 +91,10 @@ def read_form(
         If weights are negative or all zero, `center` is none of its values, or `soft` is no
         symmetric positive semidefinite matrix of as many rows as there are coordinates.
     """
-    form = Form(roots=None if weights is None else _roots(weights, vectors.width))
+    form = Form()
+    if weights is not None:
+        checked = _weights(weights, vectors.width)
+        form = Form(roots=np.sqrt(checked), weights=checked)
     if soft is not None:
         form = _soft(form, soft, vectors.width)
     if center is None or center is False:
@@ -117,15 +123,14 @@ def _vector(given: Any, what: str, width: int) -> Real:
     return np.asarray(vector)
 
 
-def _roots(given: Any, width: int) -> Real:
+def _weights(given: Any, width: int) -> Real:
     weights = _vector(given, "weights", width)
     if (weights < 0).any():
         at = int(np.argmax(weights < 0))
         raise DataError(f"weights: number {at} is negative ({weights[at]:g}); 0 leaves one out.")
     if not weights.any():
         raise DataError("weights are all zero; at least one coordinate must count.")
-    weights = np.ldexp(weights, -np.frexp(weights.max())[1])
-    return np.asarray(np.sqrt(weights))
+    return np.asarray(np.ldexp(weights, -np.frexp(weights.max())[1]))
 
 
 def _soft(form: Form, given: Any, width: int) -> Form:
@@ -166,11 +171,14 @@ def _column_means(vectors: Vectors, other: Vectors | None) -> Real:
         block = table.dense(part)
         count += np.isfinite(block).sum(axis=0)
         low, high = np.fmin(low, np.fmin.reduce(block)), np.fmax(high, np.fmax.reduce(block))
+    # Sums of large numbers are taken of a part of them, for they may be beyond what a float holds.
+    beyond = max(float(abs(np.nan_to_num(some)).max(initial=0.0)) for some in (low, high)) > 1e280
+    unit = 2.0**-64 if beyond else 1.0
     for _ in range(2):
         moved = np.zeros(width)
         for table, part in parts:
-            block = table.dense(part) - means
+            block = table.dense(part) * unit - means * unit
             block[~np.isfinite(block)] = 0.0
-            moved += (block / np.maximum(count, 1)).sum(axis=0)
-        means = means + moved
+            moved += block.sum(axis=0)
+        means = means + moved / np.maximum(count, 1) / unit
     return np.asarray(np.where((low == high) & np.isfinite(low), low, means))

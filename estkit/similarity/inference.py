@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from estkit.data import is_sparse
 from estkit.errors import DataError
 from estkit.estimate import Estimate, check_level
-from estkit.similarity.directions import moved, scaled
 from estkit.similarity.form import Form, read_form
 from estkit.similarity.policies import Policy
+from estkit.similarity.twofold import moved, scaled
 from estkit.similarity.vectors import Real, read_vectors
 
 _ALMOST = 1.0 - 2.0**-53
@@ -173,7 +173,7 @@ def read_pair(x: Any, y: Any, weights: Any, center: Any, soft: Any) -> tuple[Rea
         raise DataError("soft= cannot be had with center=True, which mixes coordinates.")
     rows = []
     for table in (left, right):
-        values, largest = scaled(moved(table.dense(slice(None)), form))
+        values, largest = scaled(moved(table.dense(slice(None)), form).high)
         missing = ~np.isfinite(largest)
         Policy().check(table, np.zeros_like(missing), missing)
         plain = Form(form.roots, form.center)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from estkit.errors import DataError
 from estkit.similarity.compensated import sines
 from estkit.similarity.directions import Directions
+from estkit.similarity.twofold import exact_rows
 from estkit.similarity.vectors import Real
 
 MEASURES = ("similarity", "distance", "angle")
@@ -34,6 +35,8 @@ def measured(
     right: Directions,
     rows: NDArray[np.intp],
     columns: NDArray[np.intp],
+    *,
+    overlap: bool = False,
 ) -> Real:
     """Return cosines clipped to [-1, 1], or the distances or angles instead, in place.
 
@@ -47,7 +50,10 @@ def measured(
         What the pairs are made of.
     rows, columns : ndarray of int
         Which rows of both: for each entry, or for each row and column of a block.
+    overlap : bool
+        Whether each cosine is over the coordinates that both rows have.
     """
+    form = left.form
     np.clip(cosines, -1.0, 1.0, out=cosines)
     if measure == "similarity":
         return cosines
@@ -61,7 +67,9 @@ def measured(
     step = max(1, _NUMBERS // max(1, left.vectors.width))
     for start in range(0, len(near), step):
         part = slice(start, start + step)
-        sine = sines(left.raw(i[part]), right.raw(j[part]), left.form)
+        x, y = (t.vectors.dense(t.places(at[part])) for t, at in ((left, i), (right, j)))
+        both = np.isfinite(x) & np.isfinite(y) if overlap else None
+        sine = sines(exact_rows(x, form, both), exact_rows(y, form, both), form)
         cosine = np.sqrt((1.0 - sine) * (1.0 + sine))
         if measure == "angle":
             exact = np.arctan2(sine, signs[part] * cosine)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.similarity.directions import Directions, directionless, scaled
+from estkit.similarity.directions import Directions, directionless
 from estkit.similarity.form import Form
+from estkit.similarity.twofold import scaled
 from estkit.similarity.vectors import Real
 
 _LOST = 1e-4  # a centred sum of squares smaller than this part of the raw one has lost digits

@@ -11,7 +11,7 @@ from estkit.errors import DataError
 from estkit.parallel import map_threads, progress_bar, serial_algebra
 from estkit.similarity import compiled
 from estkit.similarity.blocks import lay_out, parts
-from estkit.similarity.compensated import dots
+from estkit.similarity.compensated import cosine_terms
 from estkit.similarity.directions import (
     SAFE,
     Directions,
@@ -24,6 +24,7 @@ from estkit.similarity.matrix import labelled, with_facts
 from estkit.similarity.measures import check_measure, measured
 from estkit.similarity.overlap import overlapping, without_direction
 from estkit.similarity.preparation import Options
+from estkit.similarity.twofold import dots, exact_rows
 from estkit.similarity.vectors import Real
 
 _NUMBERS = 1 << 18  # coordinates of a block: with its partner it stays in cache
@@ -99,7 +100,9 @@ def cosine_pairs(
         else:
             cosines = np.concatenate([kernel(tables[0], tables[1], part) for part in inside])
         rows = np.arange(run.start, run.stop)
-        values[run] = measured(cosines, measure, tables[0], tables[1], rows, rows)
+        values[run] = measured(
+            cosines, measure, tables[0], tables[1], rows, rows, overlap=nan == "pairwise"
+        )
         return int(run.stop - run.start)
 
     runs = parts(left.rows, step * _BLOCKS)
@@ -191,12 +194,13 @@ def _dots(x: Any, y: Any) -> Real:
 def _compensated(left: Directions, right: Directions, part: slice) -> Real:
     rows = []
     for table in (left, right):
-        made = mapped_units(table.vectors.dense(part), table.form, float)
+        given = table.vectors.dense(part)
+        made = mapped_units(given, table.form, float)
         table.zero[part], table.missing[part] = made.zero, made.missing
-        raw = np.where((made.zero | made.missing)[:, None], 0.0, table.raw(part))
-        rows.append(raw if table.form.plain else table.form.linear(raw))
-    x, y = rows
-    lengths = np.sqrt(dots(x, x)) * np.sqrt(dots(y, y))
+        given = np.where((made.zero | made.missing)[:, None], 0.0, given)
+        rows.append(exact_rows(given, table.form))
+    x, y, first, second = cosine_terms(rows[0], rows[1], left.form)
+    lengths = first * second
     return np.asarray(dots(x, y) / np.where(lengths > 0, lengths, 1.0))
 
 

@@ -153,7 +153,7 @@ def overlap_search(queries: Units, corpus: Units | None, policy: Policy) -> Sear
     def score(rows: NDArray[Any], others: NDArray[Any]) -> Floats:
         out = np.empty(len(rows), np.result_type(left.dtype, right.dtype))
         for part in _chunks(len(rows), 16 * columns):
-            cosines = overlapping(left.raw(rows[part]), right.raw(others[part]), left.form)
+            cosines = overlapping(left.given(rows[part]), right.given(others[part]), left.form)
             out[part] = np.where(np.isnan(cosines), nothing, cosines)
         return out
 
