@@ -124,14 +124,7 @@ def _candidate(name: str, given: Any, data: Data) -> Candidate:
     from sklearn.base import is_classifier, is_regressor
 
     model = _known(given, data.task) if isinstance(given, str) else given
-    if isinstance(model, type):
-        raise DataError(
-            f"model {name!r} is the class {model.__name__}; pass an estimator, {model.__name__}()."
-        )
-    if not (hasattr(model, "fit") and hasattr(model, "predict") and hasattr(model, "get_params")):
-        raise DataError(
-            f"model {name!r} must be a scikit-learn estimator or a name; got {type(given).__name__}"
-        )
+    check_estimator(name, model)
     other = is_regressor(model) if data.classes else is_classifier(model)
     if other:
         raise DataError(
@@ -142,6 +135,31 @@ def _candidate(name: str, given: Any, data: Data) -> Candidate:
         return Candidate(name, model)
     slow_unscaled = isinstance(given, str) and given == "linear" and bool(data.classes)
     return _ready(name, model, data, scale=_by_distance(model) or slow_unscaled)
+
+
+def prepared(model: Any, data: Data) -> Any:
+    """Return a model given by name, or one that needs something of its data, as `compare` has it.
+
+    A model that can be fitted to the columns as they are stays as it is, not scaled.
+    """
+    named = isinstance(model, str)
+    if named or data.text or data.gaps or data.times or data.classes:
+        made = _candidate(model if named else type(model).__name__, model, data).estimator
+        return made if named or data.text or data.gaps or data.times else model
+    check_estimator(getattr(model, "__name__", type(model).__name__), model)
+    return model
+
+
+def check_estimator(name: str, model: Any) -> None:
+    """Raise if something is no estimator."""
+    if isinstance(model, type):
+        raise DataError(
+            f"model {name!r} is the class {model.__name__}; pass an estimator, {model.__name__}()."
+        )
+    if not (hasattr(model, "fit") and hasattr(model, "predict") and hasattr(model, "get_params")):
+        raise DataError(
+            f"model {name!r} must be a scikit-learn estimator or a name; got {type(model).__name__}"
+        )
 
 
 def _parts(model: Any) -> list[Any]:

@@ -129,7 +129,7 @@ def log_parts(told: Floats, truth: Floats) -> Parts:
     spread = ((mean * far * far).sum(axis=2) - shift**2).sum(axis=0) / (rounds - 1)
     variance = float((-total + spread / (2 * rounds)).mean())
     with np.errstate(divide="ignore", invalid="ignore"):
-        noise = float(-np.where(truth > 0, truth * np.log(truth), 0.0).sum() / rows)
+        noise = 0.0 - float(np.where(truth > 0, truth * np.log(truth), 0.0).sum() / rows)
     loss = -(truth * told).sum(axis=2).mean(axis=1)
     changes = -shift.mean(axis=1)
     return {

@@ -18,6 +18,7 @@ from estkit.comparison.scores import (
     distances,
 )
 from estkit.errors import DataError
+from estkit.estimate import plain
 from estkit.table import Column, Table, Tabular
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ class Curve(Tabular):
     greater_is_simpler: bool = True
 
     def __repr__(self) -> str:
-        best = self._best()
+        told = "nowhere finite"
+        if np.isfinite(self.means).any():
+            best = self._best()
+            told = f"best {self.means[best]:.4g} at {self.parameter} = {self.points[best]:.4g}"
         return (
             f"Curve({self.score.name} over {self.parameter} of {self.points[0]:.4g} to "
-            f"{self.points[-1]:.4g}; {self.scheme}, best {self.means[best]:.4g} at "
-            f"{self.parameter} = {self.points[best]:.4g})"
+            f"{self.points[-1]:.4g}; {self.scheme}, {told})"
         )
 
     @property
@@ -123,6 +126,16 @@ class Curve(Tabular):
             }
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold, with the version of the format."""
+        return {
+            "format": "estkit.Curve", "version": 1, "parameter": self.parameter,
+            "score": self.score.name, "greater_is_better": self.score.greater_is_better,
+            "folds": self.scheme, "points": plain(self.points), "means": plain(self.means),
+            "errors": plain(self.errors), "values": plain(self.values),
+            "degrees_of_freedom": plain(self.degrees_of_freedom),
+        }  # fmt: skip
+
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the score with a band of one standard error, and which values to take.
 
@@ -135,15 +148,19 @@ class Curve(Tabular):
     def _best(self) -> int:
         means = self.means if self.score.greater_is_better else -self.means
         if not np.isfinite(means).any():
-            raise DataError(f"{self.score.name} is missing at every {self.parameter}.")
+            raise DataError(
+                f"{self.score.name} is infinite or missing at every {self.parameter}, so none is "
+                f"best; take another score."
+            )
         equal = np.flatnonzero(means == np.nanmax(means))
         return int(equal[-1] if self.greater_is_simpler else equal[0])
 
     def _table(self) -> Table:
         chosen = np.full(len(self.points), "", object)
-        if np.isfinite(self.errors[self._best()]):
-            chosen[self.points == self.one_standard_error()] = "simplest within one error"
-        chosen[self._best()] = "best"
+        if np.isfinite(self.means).any():
+            if np.isfinite(self.errors[self._best()]):
+                chosen[self.points == self.one_standard_error()] = "simplest within one error"
+            chosen[self._best()] = "best"
         columns = [
             Column(self.parameter, self.points.tolist()),
             Column(self.score.name, self.means, self.errors),

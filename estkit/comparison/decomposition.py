@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from estkit.comparison.presentation import DecompositionPresentation
 from estkit.errors import DataError
+from estkit.estimate import plain
 from estkit.montecarlo.influence import Influence, standard_error
 from estkit.montecarlo.intervals import mean_interval
 from estkit.table import Column, Table
@@ -86,6 +87,15 @@ class Decomposition(DecompositionPresentation):
         rows = [(name, self.value(name), self.std_error(name), *self.interval(name, level=level))
                 for name in self.parts]  # fmt: skip
         return pd.DataFrame(rows, columns=["part", "value", "mcse", "lower", "upper"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold, with the version of the format."""
+        return {
+            "format": "estkit.Decomposition", "version": 1, "model": self.model, "loss": self.loss,
+            "definition": self.definition, "scheme": self.scheme, "rounds": plain(self.rounds),
+            "train_rows": self.train_rows, "rows": self.rows, "notes": list(self.notes),
+            "parts": plain(self.to_frame().to_dict("records")),
+        }  # fmt: skip
 
     def _part(self, name: str) -> Influence:
         if name not in self.parts:

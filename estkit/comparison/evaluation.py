@@ -40,7 +40,7 @@ def compare(
     groups: Any = None,
     task: str | None = None,
     rng: Any = None,
-    bias_variance: int | None = None,
+    bias_variance: int | Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
     store: str | os.PathLike[str] | None = None,
     progress: bool = False,
@@ -69,10 +69,11 @@ def compare(
         By default what y looks like.
     rng : int, SeedSequence, Generator or None
         The seed of folds and models.
-    bias_variance : int, optional
+    bias_variance : int or mapping, optional
         A number of bootstrap training sets, such as 100, over which the table tells bias² and
         variance of every model, each with its Monte-Carlo error, as `estkit.bias_variance` does for
-        one model. About 30 % of the rows, whole folds, are predicted. By default they are not
+        one model; ``{"rounds": 100, "scheme": "subsample"}`` takes half the rows without
+        repeating any. About 30 % of the rows, whole folds, are predicted. By default they are not
         computed, since every model is fitted that many times more; a store does not keep them.
     n_jobs : int, optional
         How many workers; the numbers do not depend on it.
@@ -107,7 +108,7 @@ def compare(
     from estkit.comparison.result import Comparison
     from estkit.comparison.variability import checked_rounds, decomposed
 
-    rounds = checked_rounds(bias_variance)
+    rounds, scheme = checked_rounds(bias_variance)
     data = read_data(X, y, task, models)
     scores = named_scores(scoring, data.task)
     known = stored_seed(store) if store is not None and rng is None else None
@@ -128,11 +129,12 @@ def compare(
         ):
             trials[key] = trial
             forward(1)
-        parts = (
-            dict(decomposed(candidates, data, folds, rounds, seed, n_jobs=n_jobs, forward=forward))
-            if rounds
-            else {}
-        )
+        parts = dict(
+            decomposed(
+                candidates if rounds else (), data, folds, rounds, seed, scheme=scheme,
+                n_jobs=n_jobs, forward=forward,
+            )
+        )  # fmt: skip
     notes = [f"{each.name}: {each.note}." for each in candidates if each.note]
     notes += [f"{n}: no bias² and variance: {p}" for n, p in parts.items() if isinstance(p, str)]
     return Comparison(

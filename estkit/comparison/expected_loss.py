@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.comparison.all_rounds import over_all_rounds
-from estkit.comparison.candidates import Data, read_data
+from estkit.comparison.candidates import Data, prepared, read_data
 from estkit.comparison.components import ZERO_ONE, log_parts, squared_parts
 from estkit.comparison.decomposition import Decomposition
 from estkit.comparison.rounds import Task, counts_apply, in_parallel, shortcut
 from estkit.comparison.scores import Floats
-from estkit.comparison.training_sets import fresh, of_pool, rows_drawn, split
+from estkit.comparison.training_sets import fresh, generated, of_pool, rows_drawn, split
 from estkit.errors import DataError
 from estkit.montecarlo.influence import Influence
 from estkit.montecarlo.streams import SETTING, Streams, seed_sequence
@@ -59,8 +59,9 @@ def bias_variance(
 
     Parameters
     ----------
-    model : estimator
-        A scikit-learn estimator; clones of it are fitted.
+    model : estimator or name
+        A scikit-learn estimator, clones of which are fitted as it is, columns of categories and
+        gaps apart, which are made ready as in `compare`; or the name of one of its models.
     X : array or data frame of shape (n, p)
         The rows that training sets are drawn from; left out with `generate`.
     y : array of shape (n,)
@@ -130,15 +131,18 @@ def bias_variance(
     streams = Streams(seed.entropy, seed.spawn_key, condition=0)
     task, shares = "regression" if loss == "squared" else "classification", loss == "log"
     told: Any = None
+    name = model if isinstance(model, str) else type(model).__name__
     if generate is not None:
-        X, y = test if test is not None else generate(streams.at(0, SETTING))
+        X, y = test if test is not None else generated(generate, streams.at(0, SETTING))
         whole = read_data(X, y, task)
         asked, outcome, classes = whole.X, whole.codes, whole.classes
+        model = _checked_model(model, whole, loss)
         sample, count = partial(fresh, generate, seed), int(rounds)
         train_rows = len(sample(0)[1])
     else:
         whole, pool, outcome = split(X, y, task, test, test_size, streams)
         asked, classes = pool.asked, pool.classes
+        model = _checked_model(model, whole, loss)
         if rounds == math.inf:
             if loss != "squared" or scheme != "bootstrap" or not counts_apply(model, pool):
                 raise DataError(_ENDLESS)
@@ -164,7 +168,7 @@ def bias_variance(
     else:
         parts = ZERO_ONE[definition](told, target, streams.at(1, SETTING))
     return Decomposition(
-        model=type(model).__name__,
+        model=name,
         loss=loss,
         definition=definition if loss == "zero_one" else "",
         scheme=scheme,
@@ -199,12 +203,29 @@ def _check(
             raise DataError(f"{name} must be one of {', '.join(known)}; got {given!r}.")
     if (scheme == "fresh") != (generate is not None):
         raise DataError("scheme='fresh' and generate= belong together: fresh rows must be drawn.")
+    if generate is not None and X is not None:
+        raise DataError("leave out X and y with generate=, or generate= to draw from X and y.")
     if generate is None and X is None:
         raise DataError("pass X and y, or generate= to draw them.")
     if rounds == math.inf and (generate is not None or draws is not None):
         raise DataError(_ENDLESS)
-    if not rounds >= _LEAST:
-        raise DataError(f"rounds must be at least {_LEAST} to tell their error, got {rounds}.")
+    told: Any = rounds
+    number = isinstance(told, int | float | np.number) and not isinstance(told, bool)
+    if not (number and told >= _LEAST and (told == math.inf or told % 1 == 0)):
+        raise DataError(
+            f"rounds must be a whole number, at least {_LEAST} to tell their error, got {rounds!r}."
+        )
+
+
+def _checked_model(model: Any, data: Data, loss: str) -> Any:
+    """Return the model as it is fitted, or raise if it cannot be."""
+    found = prepared(model, data)
+    if loss == "log" and not hasattr(found, "predict_proba"):
+        raise DataError(
+            f"loss='log' is of probabilities, which {type(model).__name__} does not give; take "
+            f"loss='zero_one'."
+        )
+    return found
 
 
 def _target(truth: Any, asked: Any, outcome: NDArray[Any], data: Data) -> Floats:

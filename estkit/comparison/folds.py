@@ -108,7 +108,7 @@ def make_folds(
     groups = _checked_groups(groups, rows)
     if isinstance(cv, str):
         pairs, scheme = _by_name(cv, rows, groups)
-    elif cv is None or _is_whole(cv) or (isinstance(cv, tuple) and all(map(_is_whole, cv))):
+    elif cv is None or is_whole(cv) or (isinstance(cv, tuple) and all(map(is_whole, cv))):
         splits, repeats = _sizes(cv, groups)
         pairs = _shuffled(splits, repeats, y, groups, generator_of(rng), classes=classes)
         scheme = f"{splits}-fold" + (f" x {repeats}" if repeats > 1 else "")
@@ -160,7 +160,8 @@ def _of_splitter(cv: Any, X: Any, y: NDArray[Any], groups: Any) -> list[Any]:
         raise DataError(f"{type(cv).__name__} cannot split these rows: {error}") from error
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Return whether something is a whole number, which a truth value is not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 

@@ -13,7 +13,7 @@ from estkit.comparison import scores
 from estkit.comparison.candidates import candidates_of, read_data
 from estkit.comparison.evaluation import evaluate
 from estkit.comparison.fold_tests import corrected_error
-from estkit.comparison.folds import Folds, make_folds
+from estkit.comparison.folds import Folds, is_whole, make_folds
 from estkit.comparison.pooled_tests import pooled_losses, value_and_influence
 from estkit.comparison.scores import Floats, Predicted, Score, named_scores
 from estkit.comparison.trial import Trial
@@ -180,6 +180,9 @@ def nested_interval(
     score = named_scores(scoring, data.task)[0]
     if score.loss is None:
         raise DataError(f"{score.name} is no average over rows; take accuracy, brier or rmse.")
+    for name, given, least in (("folds", folds, 3), ("repeats", repeats, 1)):
+        if not is_whole(given) or given < least:
+            raise DataError(f"{name} must be a whole number of at least {least}, got {given!r}.")
     seed = seed_sequence(rng)
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 0))
     plain = make_folds((folds, repeats), data.X, data.y, groups=groups, rng=own,
@@ -286,6 +289,10 @@ def _estimate(
         unit = 1 / (2 * value) if value else 1.0
     elif score.function is scores.r2:
         unit = 1 / float(truth.var())
+    if error == 0 and score.function is scores.accuracy:
+        share = _of_a_share(value, len(truth), level)
+        return Estimate(value, std_error=share["std_error"], lower=share["lower"],
+                        upper=share["upper"], level=level)  # fmt: skip
     return Estimate(value, std_error=error * unit, lower=lower, upper=upper, level=level)
 
 

@@ -254,7 +254,8 @@ def numbers_of(data: Data) -> Data:
 
 
 def _checked_ks(k: Any) -> NDArray[np.int64]:
-    given = np.atleast_1d(np.array(list(k) if np.ndim(k) or isinstance(k, range) else [k]))
+    several = isinstance(k, Iterator | range) or np.ndim(k) > 0
+    given = np.atleast_1d(np.array(list(k) if several else [k]))
     if given.size == 0 or given.dtype.kind not in "iu" or given.min() < 1:
         raise DataError(f"k must be whole numbers of at least 1, got {k!r:.60}.")
     return np.unique(given).astype(np.int64)

@@ -18,7 +18,7 @@ from estkit.comparison.intervals import folds_of_one_repeat
 from estkit.comparison.scores import Floats, Predicted, Score, named_scores
 from estkit.comparison.trial import Trial
 from estkit.errors import DataError
-from estkit.estimate import check_level
+from estkit.estimate import check_level, plain
 from estkit.montecarlo.streams import seed_sequence
 from estkit.table import Column, Table, Tabular
 
@@ -79,6 +79,15 @@ class LearningCurve(Tabular):
             f"LearningCurve({self.score.name} of {', '.join(self.models)} at {self.sizes[0]} to "
             f"{self.sizes[-1]} training rows; {self.scheme})"
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold, with the version of the format."""
+        return {
+            "format": "estkit.LearningCurve", "version": 1, "models": list(self.models),
+            "score": self.score.name, "greater_is_better": self.score.greater_is_better,
+            "folds": self.scheme, "sizes": plain(self.sizes), "notes": list(self.notes),
+            "scores": plain(self.to_frame().to_dict("records")),
+        }  # fmt: skip
 
     def to_frame(self, rows: str = "test", *, level: float = 0.95) -> pd.DataFrame:
         """Return a row for every model, size and fold.

@@ -80,7 +80,8 @@ def ridge_curve(
     Curve(rmse over alpha of 0.001 to 10; leave-one-out, best 54.77 at alpha = 0.004498)
     """
     data = numbers_of(read_data(X, y, "regression"))
-    penalties = np.unique(np.asarray(list(np.atleast_1d(alphas)), float))
+    given = np.atleast_1d(np.array(alphas if np.ndim(alphas) else [alphas]))
+    penalties = np.unique(given.astype(float) if given.dtype.kind in "fiu" else [])
     if penalties.size == 0 or not (np.isfinite(penalties).all() and penalties[0] > 0):
         raise DataError(f"alphas must be numbers above 0, got {alphas!r:.60}.")
     score = one_score(scoring, named_scores(scoring, "regression"))

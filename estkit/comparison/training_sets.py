@@ -17,8 +17,16 @@ from estkit.montecarlo.streams import SETTING, Streams
 
 def fresh(generate: Any, seed: np.random.SeedSequence, number: int) -> tuple[Any, Any]:
     """Return the training set of a round that `generate` draws."""
-    X, y = generate(Streams(seed.entropy, seed.spawn_key, condition=0).at(number))
+    X, y = generated(generate, Streams(seed.entropy, seed.spawn_key, condition=0).at(number))
     return X, np.asarray(y)
+
+
+def generated(generate: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Return what `generate` draws, or raise if that is no pair."""
+    drawn = generate(rng)
+    if not (isinstance(drawn, tuple | list) and len(drawn) == 2):
+        raise DataError(f"generate must return a pair (X, y), got {type(drawn).__name__}.")
+    return drawn[0], drawn[1]
 
 
 def of_pool(pool: Pool, draws: NDArray[Any], number: int) -> tuple[Any, Any]:
@@ -47,7 +55,13 @@ def split(
         if unknown:
             raise DataError(f"the test rows have the class {unknown[0]!r}, which y lacks.")
         other = np.array([code[label] for label in other.tolist()])
-    asked = columns_of(test[0]).values
+    given = columns_of(test[0])
+    asked, whole = given.values, whole._replace(gaps=whole.gaps or given.gaps)
+    if asked.shape != (len(other), whole.X.shape[1]):
+        raise DataError(
+            f"test must be a pair of {whole.X.shape[1]} columns, as X has, and one y for each row; "
+            f"got shapes {asked.shape} and {other.shape}."
+        )
     return whole, Pool(whole.X, whole.codes, asked, whole.classes, whole.y), other
 
 

@@ -24,21 +24,30 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.intp]
 _TESTED = 0.3  # of all rows, about
+_SCHEMES = ("bootstrap", "subsample")
 _LEAST = 3  # rounds, to tell their error
 _PARTS = {"bias_squared": "bias", "variance": "variance"}
 
 
-def checked_rounds(rounds: Any) -> int:
-    """Return how many training sets were asked for, 0 for None, or raise."""
-    if rounds is None:
-        return 0
+def checked_rounds(given: Any) -> tuple[int, str]:
+    """Return how many training sets were asked for, 0 for None, and the scheme, or raise."""
+    if given is None:
+        return 0, ""
+    wanted = {"rounds": 100, "scheme": "bootstrap", **given} if isinstance(given, Mapping) else {
+        "rounds": given, "scheme": "bootstrap"}  # fmt: skip
+    rounds, scheme = wanted["rounds"], wanted["scheme"]
+    if len(wanted) > 2 or scheme not in _SCHEMES:
+        raise DataError(
+            f"bias_variance is a number of training sets, or 'rounds' and 'scheme' ("
+            f"{' or '.join(_SCHEMES)}) in a mapping; got {given!r}."
+        )
     whole = isinstance(rounds, int | np.integer) and not isinstance(rounds, bool)
     if not whole or rounds < _LEAST:
         raise DataError(
             f"bias_variance must be a whole number of training sets, at least {_LEAST}, got "
             f"{rounds!r}; 100 is usual."
         )
-    return int(rounds)
+    return int(rounds), scheme
 
 
 def decomposed(
@@ -48,6 +57,7 @@ def decomposed(
     rounds: int,
     seed: np.random.SeedSequence,
     *,
+    scheme: str,
     n_jobs: int | None,
     forward: Callable[..., Any],
 ) -> Iterator[tuple[str, Decomposition | str]]:
@@ -62,7 +72,7 @@ def decomposed(
                 found: Decomposition | str = bias_variance(
                     each.estimator, rows_of(data.X, train), data.y[train], test=asked,
                     loss="zero_one" if data.classes else "squared", definition="kohavi_wolpert",
-                    rounds=rounds, rng=own, n_jobs=n_jobs,
+                    scheme=scheme, rounds=rounds, rng=own, n_jobs=n_jobs,
                 )  # fmt: skip
             except Exception as error:
                 found = f"{type(error).__name__}: {error}"
@@ -118,7 +128,7 @@ def notes_of(decompositions: Mapping[str, Decomposition]) -> list[str]:
     any_one = next(iter(decompositions.values()))
     loss = "squared loss" if any_one.loss == "squared" else "0/1 loss (Kohavi and Wolpert 1996)"
     return [
-        f"bias² and variance of {loss}, over {any_one.rounds} bootstrap training sets of "
+        f"bias² and variance of {loss}, over {any_one.rounds} {any_one.scheme} training sets of "
         f"{any_one.train_rows} rows, at {any_one.rows} other rows; in brackets, their Monte-Carlo "
         f"standard error.",
         *any_one.notes,
