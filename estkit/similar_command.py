@@ -65,7 +65,10 @@ def similar(
         str | None, typer.Option(metavar="COLUMN", help="What the rows are called.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="What is compared, commas between; by default all numbers.")
+        str | None,
+        typer.Option(
+            help="What is compared, commas between (by default all numbers); or a column of lists."
+        ),
     ] = None,
     center: Annotated[
         bool,
@@ -160,6 +163,8 @@ def _read(file: Path, label: str | None, columns: str | None, like: _Rows | None
     from pandas.api.types import is_numeric_dtype
 
     given = read_rows(file)
+    if not given.size:
+        raise ek.DataError(f"{str(file)!r} holds no rows to compare.")
     if isinstance(given, np.ndarray):
         if label is not None or columns is not None:
             raise ek.DataError(
@@ -172,7 +177,8 @@ def _read(file: Path, label: str | None, columns: str | None, like: _Rows | None
         raise ek.DataError(f"--label: {str(file)!r} has no {label!r} in row {row} (from 0).")
     left_out: tuple[str, ...] = ()
     if columns is not None or (like is not None and like.names):
-        option, wanted = ("--against", like.names) if like else ("--columns", names_in(columns))
+        wanted = names_in(columns) if columns is not None or like is None else like.names
+        option = "--against" if columns is None else "--columns"
         chosen = [named_column(given, name, option, file).name for name in wanted]
     else:
         others = [name for name in given.columns if name != label]
@@ -181,10 +187,33 @@ def _read(file: Path, label: str | None, columns: str | None, like: _Rows | None
     if not chosen:
         raise ek.DataError(
             f"{str(file)!r} has no column of numbers to compare rows by; it has "
-            f"{', '.join(map(str, given.columns))}."
+            f"{', '.join(map(str, given.columns))}. A column of lists is to be named: --columns."
         )
-    values = given[chosen]
+    values = _unpacked(given, chosen[0]) if len(chosen) == 1 else given[chosen]
     return _Rows(file, values if index is None else values.set_axis(index.to_numpy()), left_out)
+
+
+def _unpacked(frame: pd.DataFrame, name: Any) -> pd.DataFrame:
+    """Return a column as a frame; one of lists, such as embeddings, with a column for each place.
+
+    Raises
+    ------
+    DataError
+        If the lists differ in length.
+    """
+    import pandas as pd
+
+    elements = list(frame[name])
+    if not all(isinstance(element, list | np.ndarray) for element in elements):
+        return frame[[name]]
+    lengths = [len(element) for element in elements]
+    if len(set(lengths)) > 1:
+        row = int(np.argmax(np.array(lengths) != lengths[0]))
+        raise ek.DataError(
+            f"column {name!r} has {lengths[row]} numbers in row {row} (from 0) and {lengths[0]} in "
+            f"row 0; rows are compared number by number, so all need as many."
+        )
+    return pd.DataFrame(np.stack(elements), columns=[f"{name}[{j}]" for j in range(lengths[0])])
 
 
 def _tell_pairs(
@@ -205,7 +234,9 @@ def _tell_pairs(
             [f"{limit:.{decimals(side)}f}" for limit in side] for side in (shown.lower, shown.upper)
         ]
         cells = [f"{low} to {high}" for low, high in zip(*limits, strict=True)]
-        table = replace(table, columns=[*table.columns, Column(f"{level:.4g} interval", cells)])
+        table = replace(
+            table, columns=[*table.columns, Column(f"{100 * level:.4g}% interval", cells)]
+        )
         notes.append("Intervals: the jackknife, which takes the columns as a sample.")
     typer.echo(replace(table, notes=notes).to_text())
     if out is None:
@@ -302,5 +333,5 @@ def _as_command(message: str, X: _Rows, Y: _Rows | None) -> str:
     for name, rows in (("X", X), ("Y", Y)):
         if rows is not None:
             shown = repr(str(rows.file)).replace("\\", r"\\")
-            message = re.sub(rf"\b{name}(?=:| has )", shown, message)
+            message = re.sub(rf"\b{name}(?=:| has | must | holds )", shown, message)
     return message

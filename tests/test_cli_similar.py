@@ -122,7 +122,7 @@ def test_intervals_are_those_of_each_pair(
         folder / "wines.csv", "--label", "name", "--top", 2, "--interval", "--level", 0.9,
         "--out", out, *more,
     )  # fmt: skip
-    assert "0.9 interval" in printed
+    assert "90% interval" in printed
     X = labelled(folder / "wines.csv")
     Y = X if against is None else labelled(folder / against)[COLUMNS]
     center: Any = option == "--center"
@@ -170,6 +170,25 @@ def test_what_is_compared_is_said(folder: Path) -> None:
     assert "Left out" not in printed
 
 
+def test_a_column_of_lists_is_rows_of_numbers(wines: pd.DataFrame, tmp_path: Path) -> None:
+    X = wines[COLUMNS].to_numpy(np.float32)
+    frame = pd.DataFrame({"name": wines["name"], "embedding": list(X)})
+    frame.to_parquet(tmp_path / "lists.parquet")
+    frame.iloc[5:].to_parquet(tmp_path / "others.parquet")
+    out = tmp_path / "pairs.parquet"
+    told(tmp_path / "lists.parquet", "--against", tmp_path / "others.parquet", "--columns",
+         "embedding", "--threshold", 0.9999, "--out", out)  # fmt: skip
+    expected = ek.cosine_join(X, X[5:], threshold=0.9999)
+    found = pd.read_parquet(out)
+    assert found["similarity"].dtype == np.float32
+    assert np.array_equal(found["similarity"], expected.similarities)
+    assert np.array_equal(found["neighbor"], expected.indices)
+    frame.at[3, "embedding"] = X[0, 1:]
+    frame.to_parquet(tmp_path / "lists.parquet")
+    ended = run(tmp_path / "lists.parquet", "--columns", "embedding")
+    assert "column 'embedding' has 4 numbers in row 3" in str(ended.exception)
+
+
 WRONG: dict[str, tuple[list[str], str]] = {
     "no such label": (["--label", "kind"], "--label: there is no column 'kind' in "),
     "no such column": (["--columns", "ash,kind"], "--columns: there is no column 'kind'"),
@@ -201,6 +220,7 @@ def test_wrong_options_are_told_in_one_line(folder: Path, case: str) -> None:
     ("a,b\n1,2", "x.txt", [], "must end in .csv, .parquet or .npy"),
     ("no array", "x.npy", [], "it holds no array of numbers"),
     ("", "empty.npy", [], "it holds no array of numbers"),
+    ("a,b\n", "empty.csv", [], "empty.csv' holds no rows"),
     ("a,b\nx,y\n", "text.csv", [], "has no column of numbers to compare rows by; it has a, b"),
     ("a,b\n1,2\n,3\n", "gap.csv", [],
      "gap.csv': row 1 (counted from 0), column 'a' is missing (nan); 1 such row (1); pass "
@@ -226,5 +246,7 @@ def test_files_that_do_not_fit_each_other_are_told(folder: Path) -> None:
     assert "--against: there is no column 'price'" in str(ended.exception)
     ended = run(folder / "wines.npy", "--label", "name")
     assert "need columns with names" in str(ended.exception)
+    np.save(folder / "cube.npy", np.ones((2, 2, 2)))
+    assert "cube.npy' must be one vector or rows" in str(run(folder / "cube.npy").exception)
     ended = run(folder / "wines.npy", "--against", folder / "new.csv")
     assert "new.csv' has 6 coordinates but '" in str(ended.exception)
