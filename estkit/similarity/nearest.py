@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from estkit import parallel
 from estkit.errors import DataError
 from estkit.similarity.candidates import Candidates, Found, pieces, positions
+from estkit.similarity.duplicates import Spared, spare
 from estkit.similarity.rows import Floats
 from estkit.similarity.search import Search
 
@@ -73,12 +74,39 @@ def top_k(
     if count == 0 or total == 0:
         return found
     few = min(k, total)
+    spared = spare(search, few)
+    if spared is not None:
+        _answer(spared.search, few, found, max_bytes, threads, progress)
+        _restore(spared, few, found)
+    else:
+        _answer(search, few, found, max_bytes, threads, progress)
+    return found
+
+
+def _restore(spared: Spared, k: int, found: Found) -> None:
+    """Give what was found its row numbers, and count the rows that were left out."""
+    missing = found.rows < 0
+    found.rows[:] = spared.kept[np.where(missing, 0, found.rows)]
+    found.rows[missing] = -1
+    if found.rows.shape[1] > k:
+        return
+    for start in range(0, len(found.rows), _QUERIES):
+        part = slice(start, min(start + _QUERIES, len(found.rows)))
+        rows, scores = found.rows[part, -1], found.scores[part, -1]
+        found.ties[part] += spared.ties(part.start, part.stop, rows, scores)
+
+
+def _answer(
+    search: Search, few: int, found: Found, max_bytes: int, threads: int | None, progress: bool
+) -> None:
+    """Fill in what is found, by the way that fits into the memory."""
+    count, total = search.queries.shape[0], search.known.shape[0]
     threads = workers(search, threads)
     if search.own and search.symmetric and total > 2 * _QUERIES:
         plan = plan_blocks(search, few, max_bytes - _HELD * few * 2 * count, threads, own=True)
         if plan is not None:
             _meet(search, few, plan, found, progress)
-            return found
+            return
     plan = plan_blocks(search, few, max_bytes, threads, own=False)
     if plan is None:
         raise DataError(
@@ -86,7 +114,6 @@ def top_k(
             f"{search.queries.shape[1]} columns and to keep the best {few} of each; allow more."
         )
     _pass(search, few, plan, found, progress)
-    return found
 
 
 def workers(search: Search, threads: int | None) -> int:
@@ -156,6 +183,12 @@ def hide_own(values: Floats, first: int, start: int) -> None:
     values[row - first, row - start] = -np.inf
 
 
+def _hide_places(values: Floats, places: NDArray[np.intp], start: int) -> None:
+    """Take every query itself out of a block of values, where it stands in it."""
+    inside = np.flatnonzero((places >= start) & (places < start + values.shape[1]))
+    values[inside, places[inside] - start] = -np.inf
+
+
 def _keep(found: Found, start: int, stop: int, best: Found) -> None:
     few = best.rows.shape[1]
     found.rows[start:stop, :few], found.scores[start:stop, :few] = best.rows, best.scores
@@ -178,6 +211,8 @@ def _pass(search: Search, k: int, plan: Plan, found: Found, progress: bool) -> N
             hide(values, known.excluded, start)
             if search.own:
                 hide_own(values, first, start)
+            elif search.places is not None:
+                _hide_places(values, search.places[first:stop], start)
             if start == 0:
                 best.expect(values)
             best.offer(values, start, mask)

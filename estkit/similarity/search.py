@@ -52,6 +52,8 @@ class Search:
         The number of columns that a score reads.
     multiply : callable
         Writes the products of a block of queries with a block of known rows to an array.
+    places : array of int, optional
+        Where each query is among the known rows, -1 for nowhere, if it is not its own neighbour.
     """
 
     queries: Rows
@@ -63,6 +65,7 @@ class Search:
     dtype: np.dtype[Any]
     scored_width: int
     multiply: Callable[[Any, Any, Floats], Any] = products
+    places: NDArray[np.intp] | None = None
 
     @property
     def product_dtype(self) -> np.dtype[Any]:
