@@ -28,6 +28,7 @@ from estkit.similarity.twofold import dots, exact_rows
 from estkit.similarity.vectors import Real
 
 _NUMBERS = 1 << 18  # coordinates of a block: with its partner it stays in cache
+_FEW = 256  # so few that float32 may add them up without help from float64
 _COLUMNS = 1024  # so few that float32 adds them up without losing digits
 _BLOCKS = 8  # that a thread takes at once
 
@@ -138,18 +139,24 @@ def _plain_quotients(left: Directions, right: Directions, run: slice, inside: li
     """Return cosines of rows as they are where that is safe, else of unit rows."""
     short = left.dtype == np.float32 and left.vectors.short and right.vectors.short
     kind = np.dtype(np.float32 if short else np.float64)
-    sums = np.empty((3, run.stop - run.start))
-    for part in inside:
-        x, y = left.vectors.dense(part, kind), right.vectors.dense(part, kind)
-        _add_up(x, y, sums[:, part.start - run.start : part.stop - run.start])
-    low, high = SAFE[kind]
-    xy, xx, yy = sums
+    direct = (not short or left.vectors.width <= _FEW) and not compiled.loaded()
+    sums = np.empty((3, run.stop - run.start), kind if direct else float)
     with np.errstate(all="ignore"):
-        cosines = xy / np.sqrt(xx * yy)
-        safe = (xx > low) & (xx < high) & (yy > low) & (yy < high)
-        if not short:  # the product of both may be too large or too small, too
-            safe &= (xx * yy > low) & (xx * yy < high)
-    odd = np.flatnonzero(~safe)
+        for part in inside:
+            x, y = left.vectors.dense(part, kind), right.vectors.dense(part, kind)
+            place = sums[:, part.start - run.start : part.stop - run.start]
+            (_multiply if direct else _add_up)(x, y, place)
+    low, high = SAFE[kind]
+    xy, xx, yy = sums.astype(float, copy=False)
+    with np.errstate(all="ignore"):
+        both = xx * yy
+        cosines = xy / np.sqrt(both)
+        # The product of two of float64 may be too large or too small, too.
+        checked = (xx, yy) if short else (xx, yy, both)
+        if all(values.min() > low and values.max() < high for values in checked):
+            return np.asarray(cosines)
+        safe = [(values > low) & (values < high) for values in checked]
+    odd = np.flatnonzero(~np.logical_and.reduce(safe))
     if len(odd):
         rows = odd + run.start
         wide = (table.vectors.dense(rows) for table in (left, right))
@@ -157,6 +164,12 @@ def _plain_quotients(left: Directions, right: Directions, run: slice, inside: li
         _note(left, right, rows, *made)
         cosines[odd] = row_dots(made[0].rows, made[1].rows)
     return np.asarray(cosines)
+
+
+def _multiply(x: Real, y: Real, sums: Real) -> None:
+    """Write row by row what `_add_up` does, by the linear-algebra library, in the type of rows."""
+    for place, (a, b) in zip(sums, ((x, y), (x, x), (y, y)), strict=True):
+        np.vecdot(a, b, out=place)
 
 
 def _add_up(x: Real, y: Real, sums: Real) -> None:
