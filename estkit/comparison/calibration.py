@@ -9,7 +9,7 @@ import numpy as np
 
 from estkit import parallel
 from estkit.comparison.candidates import Data, candidates_of, read_data
-from estkit.comparison.folds import make_folds
+from estkit.comparison.folds import is_whole, make_folds
 from estkit.comparison.paired_tests import METHODS, paired_test
 from estkit.comparison.result import Comparison
 from estkit.comparison.scores import SCORES, Score, named_scores
@@ -190,8 +190,8 @@ def calibrate_test(
     if method not in METHODS or method == "bayesian":
         known = ", ".join(name for name in METHODS if name != "bayesian")
         raise DataError(f"{method!r} is not a test with a p-value; they are {known}.")
-    if rounds < 1:
-        raise DataError(f"rounds must be 1 or more, got {rounds!r}.")
+    if not is_whole(rounds) or rounds < 1:
+        raise DataError(f"rounds must be a whole number of 1 or more, got {rounds!r}.")
     data = read_data(X, y, task, [a, b])
     own = METHODS[method].score
     score = named_scores(own if scoring is None and own else scoring, data.task)[0]

@@ -125,8 +125,7 @@ def _candidate(name: str, given: Any, data: Data) -> Candidate:
 
     model = _known(given, data.task) if isinstance(given, str) else given
     check_estimator(name, model)
-    other = is_regressor(model) if data.classes else is_classifier(model)
-    if other:
+    if _is(is_regressor if data.classes else is_classifier, model):
         raise DataError(
             f"model {name!r} is for {'regression' if data.classes else 'classification'}, but y "
             f"asks for {data.task}; say task=... if y is something else."
@@ -160,6 +159,14 @@ def check_estimator(name: str, model: Any) -> None:
         raise DataError(
             f"model {name!r} must be a scikit-learn estimator or a name; got {type(model).__name__}"
         )
+
+
+def _is(check: Callable[[Any], bool], model: Any) -> bool:
+    """Return whether a model says that it is of a kind; one that inherits nothing says nothing."""
+    try:
+        return check(model)
+    except AttributeError:
+        return False
 
 
 def _parts(model: Any) -> list[Any]:
@@ -200,7 +207,10 @@ def _ready(name: str, model: Any, data: Data, *, scale: bool) -> Candidate:
 def _takes_gaps(model: Any) -> bool:
     from sklearn.utils import get_tags
 
-    return bool(get_tags(model).input_tags.allow_nan)
+    try:
+        return bool(get_tags(model).input_tags.allow_nan)
+    except AttributeError:  # an estimator that inherits nothing
+        return False
 
 
 def _of_numbers(*, fill: bool, scale: bool, sparse: bool = False) -> list[Any]:
@@ -343,7 +353,8 @@ def _task_of(models: Any, y: NDArray[Any]) -> str | None:
 
     given = [m for m in _listed(models) if hasattr(m, "get_params") and not isinstance(m, type)]
     whole = y.dtype.kind != "f" or bool((y % 1 == 0).all())
-    return "classification" if given and whole and all(map(is_classifier, given)) else None
+    suited = given and whole and all(_is(is_classifier, model) for model in given)
+    return "classification" if suited else None
 
 
 def _are_labels(y: NDArray[Any]) -> bool:

@@ -111,19 +111,22 @@ def _column(column: pd.Series[Any]) -> tuple[pd.Series[Any], str]:
         return column, "text"
     missing = column.isna().to_numpy()
     known = column.to_numpy(dtype=object)[~missing].tolist()
-    if all(isinstance(value, _NUMBER) for value in known):
+    kinds = set(map(type, known))
+    if all(issubclass(each, _NUMBER) for each in kinds):
         values = np.full(len(column), np.nan)
         values[~missing] = np.array(known, dtype=float)
         return pd.Series(values, column.index, name=column.name), "number"
-    if all(isinstance(value, _TIME) for value in known):
+    if all(issubclass(each, _TIME) for each in kinds):
         return pd.to_datetime(column), "time"
-    holder = next((value for value in known if isinstance(value, _HOLDS_OTHERS)), None)
-    if holder is not None:
+    if any(issubclass(each, _HOLDS_OTHERS) for each in kinds):
+        holder = next(value for value in known if isinstance(value, _HOLDS_OTHERS))
         raise DataError(
             f"The column {column.name!r} of X holds {type(holder).__name__} values such as "
             f"{holder!r:.40}, which are neither numbers nor categories; make columns of what is in "
             f"them, or leave it out."
         )
+    if kinds == {str} and str(kind) == "object" and not missing.any():
+        return column, "text"
     text = np.full(len(column), np.nan, dtype=object)
     text[~missing] = [value if isinstance(value, str) else str(value) for value in known]
     return pd.Series(text, column.index, name=column.name, dtype=object), "text"

@@ -132,3 +132,34 @@ def test_a_rope_is_a_number() -> None:
     result = ek.compare({"same": DummyClassifier()}, X, Y, cv=3, rng=1)
     with pytest.raises(ek.DataError, match="rope is the largest difference"):
         result.test("same", "baseline", "bayesian", rope="wide")  # type: ignore[arg-type]
+
+
+class Alone:
+    """An estimator that inherits nothing."""
+
+    def fit(self, X: Any, y: Any) -> Alone:
+        self.most = max(set(np.asarray(y).tolist()), key=np.asarray(y).tolist().count)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.repeat(self.most, len(X))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return {}
+
+    def set_params(self, **given: Any) -> Alone:
+        return self
+
+
+def test_an_estimator_that_inherits_nothing_is_compared() -> None:
+    result = ek.compare({"alone": Alone()}, X, Y, cv=3, rng=1)
+    assert not len(result.failures())
+    truth = result.predictions().query("model == 'alone'")
+    assert result.values("alone", result.scoring[0]).mean() == pytest.approx(
+        (truth["truth"] == truth["prediction"]).groupby(truth["fold"]).mean().mean(), abs=1e-12
+    )
+
+
+def test_a_calibration_has_a_whole_number_of_rounds() -> None:
+    with pytest.raises(ek.DataError, match=r"rounds must be a whole number of 1 or more, got 2\.5"):
+        ek.calibrate_test("knn", "linear", X, Y, rounds=2.5)  # type: ignore[arg-type]
