@@ -218,3 +218,8 @@ def test_the_report_in_every_form() -> None:
     assert json.loads(json.dumps(report.to_dict()))["definiteness"] == "positive definite"
     assert "Likely cause: sign" in str(report)
     assert "<table" in report._repr_html_()
+
+
+def test_an_infinite_entry_is_told_without_a_warning() -> None:
+    report = ek.check_hessian(lambda w: w**3, lambda w: np.inf, 2.0)
+    assert report.verdicts.tolist() == [["not finite"]]

@@ -70,7 +70,8 @@ def check_gradient(
     Raises
     ------
     DataError
-        If f returns no numbers, or the gradient does not fit the parameters at all.
+        If f returns no real numbers, the gradient does not fit the parameters at all, or an option
+        means nothing.
 
     Notes
     -----
@@ -103,6 +104,9 @@ def check_gradient(
     'sign: the negative of what it should be'
     """
     value, slopes = _separate(f, gradient)
+    check_rtol(rtol)
+    if directions is not None and (int(directions) != directions or directions < 0):
+        raise DataError(f"directions must be a whole number, 0 or more; got {directions!r}.")
     form = read_form(at, names)
     score = None
     if simulate is not None:
@@ -119,8 +123,16 @@ def check_gradient(
     if not np.isfinite(subject.center).all():
         return check.not_finite()
     many = len(form.values) > COMPONENTS if directions is None else directions > 0
-    report = check_directions(check, directions or _DIRECTIONS) if many else check.report()
+    report = (
+        check_directions(check, int(directions or 0) or _DIRECTIONS) if many else check.report()
+    )
     return report if score is None else replace(report, score=score)
+
+
+def check_rtol(rtol: float) -> None:
+    """Refuse a tolerance by which nothing, or everything, would be right."""
+    if not 0 <= rtol < 1:
+        raise DataError(f"rtol must be a relative error, from 0 to less than 1; got {rtol!r}.")
 
 
 def with_data(function: Callable[..., Any], data: Any) -> Callable[[Any], Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import DataError
-from estkit.gradients.checking.check import with_data
+from estkit.gradients.checking.check import check_rtol, with_data
 from estkit.gradients.checking.components import BESIDE, Components, Counted, Found
 from estkit.gradients.checking.differences import differentiate
 from estkit.gradients.checking.form import Answer, Floats, Form, read_answer, read_form
@@ -72,7 +72,7 @@ def check_hessian(
     Raises
     ------
     DataError
-        If the Hessian does not fit the parameters.
+        If the Hessian does not fit the parameters, or an option means nothing.
 
     Examples
     --------
@@ -94,6 +94,7 @@ def check_hessian(
     for what, given in (("f", f), ("hessian", hessian)):
         if not callable(given):
             raise DataError(f"{what} must be a function, got {given!r:.60}.")
+    check_rtol(rtol)
     form = read_form(at, names)
     score = None
     if simulate is not None:
@@ -295,7 +296,8 @@ class _Hessian:
     ) -> HessianReport:
         scaled = np.outer(self.units, self.units)
         given = found.seen.given / scaled
-        lost = np.abs(found.seen.given - found.seen.given.T)
+        with np.errstate(invalid="ignore"):
+            lost = np.abs(found.seen.given - found.seen.given.T)
         calls = {"f": self.whole.calls, "hessian": self.hessian.calls}
         if self.gradient is not None:
             calls["gradient"] = self.gradient_calls

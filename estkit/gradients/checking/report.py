@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.errors import GradientError
+from estkit.errors import DataError, GradientError
 from estkit.estimate import plain
 from estkit.gradients.checking.form import Floats
 from estkit.table import Column, Table, Tabular
@@ -101,7 +101,16 @@ class GradientReport(Tabular):
         return tuple(n for n, v in zip(self.names, self.verdicts, strict=True) if v in bad)
 
     def cause(self, name: str) -> str:
-        """Return the likely cause of one that is wrong; empty when none was recognised."""
+        """Return the likely cause of one that is wrong; empty when none was recognised.
+
+        Raises
+        ------
+        DataError
+            If there is none of that name.
+        """
+        if name not in self.names:
+            shown = ", ".join(self.names[:10]) + (", ..." if len(self.names) > 10 else "")
+            raise DataError(f"No parameter is named {name!r}; the names are {shown}.")
         return self.causes[self.names.index(name)]
 
     def raise_if_wrong(self, *, allow_unknown: bool = False) -> None:

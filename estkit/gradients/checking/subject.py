@@ -48,6 +48,8 @@ class Subject:
     def start(self) -> None:
         """Call the function where derivatives are asked for."""
         values = self._values(self.form.values)
+        if values.dtype.kind == "c":
+            raise DataError("f returned complex numbers for real parameters.")
         self.shape = values.shape
         self.center = values.ravel().astype(float)
         kinds = [values.dtype if values.dtype.kind == "f" else np.dtype(float)]

@@ -9,31 +9,24 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.frames import as_frame
 from estkit.gradients.checking.report import GradientReport
-from estkit.labels import read_labels
-from estkit.likelihood.custom.derivatives import Derivatives, agree, first_steps
+from estkit.likelihood.custom.derivatives import Derivatives, first_steps
 from estkit.likelihood.custom.function import (
     Function,
-    check_length,
     examined,
     fingerprint,
     like,
     protected,
 )
-from estkit.likelihood.custom.given import (
-    Written,
-    check_derivatives,
-    gradient_report,
-    jax_derivatives,
-)
+from estkit.likelihood.custom.given import Written, gradient_report
 from estkit.likelihood.custom.model import CustomModel
 from estkit.likelihood.custom.parameters import Layout, places_of, read_layout
+from estkit.likelihood.custom.setting import check_at_start, chosen_derivatives, read_by_row
 from estkit.likelihood.custom.transforms import Transforms, named_bounds, read_bounds
 from estkit.likelihood.family import Floats
-from estkit.likelihood.weights import Weights, read_weights
+from estkit.likelihood.weights import Weights
 
 DERIVATIVES = ("auto", "complex", "differences", "jax")
 
@@ -206,11 +199,13 @@ class Likelihood:
                 "The log-likelihood changed the data that it was given; let it work on a copy."
             )
         by_row = {"weights": weights, "sampling_weights": sampling_weights, "groups": groups}
-        weighted, codes = self._by_row(function, rows, by_row)
+        weighted, codes = read_by_row(function, rows, by_row, whole=self.hessian is not None)
         if weighted is not None:
             function = replace(function, weights=weighted.values)
-        derivatives = self._derivatives(function, origin)
-        self._check(derivatives, origin)
+        derivatives = chosen_derivatives(
+            function, origin, self.gradient, self.hessian, self.derivatives
+        )
+        check_at_start(derivatives, origin)
         count = self._count(function, weighted, rows, arguments)
         others = self._other_starts(function)
         kind = "frequency" if weighted is None else weighted.kind
@@ -299,60 +294,6 @@ class Likelihood:
                 every[place] = named_bounds(kind, every.get(place), name)
         pairs = [every.get(int(i), (-np.inf, np.inf)) for i in layout.free]
         return Transforms(np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]))
-
-    def _by_row(
-        self, function: Function, rows: int, by_row: dict[str, Any]
-    ) -> tuple[Weights | None, NDArray[np.int64] | None]:
-        """Return the weights and the groups of the rows."""
-        given = {what: values for what, values in by_row.items() if values is not None}
-        if given and not function.per_row:
-            raise DataError(
-                f"{next(iter(given))}= needs a value for each row, and the log-likelihood returns "
-                f"a total; return an array of shape (n,)."
-            )
-        codes = None
-        if "groups" in given:
-            codes = read_labels(given.pop("groups"), what="groups").codes
-            check_length("groups", len(codes), rows)
-        for what, values in given.items():
-            if self.hessian is not None:
-                raise DataError(f"hessian= is of the unweighted total; leave it out with {what}=.")
-            check_length(what, len(data.read_vector(values, what=what)), rows)
-            kind = "frequency" if what == "weights" else "sampling"
-            return read_weights(values, rows=rows, kind=kind), codes
-        return None, codes
-
-    def _derivatives(self, function: Function, origin: Floats) -> Derivatives:
-        by_differences = Derivatives(function, "differences", first_steps(function, origin))
-        by_differences = by_differences.tuned(origin)
-        if self.gradient is not None:
-            slopes = Written(function, self.gradient).slopes
-            curve = None if self.hessian is None else Written(function, self.hessian).hessian
-            return replace(by_differences, method="given", gradient_of=slopes, hessian_of=curve)
-        of_jax = type(function.raw(origin)).__module__.split(".")[0] in ("jax", "jaxlib")
-        if self.derivatives == "jax" or (self.derivatives == "auto" and of_jax):
-            made = jax_derivatives(function)
-            return replace(by_differences, method="jax", gradient_of=made[0], hessian_of=made[1])
-        if self.derivatives == "differences":
-            return by_differences
-        by_complex = replace(by_differences, method="complex")
-        if function.takes_complex(origin) and agree(by_complex, origin):
-            return by_complex
-        if self.derivatives == "complex":
-            raise DataError(
-                "derivatives='complex' does not work: the log-likelihood cannot be called with "
-                "complex parameters, or its complex step and differences disagree (abs, "
-                "conversions to real numbers and conjugates are the usual reasons)."
-            )
-        return by_differences
-
-    def _check(self, derivatives: Derivatives, origin: Floats) -> None:
-        """Compare given derivatives at the start and beside it, where no component is 0."""
-        check_derivatives(derivatives, origin, hessian=True)
-        signs = np.where(np.arange(len(origin)) % 2, -1.0, 1.0)
-        beside = origin + 10 * signs * derivatives.steps
-        if derivatives.gradient_of is not None and np.isfinite(derivatives.function.value(beside)):
-            check_derivatives(derivatives, beside, hessian=False)
 
     def _count(
         self, function: Function, weights: Weights | None, rows: int, arguments: tuple[Any, ...]
