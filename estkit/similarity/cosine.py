@@ -204,6 +204,8 @@ def _checked_out(out: Any, shape: tuple[int, int]) -> Any:
             f"out must be a floating-point array of shape {shape}, got shape {found} and dtype "
             f"{getattr(out, 'dtype', None)}."
         )
+    if not out.flags.writeable:
+        raise DataError("out is read-only; pass an array that may be written, or a copy.")
     return out
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from estkit.data import check_finite, is_sparse
 from estkit.errors import DataError
-from estkit.similarity.vectors import Real, Vectors
+from estkit.similarity.vectors import Real, Vectors, read_vectors
 
 _EPS = float(np.finfo(float).eps)
 _BLOCK = 1 << 20  # numbers looked at together where column means are taken
@@ -93,7 +93,7 @@ def read_form(
     """
     form = Form()
     if weights is not None:
-        checked = _weights(weights, vectors.width)
+        checked = _weights(weights, vectors)
         form = Form(roots=np.sqrt(checked), weights=checked)
     if soft is not None:
         form = _soft(form, soft, vectors.width)
@@ -108,10 +108,14 @@ def read_form(
                 f"each column: the adjusted cosine) or the means of the columns, got {center!r}."
             )
         return replace(form, origin=_column_means(vectors, other))
-    return replace(form, origin=_vector(center, "center", vectors.width))
+    return replace(form, origin=_vector(center, "center", vectors))
 
 
-def _vector(given: Any, what: str, width: int) -> Real:
+def _vector(given: Any, what: str, vectors: Vectors) -> Real:
+    """Return one number for each coordinate; those of a series go by their names."""
+    width = vectors.width
+    if vectors.names is not None and hasattr(given, "index") and hasattr(given, "iloc"):
+        given = read_vectors(given, what=what, like=vectors).values[0]
     vector = np.asarray(given)
     if vector.shape != (width,) or vector.dtype.kind not in "fiub":
         raise DataError(
@@ -123,8 +127,8 @@ def _vector(given: Any, what: str, width: int) -> Real:
     return np.asarray(vector)
 
 
-def _weights(given: Any, width: int) -> Real:
-    weights = _vector(given, "weights", width)
+def _weights(given: Any, vectors: Vectors) -> Real:
+    weights = _vector(given, "weights", vectors)
     if (weights < 0).any():
         at = int(np.argmax(weights < 0))
         raise DataError(f"weights: number {at} is negative ({weights[at]:g}); 0 leaves one out.")
@@ -134,7 +138,12 @@ def _weights(given: Any, width: int) -> Real:
 
 
 def _soft(form: Form, given: Any, width: int) -> Form:
-    matrix = np.asarray(given.toarray() if is_sparse(given) else given, dtype=float)
+    try:
+        matrix = np.asarray(given.toarray() if is_sparse(given) else given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"soft must be a matrix of numbers, got {given!r:.60} ({error})."
+        ) from error
     if matrix.shape != (width, width):
         raise DataError(
             f"soft must be a matrix of {width} x {width}, the similarity of each coordinate to "
@@ -142,8 +151,15 @@ def _soft(form: Form, given: Any, width: int) -> Form:
         )
     check_finite(matrix, "soft", [f"x{j}" for j in range(width)])
     size = float(abs(matrix).max(initial=0.0))
-    if size == 0 or float(abs(matrix - matrix.T).max(initial=0.0)) > 8 * _EPS * size:
-        raise DataError("soft must be a symmetric matrix that is not all zero.")
+    if size == 0:
+        raise DataError("soft is all zero; at least one coordinate must be similar to itself.")
+    off = abs(matrix - matrix.T)
+    if float(off.max(initial=0.0)) > 8 * _EPS * size:
+        i, j = np.unravel_index(int(np.argmax(off)), off.shape)
+        raise DataError(
+            f"soft must be symmetric, but holds {matrix[i, j]:g} in row {i}, column {j} and "
+            f"{matrix[j, i]:g} in row {j}, column {i}; pass (S + S.T) / 2, say."
+        )
     values, vectors = np.linalg.eigh((matrix + matrix.T) / (2 * size))
     if values[0] < -width * 4 * _EPS * values[-1]:
         raise DataError(

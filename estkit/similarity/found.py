@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.estimate import plain
 from estkit.table import Column, Table, Tabular
 
 if TYPE_CHECKING:
@@ -74,12 +75,17 @@ class _Found(Tabular):
         return pd.DataFrame(columns)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain lists and numbers, by the names of the attributes."""
+        """Return what JSON can hold, by the names of the attributes; labels as text if need be."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            name: value.tolist() if hasattr(value, "tolist") else value
-            for name, value in values.items()
-        }
+        for name in ("row_labels", "column_labels"):
+            values[name] = None if values[name] is None else list(values[name])
+        told: dict[str, Any] = plain(values)
+        return {"format": f"estkit.{type(self).__name__}", "version": 1, **told}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take back what a pickle held, read-only as before."""
+        self.__dict__.update(state)
+        self.__post_init__()
 
     def _without(self) -> str:
         """Say which rows have no direction."""

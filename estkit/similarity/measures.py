@@ -19,7 +19,7 @@ from estkit.similarity.vectors import Real
 
 MEASURES = ("similarity", "distance", "angle")
 _NEAR = 0.99  # above this cosine, 1 - c has lost more than a digit or two
-_NUMBERS = 1 << 18  # coordinates of near pairs looked at together
+_NUMBERS = 1 << 14  # coordinates of near pairs looked at together
 
 
 def check_measure(measure: Any) -> None:

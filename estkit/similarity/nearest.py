@@ -26,6 +26,7 @@ ENOUGH = 1 << 28  # bytes to work in beside the rows and the result
 _QUERIES, _ROWS = 512, 1024  # of a block: its products stay in the cache of a core
 _OWN = 2048  # rows of a block of a self-join, most of which is met only once
 _SMALL = 1 << 24  # multiplications for which a second thread is not worth its start
+_FAR = 1 << 28  # places for neighbours, of which a result has no more unless they exist
 _HELD = 64  # bytes of a candidate with all that is made of it while they are sorted
 
 
@@ -66,6 +67,10 @@ def top_k(
         If the memory does not suffice.
     """
     count, total = search.queries.shape[0], search.known.shape[0]
+    if k > total and count * k > _FAR:
+        raise DataError(
+            f"k is {k:,}, but there are {total:,} rows to be found; ask for no more than those."
+        )
     found = Found(
         np.full((count, k), -1, np.intp),
         np.full((count, k), np.nan, search.dtype),

@@ -79,6 +79,10 @@ def cosine_pairs(
     """
     check_measure(measure)
     options = Options(weights, center, soft, zero, nan, dtype, None, n_jobs, progress)
+    if Y is None:
+        raise DataError(
+            "Y is None; pairs need a second table. For all pairs of X, call cosine_similarity."
+        )
     left, right, form = options.read(X, Y)
     assert right is not None
     _check_alike(left, right)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,11 @@ class Options:
     n_jobs: int | None = None
     progress: bool = False
 
+    def __post_init__(self) -> None:
+        for name, given in (("max_bytes", self.max_bytes), ("n_jobs", self.n_jobs)):
+            if isinstance(given, bool) or not isinstance(given, Integral | float | None):
+                raise DataError(f"{name} must be a whole number, got {given!r:.60}.")
+
     @property
     def policy(self) -> Policy:
         """What is done with rows that have no direction."""
@@ -53,7 +59,10 @@ class Options:
         if self.dtype is None:
             short = all(table.short for table in tables if table is not None)
             return np.dtype(np.float32 if short else np.float64)
-        dtype: np.dtype[Any] = np.dtype(self.dtype)
+        try:
+            dtype: np.dtype[Any] = np.dtype(self.dtype)
+        except TypeError:
+            dtype = np.dtype(object)
         if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise DataError(f"dtype must be float32 or float64, got {self.dtype!r}.")
         return dtype
