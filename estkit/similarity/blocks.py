@@ -17,6 +17,7 @@ from estkit.similarity.vectors import Real
 ROWS, COLUMNS = 512, 1024  # of a block that stays in cache while it is worked on
 TALL, WIDE = 640, 1 << 13  # of one that is only multiplied, where what is packed is used longer
 MEMORY = 1 << 28  # bytes to work in beside what was given and what is returned
+_PANEL = 1024  # columns that are added up at once: sums of sums lose fewer digits
 _TASKS = 512  # at most, that all blocks are shared into
 _COPIES = 6  # of a block of coordinates, at most, while unit rows are made
 _VALUES = 5  # of float64 for each pair of a block, at most, while it is worked on
@@ -171,6 +172,14 @@ def inner_products(left: Any, right: Any, place: Real | None = None) -> Real:
     if is_sparse(left) or is_sparse(right):
         made = left @ right.T
         return np.asarray(made.toarray() if is_sparse(made) else made)
+    if left.shape[1] > _PANEL:
+        total = np.zeros((len(left), len(right)))
+        for part in parts(left.shape[1], _PANEL):
+            total += left[:, part] @ right[:, part].T
+        if place is None:
+            return total.astype(left.dtype, copy=False)
+        place[...] = total
+        return place
     if place is None:
         return np.asarray(left @ right.T)
     return np.asarray(np.matmul(left, right.T, out=place))

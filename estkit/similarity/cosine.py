@@ -66,7 +66,8 @@ def cosine_similarity(
         What a row with NaN means: an error that names the rows, a cosine of NaN, or each cosine
         over the coordinates that both vectors have. Infinite numbers are never passed over.
     dtype : {float32, float64}, optional
-        Of the result; by default float32 if all numbers are float16 or float32, else float64.
+        Of the result; by default float32 if all numbers are float16 or float32, else float64. In
+        float32 products of rows that hardly vary can be off by some 1e-6.
     compensated : bool
         Whether to make inner products in twice the precision, so that the cosines of nearly
         orthogonal vectors are right to their last digits, too.

@@ -427,7 +427,12 @@ def test_the_facts_are_of_the_whole_and_survive_a_pickle() -> None:
         ([[1.0, 1.0]], None, {"weights": [1.0, -2.0]}, "number 1 is negative"),
         ([[1.0, 1.0]], None, {"weights": [0.0, 0.0]}, "all zero"),
         ([[1.0, 1.0]], None, {"soft": [[1.0, 2.0], [2.0, 1.0]]}, "has the eigenvalue -1"),
-        ([[1.0, 1.0]], None, {"soft": [[1.0, 2.0], [0.0, 1.0]]}, "must be a symmetric matrix"),
+        (
+            [[1.0, 1.0]],
+            None,
+            {"soft": [[1.0, 2.0], [0.0, 1.0]]},
+            "soft must be symmetric, but",
+        ),
         ([[1.0, 1.0]], None, {"soft": [[1.0]]}, "must be a matrix of 2 x 2"),
         ([[1.0, 1.0]], None, {"soft": np.eye(2), "nan": "pairwise"}, "cannot be had with soft="),
         ([[1.0, 1.0]], None, {"out": np.empty((2, 2))}, r"out must be .* of shape \(1, 1\)"),
@@ -445,3 +450,18 @@ def test_pairs_need_as_many_rows_and_measures_a_name() -> None:
         ek.cosine_pairs(table(2), table(3))
     with pytest.raises(ek.DataError, match="measure must be one of"):
         ek.cosine_distance(table(2), measure="euclidean")
+
+
+@pytest.mark.parametrize("width", [1_000, 100_000])
+def test_long_rows_of_single_precision_keep_their_digits(width: int) -> None:
+    X = np.ones((3, width), np.float32)
+    X[1, ::2] = 2.0
+    # Equal terms are rounded the same way in every sum of up to 1,024, and float32 adds these up.
+    tolerance = 2e-5
+    for left, right in ((X, None), (X, X.copy())):
+        found = np.asarray(ek.cosine_similarity(left, right))
+        np.testing.assert_allclose(found[0], [1, 1.5 / 2.5**0.5, 1], rtol=0, atol=tolerance)
+        wide = ek.cosine_similarity(left, right, dtype=np.float64)
+        np.testing.assert_allclose(wide[0], [1, 1.5 / 2.5**0.5, 1], rtol=0, atol=5e-14)
+    pairs = ek.cosine_pairs(X, X[[1, 0, 2]])[:2]
+    np.testing.assert_allclose(pairs, 1.5 / 2.5**0.5, rtol=0, atol=tolerance)
