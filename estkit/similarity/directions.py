@@ -20,6 +20,7 @@ Part = slice | NDArray[np.intp]
 # Sums of squares between these are right: what underflowed in them does not matter.
 SAFE = {np.dtype(np.float32): (1e-24, 1e36), np.dtype(np.float64): (1e-280, 1e300)}
 _CHUNK = 256  # squares added up in float32 before float64 takes over
+_WORTH_THREADS = 1 << 24  # bytes, for fewer of which threads take longer to start than to work
 _EPS = float(np.finfo(float).eps)
 
 
@@ -114,6 +115,8 @@ def find_directions(
         if place is None and hold:
             pieces.append((part.start, made.rows))
 
+    if vectors.rows * vectors.width * directions.dtype.itemsize < _WORTH_THREADS:
+        threads = 1
     for _ in map_threads(look, parts, threads=threads):
         pass
     if hold and directions.sparse:
