@@ -13,11 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.likelihood.triangles import add_transpose
+
 Floats = NDArray[np.float64]
 
 _MANY_WEIGHTS = 6
 _ROWS_OF_PAIRS = 256
-_PAIRS = 1 << 22  # of entries of a sparse design, added together
+_PAIRS = 1 << 23  # of entries of a sparse design, added together, each pair twice
 _LONGEST = 64  # entries in a row of a sparse design whose pairs are worth visiting one by one
 _WIDEST = 4096
 
@@ -200,10 +202,19 @@ class Sparse:
     def gram(self, weight: Floats | None = None) -> Floats:
         """Return Σ w x xᵀ of shape (q, q), dense: the size of an information matrix."""
         weight = np.ones(self.shape[0]) if weight is None else weight
-        products = _sparse_gram(self.columns, weight)
-        if not self.ones:
-            return products
-        return _bordered(products, self.columns.T @ weight, weight.sum())
+        columns, lengths = self.columns, np.diff(self.columns.indptr)
+        if lengths.max(initial=0) > _LONGEST or columns.shape[1] > _WIDEST:
+            scaled = columns.copy()
+            scaled.data = scaled.data * np.repeat(weight, lengths)
+            products = np.asarray((columns.T @ scaled).toarray(), float)
+            if not self.ones:
+                return products
+            return _bordered(products, columns.T @ weight, weight.sum())
+        whole = _paired_gram(columns, weight, int(self.ones))
+        if self.ones:
+            whole[0, 0] = weight.sum()
+            whole[0, 1:] = whole[1:, 0] = columns.T @ weight
+        return whole
 
     def grams(self, weights: Floats) -> Floats:
         """Return Σ w x xᵀ of shape (m, q, q) for each of m rows of weights."""
@@ -226,37 +237,62 @@ class Sparse:
         return np.asarray(sizes, float)
 
 
-def _sparse_gram(columns: Any, weight: Floats) -> Floats:
-    """Return Σ w x xᵀ, from the pairs of entries in rows of equal length together."""
-    lengths, size = np.diff(columns.indptr), columns.shape[1]
-    if lengths.max(initial=0) > _LONGEST or size > _WIDEST:
-        scaled = columns.copy()
-        scaled.data = scaled.data * np.repeat(weight, lengths)
-        return np.asarray((columns.T @ scaled).toarray(), float)
-    whole = np.zeros(size * size)
-    for length in np.unique(lengths[lengths > 0]):
+def _paired_gram(columns: Any, weight: Floats, before: int) -> Floats:
+    """Return Σ w x xᵀ with empty rows and columns before it, from pairs of entries of each row.
+
+    Rows of equal length are taken together.
+    """
+    lengths, size = np.diff(columns.indptr), columns.shape[1] + before
+    whole: Floats | None = None
+    squares = np.zeros(size)
+    for length in np.unique(lengths[lengths > 0]).tolist():
         rows = np.flatnonzero(lengths == length)
-        where = columns.indptr[rows] + np.arange(length)[:, None]
-        index, entry = columns.indices[where].astype(np.int64), columns.data[where]
-        scaled = weight[rows] * entry
-        squares = np.bincount(index.ravel(), (scaled * entry).ravel(), minlength=size)
-        whole[:: size + 1] += 0.5 * squares  # adding the transpose makes them whole
-        first, second = np.triu_indices(length, 1)
-        together = max(1, _PAIRS // max(1, len(first)))
+        together = max(1, _PAIRS // (length * length))
         for start in range(0, len(rows), together):
-            part = slice(start, start + together)
-            place = (index[first, part] * size + index[second, part]).ravel()
-            _add_at(whole, place, (scaled[first, part] * entry[second, part]).ravel())
-    square = whole.reshape(size, size)
-    return square + square.T
+            some = rows[start : start + together]
+            index, entry = _entries(columns, some, length)
+            scaled = weight[some] * entry
+            index = index + before
+            squares += np.bincount(index.ravel(), (scaled * entry).ravel(), minlength=size)
+            whole = _add_pairs(whole, size, index, scaled, entry)
+    if whole is None:
+        return np.zeros((size, size))
+    whole.ravel()[:: size + 1] += 0.5 * squares  # adding the transpose makes them whole
+    add_transpose(whole)
+    return whole
 
 
-def _add_at(whole: Floats, place: NDArray[np.int64], values: Floats) -> None:
-    """Add values where they belong, by counting where there are many."""
-    if len(place) > len(whole) / 16:
-        whole += np.bincount(place, values, minlength=len(whole))
-    else:
-        np.add.at(whole, place, values)
+def _entries(columns: Any, rows: NDArray[Any], length: int) -> tuple[NDArray[Any], Floats]:
+    """Return column numbers and values (length, rows) of the entries in rows of equal length."""
+    first, last = columns.indptr[rows[0]], columns.indptr[rows[-1] + 1]
+    if last - first == len(rows) * length:  # they lie side by side
+        index, entry = columns.indices[first:last], columns.data[first:last]
+        return index.reshape(len(rows), length).T, entry.reshape(len(rows), length).T.copy("C")
+    where = np.arange(length)[:, None] + columns.indptr[rows]
+    return columns.indices[where], columns.data[where]
+
+
+def _add_pairs(
+    whole: Floats | None, size: int, index: NDArray[Any], scaled: Floats, entry: Floats
+) -> Floats:
+    """Add the products of two entries in the same row, of rows of equal length as columns here."""
+    from scipy import sparse
+
+    length, rows = entry.shape
+    count = length * (length - 1) // 2 * rows
+    values, done = np.empty(count), 0
+    first, second = np.empty((2, count), index.dtype)
+    for j in range(length - 1):
+        part = slice(done, done := done + (length - 1 - j) * rows)
+        np.multiply(scaled[j], entry[j + 1 :], out=values[part].reshape(-1, rows))
+        first[part].reshape(-1, rows)[:] = index[j]
+        second[part].reshape(-1, rows)[:] = index[j + 1 :]
+    if whole is None or count > size * size / 16:
+        # adds up what shares a place, and other threads run meanwhile
+        added: Floats = sparse.coo_array((values, (first, second)), shape=(size, size)).toarray()
+        return added if whole is None else np.add(whole, added, out=whole)
+    np.add.at(whole, (first, second), values)
+    return whole
 
 
 def _bordered(products: Floats, sums: Floats, total: Any) -> Floats:

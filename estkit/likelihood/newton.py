@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.likelihood.triangles import mirror
+
 Floats = NDArray[np.float64]
 Objective = Callable[[Floats], tuple[float, Floats, Floats]]
 Slope = Callable[[Floats], tuple[float, Floats]]
@@ -209,12 +211,13 @@ class Factor(NamedTuple):
 
     def condition(self, information: Floats) -> float:
         """Return the condition number of the scaled matrix; of a large one, an estimate."""
-        scaled = information * self.scale * self.scale[:, None]
-        if len(scaled) > _LARGE:
+        if len(information) > _LARGE:
             from scipy.linalg.lapack import dpocon
 
-            reciprocal, _ = dpocon(self.lower, np.abs(scaled).sum(axis=0).max(), uplo="L")
+            norm = (self.scale * (np.abs(information) @ self.scale)).max()
+            reciprocal, _ = dpocon(self.lower, norm, uplo="L")
             return 1.0 / reciprocal if reciprocal > 0 else math.inf
+        scaled = information * self.scale * self.scale[:, None]
         spectrum = np.linalg.eigvalsh(scaled)
         return float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
 
@@ -224,8 +227,10 @@ class Factor(NamedTuple):
 
         if len(self.lower) > _LARGE:
             below, _ = dpotri(self.lower, lower=1)
-            whole = np.tril(below) + np.tril(below, -1).T
-            inverse: Floats = whole * self.scale * self.scale[:, None]
+            inverse: Floats = below.T
+            mirror(inverse)
+            inverse *= self.scale
+            inverse *= self.scale[:, None]
             return inverse
         # dpotri wakes the threads of OpenBLAS even for a 5 × 5 matrix
         half, _ = dtrtri(self.lower, lower=1)
@@ -247,7 +252,10 @@ def factorised(information: Floats) -> Factor | None:
     if not (diagonal > 0).all() or not np.isfinite(information).all():
         return None
     scale = 1.0 / np.sqrt(diagonal)
-    lower, trouble = dpotrf(information * scale * scale[:, None], lower=1)
+    scaled = information * scale
+    scaled *= scale[:, None]
+    # the transpose is the same matrix, and lies as LAPACK wants it
+    lower, trouble = dpotrf(scaled.T, lower=1, overwrite_a=1)
     return None if trouble else Factor(lower, scale)
 
 

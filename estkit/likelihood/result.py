@@ -246,20 +246,27 @@ def sigma_estimate(value: float, n_obs: int | None) -> Estimate:
 def measured(model: Model, optimum: Optimum) -> dict[str, Any]:
     """Return the fields of a fit that converged."""
     conclusion = model.conclude_at(optimum.point, optimum.value)
-    jacobian = model.jacobian(optimum.point)
     middle, spread = optimum.inverse, model.spread(conclusion)
-    pseudo = kind_of(model) == "linearized"
-    if pseudo:
+    if kind_of(model) == "linearized":
         middle, spread = sandwich(model, optimum.point, middle, "linearized"), 1.0
-    covariance, errors = inference.carried_out(jacobian, middle, spread)
-    sigma = None
+    covariance, errors = inference.carried_out(model.jacobian(optimum.point), middle, spread)
+    return reached(model, optimum) | {
+        "std_errors": frozen(errors),
+        "_covariance": frozen(covariance),
+        "_middle": frozen(spread**2 * middle),
+    }
+
+
+def reached(model: Model, optimum: Optimum) -> dict[str, Any]:
+    """Return the fields of a fit that converged but for its covariance and standard errors."""
+    conclusion = model.conclude_at(optimum.point, optimum.value)
+    sigma, kind = None, kind_of(model)
     if conclusion.sigma is not None:
-        sigma = sigma_estimate(conclusion.sigma, None if pseudo else model.n_obs)
+        sigma = sigma_estimate(conclusion.sigma, None if kind == "linearized" else model.n_obs)
     return {
         "family": model.family,
         "names": model.names,
         "params": frozen(model.outside(optimum.point)),
-        "std_errors": frozen(errors),
         "loglik": conclusion.loglik,
         "n_obs": model.n_obs,
         "converged": True,
@@ -270,11 +277,9 @@ def measured(model: Model, optimum: Optimum) -> dict[str, Any]:
         "outcomes": model.outcomes,
         "sigma": sigma,
         "constant": conclusion.constant,
-        "_covariance": frozen(covariance),
-        "_middle": frozen(spread**2 * middle),
         "_point": frozen(optimum.point),
         "_model": model,
-        "covariance_kind": kind_of(model),
+        "covariance_kind": kind,
         "notes": model.notes,
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -218,3 +220,27 @@ def test_fit_many_and_bootstrap_keep_the_penalty() -> None:
     np.testing.assert_allclose(many.std_errors[0], ridge().std_errors, rtol=SAME)
     study = ridge().bootstrap(50, rng=1)
     assert study.summary("bias").value[1] < 0  # shrunk towards 0, from a slope above 0
+
+
+@pytest.mark.parametrize("strength", [2.0, 1e9])  # the second takes nearly all of the variance
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix])
+def test_many_columns_put_their_covariance_off(form: Any, strength: float) -> None:
+    rng = np.random.default_rng(12)
+    levels = rng.integers(0, 160, (1500, 2)) + np.array([0, 160])
+    X = np.zeros((1500, 320))
+    np.put_along_axis(X, levels, 1.0, axis=1)
+    y = rng.random(1500) < 1 / (1 + np.exp(-X @ rng.normal(0, 0.5, 320)))
+    fit = ridge(form(X), y, strength)
+    probability = fit.predict(form(X))
+    information = (design(X).T * (probability * (1 - probability))) @ design(X)
+    inverse = np.linalg.inv(information + np.diag([0.0] + [strength] * 320))
+    expected = inverse @ information @ inverse
+    errors = np.sqrt(np.diag(expected))
+    np.testing.assert_allclose(fit.std_errors, errors, rtol=ERRORS)
+    again = pickle.loads(pickle.dumps(fit))
+    stored = ek.LikelihoodFit.from_dict(json.loads(json.dumps(fit.to_dict())))
+    scale = errors * errors[:, None]
+    for each in (fit, again, stored):
+        np.testing.assert_allclose(each.covariance() / scale, expected / scale, atol=ERRORS)
+    tests = [each.wald_test(["x0", "x1"]).p_value for each in (fit, again, stored)]
+    assert tests == pytest.approx([tests[0]] * 3, rel=SAME)

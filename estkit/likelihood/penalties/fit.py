@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from estkit.likelihood.penalties.penalty import L1, ElasticNet, Jeffreys
 from estkit.likelihood.penalties.rowwise import Penalisable
 from estkit.likelihood.regression_fit import RegressionFit
 from estkit.likelihood.result import measured
-from estkit.likelihood.uncertainty import Uncertainty, inverse_of
+from estkit.likelihood.uncertainty import Uncertainty, frozen, inverse_of
 
 if TYPE_CHECKING:
     from estkit.likelihood.regression import Regression
@@ -58,6 +58,7 @@ class PenalisedFit(RegressionFit):
     objective: float = field(kw_only=True)
     effective: float = field(kw_only=True)
     kkt: float | None = field(default=None, kw_only=True)
+    _later: Callable[[], tuple[Floats, Floats]] | None = field(default=None, kw_only=True)
 
     @property
     def _prior(self) -> bool:
@@ -90,7 +91,27 @@ class PenalisedFit(RegressionFit):
             Under L1 and the elastic net, which have no covariance.
         """
         self._need_errors("covariance")
+        self._settle()
         return super().covariance(kind)
+
+    def _settle(self) -> None:
+        """Compute the covariance that a wide fit left for later, where it needs its diagonal only.
+
+        All of it costs as much as a Newton step.
+        """
+        if self._later is not None:
+            covariance, middle = self._later()
+            self.__dict__.update(_covariance=frozen(covariance), _middle=frozen(middle))
+            self.__dict__["_later"] = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._settle()  # before the model is left behind
+        return super().__getstate__()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold and `from_dict` reads; see `LikelihoodFit.to_dict`."""
+        self._settle()
+        return super().to_dict()
 
     def _errors(self, kind: str | None) -> Floats:
         if kind is not None:
@@ -117,6 +138,7 @@ class PenalisedFit(RegressionFit):
 
     def _inside_root(self, kind: str | None) -> Floats:
         self._need_errors("standard error")
+        self._settle()
         return super()._inside_root(kind)
 
     @property
@@ -241,9 +263,14 @@ class PenalisedFit(RegressionFit):
         return super()._own_fields(stored) | own
 
 
-def concluded(model: Regression, optimum: Optimum, paid: float) -> dict[str, Any]:
+def concluded(
+    model: Regression,
+    optimum: Optimum,
+    paid: float,
+    fields_of: Callable[[Regression, Optimum], dict[str, Any]] = measured,
+) -> dict[str, Any]:
     """Return the fields of a fit that converged, its log-likelihood without what was paid."""
-    fields = measured(model, replace(optimum, value=optimum.value + paid))
+    fields = fields_of(model, replace(optimum, value=optimum.value + paid))
     objective = fields["loglik"] - paid
     if fields["sigma"] is not None:  # the penalty was weighed against the sum of squares
         response = model.rows.response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,11 @@ from estkit.likelihood.penalties.penalty import described
 from estkit.likelihood.penalties.rowwise import Penalisable
 from estkit.likelihood.placement import place
 from estkit.likelihood.regression import Regression
-from estkit.likelihood.result import kind_of
+from estkit.likelihood.result import kind_of, reached
 from estkit.likelihood.rows import Rows
+from estkit.likelihood.uncertainty import frozen
 
+_WIDE = 300  # parameters from which on their covariance waits until it is asked for
 _CANCELLED = 1e-6  # of a variance: what is left where a penalty takes nearly all
 
 
@@ -157,15 +160,43 @@ class Ridge(Regression):
         left = inverse @ information @ inverse
         return (left + left.T) / 2
 
+    def _errors_alone(self, optimum: newton.Optimum) -> dict[str, Any] | None:
+        """Return the errors of many parameters without their covariance, where that can be done."""
+        inverse, jacobian = optimum.inverse, self.jacobian(optimum.point)
+        size = np.abs(jacobian.diagonal())
+        if len(inverse) <= _WIDE or not self._separate or np.count_nonzero(jacobian) > len(size):
+            return None
+        own = inverse.diagonal()
+        left = own - np.einsum("ij,ij,j->i", inverse, inverse, self._own)
+        if not (left > _CANCELLED * own).all():
+            return None
+        spread = self.spread(self.conclude_at(optimum.point, optimum.value))
+
+        def later() -> tuple[Floats, Floats]:
+            middle = spread**2 * self._left(inverse, optimum.point)
+            return middle * size * size[:, None], middle
+
+        return {
+            "std_errors": frozen(spread * size * np.sqrt(left)),
+            "_covariance": frozen(np.empty((0, 0))),
+            "_later": later,
+        }
+
     def result(self, optimum: newton.Optimum) -> PenalisedFit:
         """Return the fit, with the errors of the penalised estimator."""
         paid = 0.5 * float(optimum.point @ self.priced(optimum.point))
         inverse, kind = optimum.inverse, kind_of(self)
         taken = self.priced(inverse.diagonal()) if self._separate else inverse * self.price
         effective = len(inverse) - float(taken.sum())
-        if kind == "observed":
-            kind, inverse = "penalized", self._left(inverse, optimum.point)
-        fields = concluded(self, replace(optimum, inverse=inverse), paid)
+        alone = self._errors_alone(optimum) if kind == "observed" else None
+        if alone is not None:
+            fields = concluded(self, optimum, paid, reached) | alone
+        elif kind == "observed":
+            left = self._left(inverse, optimum.point)
+            fields = concluded(self, replace(optimum, inverse=left), paid)
+        else:
+            fields = concluded(self, optimum, paid)
+        kind = "penalized" if kind == "observed" else kind
         fields |= self._form(optimum.point) | {"covariance_kind": kind}
         notes = (
             f"{described(self.family.penalty)}: {effective:.4g} effective parameters.",
