@@ -19,6 +19,7 @@ from estkit.errors import DataError, EstkitError
 from estkit.estimate import plain
 from estkit.frames import as_frame
 from estkit.likelihood.batches import binomial as binomial_batch
+from estkit.likelihood.batches import responses
 from estkit.likelihood.batches import softmax as softmax_batch
 from estkit.likelihood.batches.design import Solved
 from estkit.likelihood.family import Family, Floats, Response
@@ -201,7 +202,7 @@ def fit_many(
         solved = binomial_batch.solve(
             X,
             y.shape[:2],
-            lambda part: binomial_batch.outcomes_of(
+            lambda part: responses.outcomes_of(
                 logit, y[part], None if usable is None else usable[part]
             ),
             intercept=intercept,
@@ -234,7 +235,7 @@ def fit_rows(model: Regression, values: NDArray[Any]) -> BatchFit:
         solved = binomial_batch.solve(
             columns,
             values.shape,
-            lambda part: binomial_batch.redrawn(logit, values[part], rows.response),
+            lambda part: responses.redrawn(logit, values[part], rows.response),
             intercept=intercept,
             offset=offset,
         )

@@ -1,16 +1,17 @@
 """Newton's method for binomial regression on many replicates at once.
 
 Every array has the replicates first, and a chunk of replicates stays in cache. All take as many
-Newton steps as most data sets need, and one with the last information again; a last pass measures
-gradient, information and log-likelihood there, which proves most to be at their maximum. The others
-take more steps. What is left over (hard, separated, singular, bad data) is not this file's
-business: the caller fits it alone.
+Newton steps as most data sets need, and two with the last information again, in single precision
+where that does; a last pass measures gradient, information and log-likelihood there and takes a
+last step, so short that it proves most to end at their maximum. The others take more steps. What
+is left over (hard, separated, singular, bad data) is not this file's business: the caller fits it
+alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,37 +25,21 @@ from estkit.likelihood.batches.design import (
     inverses,
     newton_steps,
     place,
+    single,
 )
+from estkit.likelihood.batches.responses import Responses
 from estkit.likelihood.binomial import Binomial
-from estkit.likelihood.counts import LARGE
 from estkit.likelihood.existence import SMALL_MOVE
-from estkit.likelihood.family import Floats, Response, log_factorial
+from estkit.likelihood.family import Floats
 from estkit.likelihood.newton import PRECISION
 
 _STEPS = 12
-_USUAL_STEPS = 3  # after which most data sets are some 1e-7 of a standard error from their maximum
-_NARROW_STEPS = 2  # of these, in single precision
-_SURE = 1e-12  # the decrement, or twice the bound on it, at which standard errors are exact
+_USUAL_STEPS = 2  # from near the maximum; and then two with the last information: 1e-6 of an error
+_FAR_STEPS = 3  # from 0
+_SHORT = 1e-6  # of a linear predictor: standard errors so near are right to its square
+_SURE = 1e-12  # twice the bound on the decrement at which standard errors are exact
 _NUMBERS_PER_CHUNK = 1 << 17  # a megabyte: small enough for the caches, few calls
 _NUMBERS_WORTH_THREADS = 4_000_000
-
-
-class Responses(NamedTuple):
-    """The outcomes of some replicates.
-
-    `seen` (R, n) holds 1 for a success and -1 for a failure, or successes where there are `trials`
-    (R, n); `constant` (R,) belongs to the log-likelihood, `valid` (R,) says which can be used.
-    """
-
-    seen: Floats
-    trials: Floats | None
-    constant: Floats
-    valid: NDArray[np.bool_]
-
-    def take(self, which: slice | NDArray[np.bool_]) -> Responses:
-        """Return some of the replicates."""
-        trials = None if self.trials is None else self.trials[which]
-        return Responses(self.seen[which], trials, self.constant[which], self.valid[which])
 
 
 def solve(
@@ -101,13 +86,15 @@ def solve(
         numbers = first + np.flatnonzero(usable)
         with np.errstate(all="ignore"):  # some may go astray on the way
             params = _most(placed, own, offset)
-            found, proved = _finished(placed, own, offset, params, numbers, _SURE)
+            found, proved = _finished(placed, own, offset, params, numbers)
         parts = [found]
         if not proved.all():
             placed, own, numbers = placed.keep(~proved), own.take(~proved), numbers[~proved]
-            params, near = _approach(placed, own, offset)
+            params, near = _approach(placed, own, offset, params[~proved])
             placed, own, numbers = placed.keep(near), own.take(near), numbers[near]
-            parts.append(_finished(placed, own, offset, params[near], numbers, PRECISION)[0])
+            with np.errstate(all="ignore"):
+                found, _ = _finished(placed, own, offset, params[near], numbers, PRECISION)
+            parts.append(found)
         if level:
             for each in parts:
                 each.params[:, 0] -= level
@@ -122,57 +109,6 @@ def solve(
 def suits(family: object) -> TypeGuard[Binomial]:
     """Return whether this file can solve a family: the logit link, without a penalty."""
     return isinstance(family, Binomial) and family.link == "logit" and family.penalty is None
-
-
-def redrawn(family: Binomial, values: Floats, response: Response) -> Responses:
-    """Return outcomes from drawn numbers of successes (R, n) and the trials of a response."""
-    constant = np.array([family.renew(each, response).constant for each in values])
-    valid = np.full(len(values), response.saturated is None)
-    if response.weights is None:
-        return Responses(2.0 * values - 1.0, None, constant, valid)
-    return Responses(values, np.broadcast_to(response.weights, values.shape), constant, valid)
-
-
-def outcomes_of(
-    family: Binomial, y: NDArray[np.generic], weights: Floats | None = None
-) -> Responses:
-    """Return outcomes from responses of shape (R, n) or (R, n, 2), valid or not.
-
-    Frequency weights are whole and of shape (R, n), all 0 in a replicate where they cannot be used.
-    """
-    found, coefficients = _outcomes(family, y)
-    if weights is None:
-        return found._replace(constant=coefficients.sum(axis=1))
-    if found.trials is None:
-        trials, successes = weights, weights * (found.seen > 0)
-    else:
-        trials, successes = weights * found.trials, weights * found.seen
-    valid = found.valid & weights.any(axis=1) & (trials.max(axis=1) <= LARGE)
-    constant = (coefficients * weights).sum(axis=1)
-    return Responses(successes, trials, constant, valid)
-
-
-def _outcomes(family: Binomial, y: NDArray[np.generic]) -> tuple[Responses, Floats]:
-    """Return outcomes of rows that were observed once, and their constants row by row."""
-    numeric = y.dtype.kind in "fiub"
-    none = np.zeros(len(y))
-    if y.ndim == 3:
-        counts = y.astype(float) if numeric else np.full(y.shape, np.nan)
-        whole = (counts >= 0) & (counts == np.floor(counts)) & (counts < np.inf)
-        valid = whole.all(axis=(1, 2)) & (y.shape[2] == 2) & (family.success is None)
-        counts = np.where(whole, counts, 0.0)
-        trials = counts.sum(axis=2)
-        constant = log_factorial(trials) - log_factorial(counts).sum(axis=2)
-        valid = valid & (trials.max(axis=1, initial=0.0) <= LARGE)  # `fit` knows how to add those
-        return Responses(counts[:, :, 0], trials, none, valid), constant
-    no_constants = none[:, None]
-    if family.success is None:
-        seen = 2.0 * y.astype(float) - 1.0 if numeric else np.full(y.shape, np.nan)
-        return Responses(seen, None, none, (np.abs(seen) == 1.0).all(axis=1)), no_constants
-    won = np.asarray(y == family.success, dtype=bool)
-    other = np.take_along_axis(y, won.argmin(axis=1)[:, None], axis=1)
-    valid = (won | (y == other)).all(axis=1)
-    return Responses(2.0 * won - 1.0, None, none, valid), no_constants
 
 
 def _start(placed: Placed, outcomes: Responses, offset: Floats | None) -> Floats:
@@ -200,42 +136,41 @@ def _start(placed: Placed, outcomes: Responses, offset: Floats | None) -> Floats
 
 
 def _most(placed: Placed, outcomes: Responses, offset: Floats | None) -> Floats:
-    """Return points that are as good as the maximum for most replicates, and unproved for all.
+    """Return points near the maximum of most replicates, unproved for all.
 
-    The way there is in single precision as long as errors of 1e-7 are small beside the distance.
+    The way there is in single precision, whose errors of 1e-7 the last step makes good.
     """
     here = _start(placed, outcomes, offset)
-    exact, narrow = placed.design, placed.design.narrow()
-    plain = offset is None and outcomes.trials is None
-    seen: Any = outcomes.seen.astype(np.float32) if plain else None
-    information = placed.gram
-    for step in range(_USUAL_STEPS + 1):
-        if plain and step < _NARROW_STEPS:
-            eta = narrow.predictors(here.astype(np.float32))
-            residual, weight = _residual_and_weight(eta, outcomes._replace(seen=seen))
-            gradient = narrow.gradient(residual).astype(float)
-        else:
-            residual, weight = _residual_and_weight(_predictors(placed, offset, here), outcomes)
-            gradient = exact.gradient(residual)
-        if step < _USUAL_STEPS:
-            information = narrow.information(weight.astype(np.float32, copy=False)).astype(float)
-        here += newton_steps(information, gradient)[0]
+    design, steps = placed.design, _FAR_STEPS
+    if offset is None and outcomes.trials is None:
+        design, steps = design.narrow(), _USUAL_STEPS
+        outcomes = outcomes._replace(seen=single(outcomes.seen))
+    covariance = placed.gram
+    for step in range(steps + 2):
+        eta = design.predictors(here.astype(design.columns.dtype))
+        if offset is not None:
+            eta += offset
+        residual, weight = _residual_and_weight(eta, outcomes)
+        if step < steps:
+            covariance = inverses(design.information(weight).astype(float))[0]
+        here += (covariance @ design.gradient(residual)[:, :, None])[:, :, 0]
     return here
 
 
 def _approach(
-    placed: Placed, outcomes: Responses, offset: Floats | None
+    placed: Placed, outcomes: Responses, offset: Floats | None, params: Floats
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Return points by Newton's method, and which of them are sure to be maxima.
 
+    It goes on from where others got, or begins again where that is far from a maximum.
     Where no linear predictor moves by more than m, no weight changes by a larger part than about m,
     so that the next decrement is below m / 2 times this one.
     """
-    here = _start(placed, outcomes, offset)
-    params, near = here.copy(), np.zeros(len(here), dtype=bool)
-    active = np.arange(len(here))
+    here, again = params, _start(placed, outcomes, offset)
+    params, near = again.copy(), np.zeros(len(again), dtype=bool)
+    active = np.arange(len(again))
     root = np.sqrt(outcomes.seen.shape[1])
-    for _ in range(_STEPS):
+    for number in range(_STEPS):
         if not len(active):
             break
         residual, weight = _residual_and_weight(_predictors(placed, offset, here), outcomes)
@@ -247,6 +182,9 @@ def _approach(
         # no entry of a column of unit spread exceeds the root of n: a bound on how far η moves
         move = np.abs(step).sum(axis=1) * root
         arrived = (decrement * move <= _SURE) & (move < SMALL_MOVE) & regular
+        if not number:
+            far = ~(regular & (decrement < 1.0))
+            here[far], regular[far] = again[far], True
         params[active] = here
         near[active] = arrived
         left = regular & ~arrived
@@ -307,11 +245,12 @@ def _finished(
     offset: Floats | None,
     params: Floats,
     numbers: NDArray[np.int64],
-    precision: float,
+    precision: float = 0.0,
 ) -> tuple[Solved, NDArray[np.bool_]]:
     """Return parameters and standard errors for the columns as they were given, where proved.
 
-    That is where the decrement is at most `precision` and the loglikelihood has a maximum.
+    That is where the decrement, before or after a last step, is as good as 0, and the
+    log-likelihood has a maximum. As in `_approach`, the step bounds the decrement after it.
     """
     eta = _predictors(placed, offset, params)
     residual, weight, loglik = _measured(eta, outcomes)
@@ -321,19 +260,24 @@ def _finished(
     step = (covariance @ gradient[:, :, None])[:, :, 0]
     if outcomes.trials is not None:  # columns may depend in the rows that were observed
         regular &= _independent_where_seen(information, regular)
-    # no entry of a column of unit spread exceeds the root of n: a bound on how far η moves
-    move = np.abs(step).sum(axis=1) * np.sqrt(eta.shape[1])
-    proved = regular & ((gradient * step).sum(axis=1) <= precision**2) & (move < SMALL_MOVE)
+    narrow = placed.design.narrow()
+    moved = narrow.predictors(single(step))
+    move = np.abs(moved).max(axis=1)
+    gain = (gradient * step).sum(axis=1)
+    short = (np.sqrt(gain) * move <= _SURE) & (move <= _SHORT)
+    proved = regular & (short | (gain <= precision**2)) & (move < SMALL_MOVE)
     proved &= np.isfinite(loglik)
-    slopes = (params + step) / placed.spread
-    variances = np.diagonal(covariance, axis1=1, axis2=2) / placed.spread**2
-    if placed.shift.any():
-        slopes[:, 0] -= (placed.shift * slopes).sum(axis=1)
-        back = -placed.shift / placed.spread
-        back[:, 0] = 1.0
-        variances[:, 0] = (back * (covariance @ back[:, :, None])[:, :, 0]).sum(axis=1)
-    with np.errstate(invalid="ignore"):  # where nothing is proved
-        errors = np.sqrt(variances)
+    back = placed.back()
+    slopes = (back @ (params + step)[:, :, None])[:, :, 0] / placed.spread
+    rows = back @ covariance
+    variances = (rows * back).sum(axis=2)
+    # by how much the step changes the weights, and so the variances
+    moved *= np.tanh(single(-0.5 * eta))
+    moved *= single(weight)
+    variances -= narrow.squares(single(rows), moved)
+    errors = np.sqrt(variances) / placed.spread
+    proved &= np.isfinite(errors).all(axis=1)
+    loglik += 0.5 * gain
     if not proved.all():
         numbers, slopes, errors = numbers[proved], slopes[proved], errors[proved]
         loglik = loglik[proved]

@@ -28,6 +28,8 @@ class Solved(NamedTuple):
 class Design(Protocol):
     """The designs of some replicates, whether each has its own or all share one."""
 
+    columns: Floats
+
     def predictors(self, params: Floats) -> Floats:
         """Return the linear predictors (R, n) of coefficients (R, q)."""
         ...
@@ -48,6 +50,10 @@ class Design(Protocol):
         """Return Σ w x xᵀ of shape (R, q, q); weights are (R, n)."""
         ...
 
+    def squares(self, params: Floats, weight: Floats) -> Floats:
+        """Return the weighted sums (R, m) of squared predictors; coefficients are (R, m, q)."""
+        ...
+
     def keep(self, which: NDArray[np.bool_]) -> Design:
         """Return the designs of some replicates."""
         ...
@@ -63,6 +69,7 @@ class Own:
     def __init__(self, columns: Floats, weighted: Floats | None = None) -> None:
         self.columns = columns
         self._weighted = np.empty_like(columns) if weighted is None else weighted
+        self._narrow: Own | None = None
 
     def predictors(self, params: Floats) -> Floats:
         """Return the linear predictors (R, n) of coefficients (R, q)."""
@@ -90,6 +97,12 @@ class Own:
         result: Floats = weighted @ self.columns.transpose(0, 2, 1)
         return result
 
+    def squares(self, params: Floats, weight: Floats) -> Floats:
+        """Return the weighted sums (R, m) of squared predictors; coefficients are (R, m, q)."""
+        eta = self.many_predictors(params)
+        result: Floats = (np.square(eta, out=eta) @ weight[:, :, None])[:, :, 0]
+        return result
+
     def keep(self, which: NDArray[np.bool_]) -> Own:
         """Return the designs of some replicates."""
         columns = self.columns[which]
@@ -97,7 +110,9 @@ class Own:
 
     def narrow(self) -> Own:
         """Return the designs in single precision, which is faster."""
-        return Own(_single(self.columns))
+        if self._narrow is None:
+            self._narrow = Own(single(self.columns))
+        return self._narrow
 
 
 class Shared:
@@ -134,13 +149,19 @@ class Shared:
         result[:, self.upper[1], self.upper[0]] = packed
         return result
 
+    def squares(self, params: Floats, weight: Floats) -> Floats:
+        """Return the weighted sums (R, m) of squared predictors; coefficients are (R, m, q)."""
+        eta = self.many_predictors(params)
+        result: Floats = (np.square(eta, out=eta) @ weight[:, :, None])[:, :, 0]
+        return result
+
     def keep(self, which: NDArray[np.bool_]) -> Shared:
         """Return the designs of some replicates."""
         return self
 
     def narrow(self) -> Shared:
         """Return the designs in single precision, which is faster."""
-        return Shared(_single(self.columns))
+        return Shared(single(self.columns))
 
 
 class Placed(NamedTuple):
@@ -166,6 +187,12 @@ class Placed(NamedTuple):
             self.good[which],
         )
 
+    def back(self) -> Floats:
+        """Return what takes coefficients back to the columns not centred, of shape (R, q, q)."""
+        back: Floats = np.eye(self.gram.shape[1]) * np.ones((len(self.gram), 1, 1))
+        back[:, 0] -= self.shift / self.spread
+        return back
+
     def repeated(self, times: int) -> Placed:
         """Return the one placement of a shared design for several replicates."""
         every = np.zeros(times, dtype=np.int64)
@@ -174,8 +201,9 @@ class Placed(NamedTuple):
         )
 
 
-def _single(columns: Floats) -> Floats:
-    narrow: Any = columns.astype(np.float32)  # for mypy as wide as any: it is all the same here
+def single(values: Floats) -> Floats:
+    """Return numbers in single precision, for mypy as wide as any: it is all the same here."""
+    narrow: Any = values.astype(np.float32)
     return narrow  # type: ignore[no-any-return]
 
 
