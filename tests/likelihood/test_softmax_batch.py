@@ -86,7 +86,7 @@ def test_the_bootstrap_of_a_softmax_fit_is_batched_and_right() -> None:
 
 
 def test_a_few_passes_over_the_rows_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting where the linear discriminants say."""
+    """Starting where the linear discriminants say, two passes in single precision."""
     rng = np.random.default_rng(1)
     slopes = rng.normal(0.0, 0.7, (REPLICATES, 3, 3)) / [[1.0], [10.0], [0.1]]
     codes = np.argmax(
@@ -95,7 +95,7 @@ def test_a_few_passes_over_the_rows_are_enough(monkeypatch: pytest.MonkeyPatch) 
     seen: list[int] = []
 
     def predictors(self: Own, params: Any) -> Any:
-        seen.append(len(params))
+        seen.append(len(params) if params.dtype == np.float64 else 0)
         return passed(self, params)
 
     passed = Own.many_predictors
@@ -103,4 +103,4 @@ def test_a_few_passes_over_the_rows_are_enough(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(batch, "fit", None)  # nothing is left for the loop
     fits = ek.fit_many(ek.Softmax(), X, codes)
     assert fits.converged.all()
-    assert sum(seen) <= 5.5 * REPLICATES
+    assert sum(seen) <= 4 * REPLICATES

@@ -19,7 +19,7 @@ from estkit.errors import DataError, EstkitError
 from estkit.estimate import plain
 from estkit.frames import as_frame
 from estkit.likelihood.batches import binomial as binomial_batch
-from estkit.likelihood.batches import responses
+from estkit.likelihood.batches import responses, softmax_outcomes
 from estkit.likelihood.batches import softmax as softmax_batch
 from estkit.likelihood.batches.design import Solved
 from estkit.likelihood.family import Family, Floats, Response
@@ -209,7 +209,7 @@ def fit_many(
             offset=added,
         )
     elif softmax_batch.suits(family) and often is None:
-        found = softmax_batch.outcomes_of(family, y)
+        found = softmax_outcomes.outcomes_of(family, y)
         if found is not None:
             response = Response(np.zeros(y.shape[1]), None, y.shape[1], 0.0, found.outcomes)
             names = family.names(terms, response)
@@ -240,7 +240,7 @@ def fit_rows(model: Regression, values: NDArray[Any]) -> BatchFit:
             offset=offset,
         )
     elif softmax_batch.suits(family):
-        found = softmax_batch.redrawn(family, values, rows.response)
+        found = softmax_outcomes.redrawn(family, values, rows.response)
         solved = softmax_batch.solve(columns, found, intercept=intercept, offset=offset)
     return _assemble(len(values), model.names, solved, alone)
 

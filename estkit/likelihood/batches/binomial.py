@@ -21,7 +21,7 @@ from estkit.likelihood.batches.design import (
     Placed,
     Solved,
     common_place,
-    independent,
+    independent_where_seen,
     inverses,
     newton_steps,
     place,
@@ -259,7 +259,7 @@ def _finished(
     covariance, regular = inverses(information)
     step = (covariance @ gradient[:, :, None])[:, :, 0]
     if outcomes.trials is not None:  # columns may depend in the rows that were observed
-        regular &= _independent_where_seen(information, regular)
+        regular &= independent_where_seen(information, regular)
     narrow = placed.design.narrow()
     moved = narrow.predictors(single(step))
     move = np.abs(moved).max(axis=1)
@@ -282,13 +282,3 @@ def _finished(
         numbers, slopes, errors = numbers[proved], slopes[proved], errors[proved]
         loglik = loglik[proved]
     return Solved(numbers, slopes, errors, loglik), proved
-
-
-def _independent_where_seen(information: Floats, regular: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    with np.errstate(all="ignore"):
-        scale = np.sqrt(np.diagonal(information, axis1=1, axis2=2))
-        correlation = information / (scale[:, :, None] * scale[:, None, :])
-    usable: NDArray[np.bool_] = regular & np.isfinite(correlation).all(axis=(1, 2))
-    identity = np.eye(correlation.shape[1])
-    usable &= independent(np.where(usable[:, None, None], correlation, identity))
-    return usable

@@ -6,6 +6,7 @@ parameters, so that one tolerance suits them all.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from estkit.likelihood.family import Floats
 
+_FEW_TERMS = 8
 _NEARLY_DEPENDENT = 1e-8  # the smallest eigenvalue of a correlation matrix to work with
 
 
@@ -54,6 +56,10 @@ class Design(Protocol):
         """Return the weighted sums (R, m) of squared predictors; coefficients are (R, m, q)."""
         ...
 
+    def informations(self, weights: Floats) -> Floats:
+        """Return Σ w x xᵀ of shape (R, m, q, q); weights are (R, m, n)."""
+        ...
+
     def keep(self, which: NDArray[np.bool_]) -> Design:
         """Return the designs of some replicates."""
         ...
@@ -61,6 +67,19 @@ class Design(Protocol):
     def narrow(self) -> Design:
         """Return the designs in single precision, which is faster."""
         ...
+
+
+def pairs_of(terms: int) -> int:
+    """Return how many products of two columns are kept for each row: those of few columns."""
+    return terms * (terms + 1) // 2 if terms <= _FEW_TERMS else 0
+
+
+def _places(terms: int) -> NDArray[np.int64]:
+    """Return where the product of each two columns stands among the pairs."""
+    places = np.zeros((terms, terms), dtype=np.int64)
+    first, second = np.triu_indices(terms)
+    places[first, second] = places[second, first] = np.arange(len(first))
+    return places
 
 
 class Own:
@@ -102,6 +121,25 @@ class Own:
         eta = self.many_predictors(params)
         result: Floats = (np.square(eta, out=eta) @ weight[:, :, None])[:, :, 0]
         return result
+
+    def informations(self, weights: Floats) -> Floats:
+        """Return Σ w x xᵀ of shape (R, m, q, q); weights are (R, m, n)."""
+        terms = self.columns.shape[1]
+        if not pairs_of(terms):
+            count = range(weights.shape[1])
+            return np.stack([self.information(weights[:, m]) for m in count], axis=1)
+        packed = weights @ self._pairs.transpose(0, 2, 1)
+        return packed[:, :, _places(terms)]
+
+    @cached_property
+    def _pairs(self) -> Floats:
+        """The products of each two columns (R, pairs, n), which serve all weights."""
+        replicates, terms, rows = self.columns.shape
+        pairs, done = np.empty((replicates, pairs_of(terms), rows), self.columns.dtype), 0
+        for j in range(terms):
+            part = slice(done, done := done + terms - j)
+            np.multiply(self.columns[:, j:], self.columns[:, j, None], out=pairs[:, part])
+        return pairs
 
     def keep(self, which: NDArray[np.bool_]) -> Own:
         """Return the designs of some replicates."""
@@ -154,6 +192,11 @@ class Shared:
         eta = self.many_predictors(params)
         result: Floats = (np.square(eta, out=eta) @ weight[:, :, None])[:, :, 0]
         return result
+
+    def informations(self, weights: Floats) -> Floats:
+        """Return Σ w x xᵀ of shape (R, m, q, q); weights are (R, m, n)."""
+        packed = weights @ self.pairs
+        return packed[:, :, _places(len(self.columns))]
 
     def keep(self, which: NDArray[np.bool_]) -> Shared:
         """Return the designs of some replicates."""
@@ -248,6 +291,17 @@ def independent(gram: Floats) -> NDArray[np.bool_]:
         unsure = ~independent
         independent[unsure] = np.linalg.eigvalsh(gram[unsure])[:, 0] > _NEARLY_DEPENDENT
     return independent
+
+
+def independent_where_seen(information: Floats, regular: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which information matrices are regular, and of columns that do not nearly depend."""
+    with np.errstate(all="ignore"):
+        scale = np.sqrt(np.diagonal(information, axis1=1, axis2=2))
+        correlation = information / (scale[:, :, None] * scale[:, None, :])
+    usable: NDArray[np.bool_] = regular & np.isfinite(correlation).all(axis=(1, 2))
+    identity = np.eye(correlation.shape[1])
+    usable &= independent(np.where(usable[:, None, None], correlation, identity))
+    return usable
 
 
 def common_place(X: NDArray[Any], intercept: bool) -> Placed:

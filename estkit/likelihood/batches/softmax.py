@@ -1,120 +1,46 @@
 """Newton's method for softmax regression on many replicates at once.
 
-As for binomial regression: a replicate is set aside when it has arrived at a proved maximum, and
-what is left over the caller fits alone.
+As for binomial regression: all take as many steps as most data sets need, and a last pass proves
+most to be at their maximum. The others take more steps; what is left over the caller fits alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeGuard
+from itertools import combinations
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estkit import parallel
-from estkit.errors import DataError
-from estkit.labels import read_labels
 from estkit.likelihood.batches.design import (
     Placed,
     Solved,
     common_place,
+    independent_where_seen,
     inverses,
     newton_steps,
+    pairs_of,
     place,
 )
-from estkit.likelihood.counts import LARGE
+from estkit.likelihood.batches.softmax_outcomes import Responses
 from estkit.likelihood.existence import SMALL_MOVE
-from estkit.likelihood.family import Floats, Response, log_factorial
+from estkit.likelihood.family import Floats
 from estkit.likelihood.newton import PRECISION
 from estkit.likelihood.softmax import Softmax
 
 _STEPS = 12
-_NUMBERS_PER_CHUNK = 1 << 16
+_USUAL_STEPS = 3  # after which most data sets are some 1e-7 of a standard error from their maximum
+_NARROW_STEPS = 2  # of these, in single precision
+_SURE = 1e-12  # the decrement, or twice the bound on it, at which standard errors are exact
+_NUMBERS_PER_CHUNK = 1 << 18
 _NUMBERS_WORTH_THREADS = 2_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class Responses:
-    """Counts of the outcomes (R, K, n), the reference first, and what else the fits need.
-
-    Parameters
-    ----------
-    counts : array of shape (R, K, n)
-        How often each outcome was seen in each row.
-    totals : array of shape (R, n), optional
-        The sums of the counts; 1 by default.
-    constant : array of shape (R,)
-        The multinomial coefficients.
-    valid : array of shape (R,)
-        Which replicates have responses that can be fitted here.
-    outcomes : tuple
-        The labels, in the order of the family.
-    """
-
-    counts: Floats
-    totals: Floats | None
-    constant: Floats
-    valid: NDArray[np.bool_]
-    outcomes: tuple[Any, ...]
-
-    def take(self, which: slice | NDArray[np.bool_]) -> Responses:
-        """Return some of the replicates."""
-        totals = None if self.totals is None else self.totals[which]
-        return Responses(
-            self.counts[which], totals, self.constant[which], self.valid[which], self.outcomes
-        )
 
 
 def suits(family: object) -> TypeGuard[Softmax]:
     """Return whether this file can solve a family: coefficients against a reference."""
     plain = isinstance(family, Softmax) and not family.symmetric
     return plain and getattr(family, "penalty", None) is None
-
-
-def outcomes_of(family: Softmax, y: NDArray[Any]) -> Responses | None:
-    """Return outcomes from labels (R, n) or counts (R, n, K); None if they cannot be read."""
-    if y.ndim == 3:
-        counts = np.asarray(y, float) if y.dtype.kind in "fiub" else np.full(y.shape, np.nan)
-        whole = (counts >= 0) & (counts == np.floor(counts)) & (counts < np.inf)
-        order = family.order(tuple(range(y.shape[2])))
-        counts = np.where(whole, counts, 0.0)
-        return _of_counts(counts[:, :, order], whole.all(axis=(1, 2)), tuple(range(y.shape[2])))
-    try:
-        labels = read_labels(y.ravel())
-    except DataError:  # one bad label: each replicate is read alone
-        return None
-    order = family.order(labels.outcomes)
-    return of_codes(np.argsort(order)[labels.codes].reshape(y.shape), labels.outcomes)
-
-
-def of_codes(codes: NDArray[np.int64], outcomes: Sequence[Any]) -> Responses:
-    """Return outcomes from codes (R, n), the reference being 0."""
-    counts = (codes[:, None, :] == np.arange(len(outcomes))[:, None]).astype(float)
-    valid = counts.max(axis=2).min(axis=1) > 0
-    return Responses(counts, None, np.zeros(len(codes)), valid, tuple(outcomes))
-
-
-def _of_counts(counts: Floats, valid: NDArray[np.bool_], outcomes: tuple[Any, ...]) -> Responses:
-    totals = counts.sum(axis=2)
-    constant = log_factorial(totals).sum(axis=1) - log_factorial(counts).sum(axis=(1, 2))
-    valid = valid & (counts.max(axis=1).min(axis=1) > 0)
-    valid = valid & (totals.max(axis=1, initial=0.0) <= LARGE)  # `fit` knows how to add those
-    by_outcome = np.ascontiguousarray(counts.transpose(0, 2, 1))
-    return Responses(by_outcome, totals, constant, valid, outcomes)
-
-
-def redrawn(family: Softmax, values: NDArray[Any], response: Response) -> Responses:
-    """Return outcomes from what `Softmax.draw` gave for a response."""
-    if values.ndim == 2:
-        return of_codes(values, response.outcomes)
-    every = np.ones(len(values), dtype=bool)
-    found = _of_counts(np.asarray(values, float), every, response.outcomes)
-    if response.kind == "counts":
-        return found
-    zero = np.zeros(len(values))
-    return Responses(found.counts, found.totals, zero, found.valid, found.outcomes)
 
 
 def solve(
@@ -139,41 +65,54 @@ def solve(
         level = offset.mean(axis=0)
         offset = offset - level
     added = None if offset is None else np.ascontiguousarray(offset.T)
-    numbers = rows * (X.shape[-1] + 1 + 2 * outcomes)
+    terms = X.shape[-1] + intercept
+    numbers = rows * (terms + 2 * outcomes + pairs_of(terms))
     length = max(8, _NUMBERS_PER_CHUNK // numbers)
     common = common_place(X, intercept) if X.ndim == 2 else None
     if common is not None and not common.good[0]:
         return []
 
-    def chunk(first: int) -> Solved:
+    def chunk(first: int) -> list[Solved]:
         part = slice(first, first + length)
         own = responses.take(part)
         placed = place(X[part], intercept) if common is None else common.repeated(len(own.valid))
         usable = own.valid & placed.good
         if not usable.all():
             placed, own = placed.keep(usable), own.take(usable)
-        solved = _newton(placed, own, added, first + np.flatnonzero(usable))
-        if level.any():
-            solved.params[:, :: X.shape[-1] + 1] -= level
-        return solved
+        numbers = first + np.flatnonzero(usable)
+        with np.errstate(all="ignore"):  # some may go astray on the way
+            params = _most(placed, own, added)
+            found, proved = _finished(placed, own, added, params, numbers, _SURE)
+        parts = [found]
+        if not proved.all():
+            placed, own, numbers = placed.keep(~proved), own.take(~proved), numbers[~proved]
+            params, near = _approach(placed, own, added, params[~proved])
+            placed, own, numbers = placed.keep(near), own.take(near), numbers[near]
+            parts.append(_finished(placed, own, added, params[near], numbers, PRECISION)[0])
+        for each in parts:
+            each.params[:, :: X.shape[-1] + 1] -= level if level.any() else 0.0
+        return parts
 
     threads = parallel.cores() if numbers * replicates >= _NUMBERS_WORTH_THREADS else 1
-    return list(parallel.map_threads(chunk, range(0, replicates, length), threads=threads))
+    parallel.keep_memory()
+    found = parallel.map_threads(chunk, range(0, replicates, length), threads=threads)
+    return [part for parts in found for part in parts]
 
 
-class _Shares(NamedTuple):
-    """Probabilities (R, K, n) and the logarithms that the log-likelihood is made of."""
-
-    probability: Floats
-    log_probability: Floats
-
-
-def _shares(eta: Floats) -> _Shares:
-    largest = np.maximum(eta.max(axis=1), 0.0)
-    every = np.concatenate([np.zeros_like(eta[:, :1]), eta], axis=1) - largest[:, None]
+def _weights(eta: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return exp(η - max η) of all outcomes (R, K, n), its sums, and η - max η."""
+    every = np.empty((eta.shape[0], eta.shape[1] + 1, eta.shape[2]), eta.dtype)
+    every[:, 0] = 0.0
+    every[:, 1:] = eta
+    every -= every.max(axis=1)[:, None]
     weight = np.exp(every)
-    total = weight.sum(axis=1)
-    return _Shares(weight / total[:, None], every - np.log(total)[:, None])
+    return weight, weight.sum(axis=1), every
+
+
+def _probabilities(eta: Floats) -> Floats:
+    weight, total, _ = _weights(eta)
+    weight *= np.reciprocal(total)[:, None]
+    return weight
 
 
 def _start(placed: Placed, responses: Responses, offset: Floats | None) -> Floats:
@@ -199,87 +138,161 @@ def _start(placed: Placed, responses: Responses, offset: Floats | None) -> Float
     return params
 
 
-def _newton(
-    placed: Placed, responses: Responses, offset: Floats | None, numbers: NDArray[np.int64]
-) -> Solved:
-    """Run Newton's method, setting aside the replicates that have arrived."""
-    terms, rows = placed.gram.shape[1], responses.counts.shape[2]
-    free = responses.counts.shape[1] - 1
-    params = _start(placed, responses, offset)
-    arrived: list[Solved] = []
-    for _ in range(_STEPS + 1):
-        if not len(numbers):
+def _most(placed: Placed, responses: Responses, offset: Floats | None) -> Floats:
+    """Return points that are as good as the maximum for most replicates, and unproved for all.
+
+    The way there is in single precision as long as errors of 1e-7 are small beside the distance.
+    """
+    here = _start(placed, responses, offset)
+    exact, narrow = placed.design, placed.design.narrow()
+    plain = offset is None and responses.totals is None
+    seen: Any = responses.counts[:, 1:].astype(np.float32) if plain else None
+    for step in range(_USUAL_STEPS + 1):
+        if plain and step < _NARROW_STEPS:
+            probability = _probabilities(narrow.many_predictors(here.astype(np.float32)))
+            gradient = narrow.many_gradients(seen - probability[:, 1:]).astype(float)
+        else:
+            probability = _probabilities(_predictors(placed, offset, here))
+            gradient = exact.many_gradients(_residual(probability, responses))
+        if step < _USUAL_STEPS:
+            weights: Any = _products(probability, responses.totals).astype(np.float32, copy=False)
+            information = _assembled(narrow.informations(weights).astype(float), here.shape[1])
+        move, _ = newton_steps(information, gradient.reshape(information.shape[:2]))
+        here += move.reshape(here.shape)
+    return here
+
+
+def _approach(
+    placed: Placed, responses: Responses, offset: Floats | None, start: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return points by Newton's method, and which of them are sure to be maxima."""
+    lost = ~np.isfinite(start).all(axis=(1, 2), keepdims=True)
+    here = np.where(lost, _start(placed, responses, offset), start) if lost.any() else start
+    params, near = here.copy(), np.zeros(len(here), dtype=bool)
+    active, rows = np.arange(len(here)), responses.counts.shape[2]
+    for _ in range(_STEPS):
+        if not len(active):
             break
-        eta = placed.design.many_predictors(params)
-        if offset is not None:
-            eta += offset
-        shares = _shares(eta)
-        information = _information(placed, shares.probability, responses.totals)
-        expected = shares.probability[:, 1:]
-        if responses.totals is not None:
-            expected = expected * responses.totals[:, None]
-        residual = responses.counts[:, 1:] - expected
-        gradient = placed.design.many_gradients(residual)
-        flat = gradient.reshape(len(numbers), -1)
+        probability = _probabilities(_predictors(placed, offset, here))
+        information = _information(placed, probability, responses.totals)
+        gradient = placed.design.many_gradients(_residual(probability, responses))
+        flat = gradient.reshape(information.shape[:2])
         step, regular = newton_steps(information, flat)
         decrement = np.sqrt(np.maximum((flat * step).sum(axis=1), 0.0))
-        step = step.reshape(params.shape)
-        # no entry of a column of unit spread exceeds the root of n; twice, from the mean predictor
-        move = 2.0 * np.abs(step).sum(axis=2).max(axis=1) * np.sqrt(rows)
-        done = (decrement <= PRECISION) & (move < SMALL_MOVE) & regular
-        if done.any():
-            loglik = (responses.counts[done] * shares.log_probability[done]).sum(axis=(1, 2))
-            loglik += responses.constant[done]
-            arrived.append(
-                _finished(
-                    placed.keep(done), (params + step)[done], information[done], loglik,
-                    numbers[done],
-                )
-            )  # fmt: skip
-        left = ~done & regular
-        params = params + step
+        step = step.reshape(here.shape)
+        here = here + step
+        move = _largest_move(step, rows)
+        arrived = (decrement * move <= _SURE) & (move < SMALL_MOVE) & regular
+        params[active] = here
+        near[active] = arrived
+        left = regular & ~arrived
         if not left.all():
             placed, responses = placed.keep(left), responses.take(left)
-            params, numbers = params[left], numbers[left]
-    if not arrived:
-        size = free * terms
-        return Solved(numbers[:0], np.empty((0, size)), np.empty((0, size)), np.empty(0))
-    return Solved(*(np.concatenate(part) for part in zip(*arrived, strict=True)))
+            here, active = here[left], active[left]
+    return params, near
+
+
+def _largest_move(step: Floats, rows: int) -> Floats:
+    """Return a bound on how far any linear predictor moves, from the mean one: twice any of them.
+
+    No entry of a column of unit spread exceeds the root of the number of rows.
+    """
+    move: Floats = 2.0 * np.abs(step).sum(axis=2).max(axis=1) * np.sqrt(rows)
+    return move
+
+
+def _predictors(placed: Placed, offset: Floats | None, params: Floats) -> Floats:
+    eta = placed.design.many_predictors(params)
+    if offset is not None:
+        eta += offset
+    return eta
+
+
+def _residual(probability: Floats, responses: Responses) -> Floats:
+    """Return counts minus expected ones (R, K - 1, n)."""
+    expected = probability[:, 1:]
+    if responses.totals is not None:
+        expected = expected * responses.totals[:, None]
+    return responses.counts[:, 1:] - expected
+
+
+def _products(probability: Floats, totals: Floats | None) -> Floats:
+    """Return the weights that the blocks of the information are made of, (R, pairs, n).
+
+    First w p (1 - p) of each outcome but the reference, then w p p' of each two of them. The
+    first is a sum of products: 1 - p would lose the digits of a p near 1.
+    """
+    replicates, outcomes, rows = probability.shape
+    free = outcomes - 1
+    result = np.empty((replicates, free * outcomes // 2, rows), probability.dtype)
+    if totals is not None:
+        probability = probability * np.sqrt(totals)[:, None]
+    np.multiply(probability[:, 1:], probability[:, :1], out=result[:, :free])
+    for pair, (j, k) in enumerate(combinations(range(free), 2), start=free):
+        product = np.multiply(probability[:, 1 + j], probability[:, 1 + k], out=result[:, pair])
+        result[:, j] += product
+        result[:, k] += product
+    return result
+
+
+def _assembled(grams: Floats, free: int) -> Floats:
+    """Return the information (R, free · q, free · q) from its different blocks (R, pairs, q, q)."""
+    replicates, _, terms, _ = grams.shape
+    whole = np.empty((replicates, free, terms, free, terms))
+    for j in range(free):
+        whole[:, j, :, j] = grams[:, j]
+    for pair, (j, k) in enumerate(combinations(range(free), 2), start=free):
+        whole[:, j, :, k] = whole[:, k, :, j] = -grams[:, pair]
+    return whole.reshape(replicates, free * terms, free * terms)
 
 
 def _information(placed: Placed, probability: Floats, totals: Floats | None) -> Floats:
-    """Return Σ w (diag(p) - p pᵀ) ⊗ x xᵀ from one Gram matrix for each pair of outcomes."""
-    replicates, outcomes, _ = probability.shape
-    terms = placed.gram.shape[1]
-    whole = np.zeros((replicates, outcomes, terms, outcomes, terms))
-    for j in range(outcomes):
-        for k in range(j + 1, outcomes):
-            weight = probability[:, j] * probability[:, k]
-            if totals is not None:
-                weight *= totals
-            gram = placed.design.information(weight)
-            whole[:, j, :, k] -= gram
-            whole[:, k, :, j] -= gram
-            whole[:, j, :, j] += gram
-            whole[:, k, :, k] += gram
-    free = (outcomes - 1) * terms
-    return whole[:, 1:, :, 1:].reshape(replicates, free, free)
+    """Return Σ w (diag(p) - p pᵀ) ⊗ x xᵀ."""
+    weights = _products(probability, totals)
+    return _assembled(placed.design.informations(weights), probability.shape[1] - 1)
 
 
 def _finished(
-    placed: Placed, params: Floats, information: Floats, loglik: Floats, numbers: NDArray[np.int64]
-) -> Solved:
-    """Return parameters and standard errors for the columns as they were given."""
+    placed: Placed,
+    responses: Responses,
+    offset: Floats | None,
+    params: Floats,
+    numbers: NDArray[np.int64],
+    precision: float,
+) -> tuple[Solved, NDArray[np.bool_]]:
+    """Return parameters and standard errors for the columns as they were given, where proved.
+
+    That is where the decrement is at most `precision` and the log-likelihood has a maximum.
+    """
     replicates, free, terms = params.shape
-    slopes = params / placed.spread[:, None]
-    inverse = np.linalg.inv(information).reshape(replicates, free, terms, free, terms)
+    weight, total, below = _weights(_predictors(placed, offset, params))
+    loglik = (responses.counts * below).sum(axis=(1, 2)) + responses.constant
+    often = 1.0 if responses.totals is None else responses.totals
+    loglik -= (often * np.log(total)).sum(axis=1)
+    weight *= np.reciprocal(total)[:, None]
+    information = _information(placed, weight, responses.totals)
+    flat = placed.design.many_gradients(_residual(weight, responses)).reshape(information.shape[:2])
+    inverse, regular = inverses(information)
+    step = (inverse @ flat[:, :, None]).reshape(params.shape)
+    if responses.totals is not None:  # columns may depend in the rows that were observed
+        regular &= independent_where_seen(information, regular)
+    move = _largest_move(step, weight.shape[2])
+    proved = regular & ((flat * step.reshape(flat.shape)).sum(axis=1) <= precision**2)
+    proved &= (move < SMALL_MOVE) & np.isfinite(loglik)
+    slopes = (params + step) / placed.spread[:, None]
+    blocks = inverse.reshape(replicates, free, terms, free, terms)
     own = np.arange(free)
-    covariance = inverse[:, own, :, own].transpose(1, 0, 2, 3)  # of each outcome with itself
-    covariance = covariance / (placed.spread[:, :, None] * placed.spread[:, None, :])[:, None]
-    if (placed.shift != 0).any():
+    covariance = blocks[:, own, :, own].transpose(1, 0, 2, 3)  # of each outcome with itself
+    variances = np.diagonal(covariance, axis1=2, axis2=3) / placed.spread[:, None] ** 2
+    if placed.shift.any():
         slopes[:, :, 0] -= (placed.shift[:, None] * slopes).sum(axis=2)
-        back = np.broadcast_to(np.eye(terms), (replicates, terms, terms)).copy()
-        back[:, 0, :] -= placed.shift
-        covariance = back[:, None] @ covariance @ back.transpose(0, 2, 1)[:, None]
-    errors = np.sqrt(np.diagonal(covariance, axis1=2, axis2=3))
-    return Solved(numbers, slopes.reshape(replicates, -1), errors.reshape(replicates, -1), loglik)
+        back = -placed.shift / placed.spread
+        back[:, 0] = 1.0
+        along = (covariance @ back[:, None, :, None])[..., 0]
+        variances[:, :, 0] = (back[:, None] * along).sum(axis=2)
+    with np.errstate(invalid="ignore"):  # where nothing is proved
+        errors = np.sqrt(variances)
+    found = Solved(numbers, slopes.reshape(flat.shape), errors.reshape(flat.shape), loglik)
+    if not proved.all():
+        found = Solved(*(each[proved] for each in found))
+    return found, proved
