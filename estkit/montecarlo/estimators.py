@@ -12,10 +12,10 @@ import numpy as np
 from estkit.errors import StudyError
 from estkit.montecarlo import calls
 from estkit.montecarlo.conditions import Setting
+from estkit.montecarlo.looping import failure, form_of, kept
 from estkit.montecarlo.measures import Floats
 from estkit.montecarlo.outcomes import (
     FIELDS,
-    Failure,
     Outcomes,
     collect,
     from_block,
@@ -54,7 +54,8 @@ class Estimator:
         self._setting = setting
         self._streams = streams
         self._plans: dict[Any, calls.Call] = {}
-        self._direct: dict[int, Callable[..., Any] | None] = {}  # by how many arrays it is given
+        self.direct: dict[int, Callable[..., Any] | None] = {}  # by the form of what it is given
+        self._direct_whole: dict[int, Callable[..., Any] | None] = {}
         self._wants_rng = calls.wants(self._function, "rng")
         self._wants_axis = "axis" in calls.required(self._function, list(setting.names))
         self.whole: Callable[..., Any] | None = None  # its form for blocks, once it is trusted
@@ -63,29 +64,40 @@ class Estimator:
 
     def answer(self, data: Any, replicate: int) -> Any:
         """Return the answer to one data set, or the `Failure` with which it ended."""
-        direct = self._direct.get(_arrays(data))
+        direct = self.direct.get(form_of(data))
         if direct is None:
-            return _kept(self._answer(data, replicate))
+            return kept(self._answer(data, replicate))
         try:
-            return _kept(direct(*data) if type(data) is tuple else direct(data))
+            return kept(direct(*data) if type(data) is tuple else direct(data))
         except Exception as error:
-            return _failure(error)
+            return failure(error)
 
     def _answer(self, data: Any, replicate: int) -> Any:
         if self.declared:
             data = np.asarray(data)[None] if np.isscalar(data) else each_array(data, _alone)
         call = self._planned(self._function, data, axis=self._wants_axis)
-        arrays = _arrays(data)
-        if arrays >= 0 and not (self.declared or self._wants_rng or self._setting.every):
-            parts = [f"data[{i}]" for i in range(arrays)] if type(data) is tuple else ["data"]
-            lasting = {**self._setting.at(replicate), "axis": -1}
-            lasting.pop("data", None)  # a condition of that name gives way to the data
-            self._direct[arrays] = call.direct(parts, lasting)
+        if not self.declared:
+            self._prepare(self.direct, call, data, {**self._setting.at(replicate), "axis": -1})
         try:
             answer = call(self._offer(unshared(data), replicate))
             return single_estimate(from_block(answer, 1, 0, {})) if self.declared else answer
         except Exception as error:
-            return _failure(error)
+            return failure(error)
+
+    def _prepare(
+        self,
+        known: dict[int, Callable[..., Any] | None],
+        call: calls.Call,
+        data: Any,
+        lasting: dict[str, Any],
+    ) -> None:
+        """Keep a direct call for data of this form, where one replicate is called as another."""
+        form = form_of(data)
+        if form < 0 or self._wants_rng or self._setting.every:
+            return
+        parts = [f"data[{i}]" for i in range(form)] if type(data) is tuple else ["data"]
+        lasting.pop("data", None)  # a condition of that name gives way to the data
+        known[form] = call.direct(parts, lasting)
 
     def block(self, drawn: Drawn) -> Outcomes:
         """Return the outcomes of a whole block; raises what the function raises."""
@@ -93,8 +105,15 @@ class Estimator:
         if self.kernel is not None and drawn.samples is not None:
             return from_block(self.kernel(drawn.samples), drawn.length, drawn.first, {})
         stack = drawn.stack()
-        call = self._planned(self.whole, stack, axis=self.by_axis)
-        answer = call({**self._offer(stack, drawn.first), "axis": 1})
+        direct = self._direct_whole.get(form_of(stack))
+        if direct is not None:
+            answer = direct(*stack) if type(stack) is tuple else direct(stack)
+        else:
+            call = self._planned(self.whole, stack, axis=self.by_axis)
+            answer = call({**self._offer(stack, drawn.first), "axis": 1})
+            self._prepare(
+                self._direct_whole, call, stack, {**self._setting.at(drawn.first), "axis": 1}
+            )
         try:
             return from_block(answer, drawn.length, drawn.first, {})
         except StudyError as error:
@@ -231,30 +250,6 @@ class Estimator:
         flat = isinstance(stack, np.ndarray) and stack.ndim == 2
         coarse = flat and stack.dtype.kind == "f" and stack.dtype.itemsize < _EXACT_BYTES
         return self._function if flat and not coarse else None
-
-
-def _arrays(data: Any) -> int:
-    """Return how many arrays of numbers a tuple holds, 0 for a single one, -1 for anything else."""
-    if type(data) is np.ndarray:
-        return -1 if data.dtype.kind == "O" else 0
-    if type(data) is tuple:
-        for part in data:
-            if type(part) is not np.ndarray or part.dtype.kind == "O":
-                return -1
-        return len(data) or -1
-    return 0 if type(data) is float else -1
-
-
-def _kept(answer: Any) -> Any:
-    """Return an answer as it is now, should the function write the next one into the same place."""
-    return answer.copy() if type(answer) in (np.ndarray, list, dict) else answer
-
-
-def _failure(error: Exception) -> Failure:
-    hint = ""
-    if "read-only" in str(error):
-        hint = " (all estimators share the data: copy them before changing them)"
-    return Failure(f"{type(error).__name__}: {error}{hint}")
 
 
 def _takes_data(function: Any, named: Sequence[str], inside: Sequence[str]) -> bool:

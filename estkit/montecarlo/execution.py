@@ -15,6 +15,7 @@ from estkit import parallel
 from estkit.errors import StudyError
 from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.estimators import Estimator
+from estkit.montecarlo.looping import answer_each
 from estkit.montecarlo.outcomes import Outcomes, collect
 from estkit.montecarlo.sampling import Drawn, Source
 from estkit.montecarlo.streams import Streams
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from estkit.montecarlo.study import Study
 
 _SECONDS_PER_TASK = 0.25  # long against the cost of sending a task, short against waiting for it
+_ALL = [("always", None, Warning, None, 0)]  # the filter under which every warning is recorded
 _FIRST_LOOK = 4  # replicates that are run here before workers start, to see what is wrong
 
 
@@ -102,40 +104,27 @@ class Runner:
         whole = [estimator for estimator in self.estimators if estimator.whole is not None]
         answers: dict[str, list[Any]] = {estimator.name: [] for estimator in looped}
         noted: dict[str, dict[int, str]] = {name: {} for name in answers}
-        truths: list[Any] = []
-        stop: BaseException | None = None
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            if not looped and self.source.whole_blocks:
+                truths, size, stop = drawn.truths(need), need, None
+            else:
+                each = [(estimator, answers[estimator.name]) for estimator in looped]
+                truths, stop = answer_each(drawn, need, each, noted, caught, keep=bool(whole))
+                size = len(truths)
+            found = {name: collect(given[:size], drawn.first, noted[name])
+                     for name, given in answers.items()}  # fmt: skip
             try:
-                if not looped and self.source.whole_blocks:
-                    truths = drawn.truths(need)
-                keep, given = bool(whole), [(e.answer, answers[e.name].append, e) for e in looped]
-                for row in range(len(truths), need):
-                    data, truth = drawn.data(row, keep=keep)
-                    number = drawn.first + row
-                    caught.clear()
-                    for answer, append, estimator in given:
-                        append(answer(data, number))
-                        if caught:
-                            noted[estimator.name][number] = str(caught[0].message)
-                            caught.clear()
-                    truths.append(truth)
+                found |= {each.name: self._whole(each, drawn, size, caught) for each in whole}
+                self._check_global_state(drawn, need)
+                kept = [truth for truth in truths if truth is not None]
+                if 0 < len(kept) < len(truths):
+                    raise StudyError(
+                        f"generate returned a Sample in some replicates only, in "
+                        f"{describe(self.condition)}; return one always or never."
+                    )
             except (StudyError, KeyboardInterrupt) as error:
-                stop = error
-        size = len(truths)
-        found = {name: collect(given[:size], drawn.first, noted[name])
-                 for name, given in answers.items()}  # fmt: skip
-        try:
-            found |= {each.name: self.whole(each, drawn, size) for each in whole}
-            self._check_global_state(drawn, need)
-            kept = [truth for truth in truths if truth is not None]
-            if 0 < len(kept) < len(truths):
-                raise StudyError(
-                    f"generate returned a Sample in some replicates only, in "
-                    f"{describe(self.condition)}; return one always or never."
-                )
-        except (StudyError, KeyboardInterrupt) as error:
-            return Block(self.number, drawn.first, 0, {}, []), stop or error
+                return Block(self.number, drawn.first, 0, {}, []), stop or error
         ordered = {each.name: found[each.name] for each in self.estimators}
         return Block(self.number, drawn.first, size, ordered, kept), stop
 
@@ -148,28 +137,31 @@ class Runner:
     def whole(self, estimator: Estimator, drawn: Drawn, size: int) -> Outcomes:
         """Return outcomes of a block estimated at once, or one by one where that cannot be."""
         with warnings.catch_warnings(record=True) as caught:
+            return self._whole(estimator, drawn, size, caught)
+
+    def _whole(self, estimator: Estimator, drawn: Drawn, size: int, caught: list[Any]) -> Outcomes:
+        caught.clear()
+        if warnings.filters[:1] != _ALL:  # none yet, or an estimator has set its own
             warnings.simplefilter("always")
+        try:
+            stacked = drawn.stack() is not None
+        except (StudyError, KeyboardInterrupt):
+            stacked = False  # a data set beyond the ones asked for
+        if stacked:
             try:
-                stacked = drawn.stack() is not None
-            except (StudyError, KeyboardInterrupt):
-                stacked = False  # a data set beyond the ones asked for
-            if stacked:
-                try:
-                    outcomes = estimator.block(drawn).rows(0, size)
-                    if estimator.by_axis and outcomes.status.all():  # did one spoil the others?
-                        caught.clear()
-                        return self._one_by_one(estimator, drawn, size)
-                    if caught:  # which replicate gave them shows when each is estimated alone
-                        alone = self._one_by_one(estimator, drawn, size)
-                        outcomes = replace(outcomes, warnings=alone.warnings)
-                    return outcomes
-                except StudyError:
-                    if not estimator.by_axis:  # nobody said that it takes blocks
-                        raise
-                    caught.clear()
-                except Exception:
-                    caught.clear()  # one bad replicate fails the whole call: find it below
-            return self._one_by_one(estimator, drawn, size)
+                outcomes = estimator.block(drawn).rows(0, size)
+                if estimator.by_axis and outcomes.status.all():
+                    return self._one_by_one(estimator, drawn, size)  # did one spoil the others?
+                if caught:  # which replicate gave them shows when each is estimated alone
+                    alone = self._one_by_one(estimator, drawn, size)
+                    outcomes = replace(outcomes, warnings=alone.warnings)
+                return outcomes
+            except StudyError:
+                if not estimator.by_axis:  # nobody said that it takes blocks
+                    raise
+            except Exception:  # one bad replicate fails the whole call: find it below
+                pass
+        return self._one_by_one(estimator, drawn, size)
 
     def _one_by_one(self, estimator: Estimator, drawn: Drawn, size: int) -> Outcomes:
         answers: list[Any] = []

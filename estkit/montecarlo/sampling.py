@@ -138,7 +138,10 @@ class Source:
 
     def some(self, first: int, length: int) -> Drawn:
         """Return consecutive data sets that are drawn one by one."""
-        return Drawn(first, length, lambda row: self.one(first + row))
+        if self._antithetic:
+            return Drawn(first, length, lambda row: self.one(first + row))
+        at, draw = self._streams.at, self._draw
+        return Drawn(first, length, lambda row: draw(at(first + row), first + row, 1))
 
     def one(self, replicate: int) -> Any:
         """Draw one data set."""
@@ -264,9 +267,9 @@ class Drawn:
         return kept
 
     def truths(self, rows: int) -> list[Any]:
-        """Return the truths of the first data sets of a stack, or None for each."""
+        """Return the truths of the first data sets of a stack, if they came with any."""
         if self._truths is None:
-            return [None] * rows
+            return []
         return [self.data(row)[1] for row in range(rows)]
 
     @cached_property

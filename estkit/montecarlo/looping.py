@@ -1,0 +1,105 @@
+"""Data sets one by one through estimators, with little time between the calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estkit.errors import StudyError
+from estkit.montecarlo.outcomes import Failure
+from estkit.montecarlo.sampling import Drawn
+
+if TYPE_CHECKING:
+    from estkit.montecarlo.estimators import Estimator
+
+
+def answer_each(
+    drawn: Drawn,
+    need: int,
+    given: list[tuple[Estimator, list[Any]]],
+    noted: dict[str, dict[int, str]],
+    caught: list[Any],
+    *,
+    keep: bool,
+) -> tuple[list[Any], BaseException | None]:
+    """Add the answers to data sets one by one; return the truths, and what ended it if anything.
+
+    Parameters
+    ----------
+    drawn : Drawn
+        The data sets.
+    need : int
+        How many of them to go through.
+    given : list of pairs
+        The estimators, each with the list of its answers.
+    noted : dict
+        By estimator, the first warning of each replicate that gave one.
+    caught : list
+        Where warnings are recorded.
+    keep : bool
+        Whether data sets are asked for again.
+    """
+    truths: list[Any] = []
+    form, waiting, calls = 0, True, _direct(given, 0)
+    try:
+        for row in range(need):
+            data, truth = drawn.data(row, keep=keep)
+            number = drawn.first + row
+            now = form_of(data)
+            if waiting or now != form:
+                form, calls = now, _direct(given, now)
+                waiting = any(call is None for call, _, _ in calls)
+            parts = data if type(data) is tuple else (data,)
+            caught.clear()
+            for call, append, estimator in calls:
+                if call is None:
+                    append(estimator.answer(data, number))
+                else:
+                    try:
+                        append(kept(call(*parts)))
+                    except Exception as error:
+                        append(failure(error))
+                if caught:
+                    noted[estimator.name][number] = str(caught[0].message)
+                    caught.clear()
+            truths.append(truth)
+    except (StudyError, KeyboardInterrupt) as error:
+        return truths, error
+    return truths, None
+
+
+_Answers = tuple[Callable[..., Any] | None, Callable[[Any], None], "Estimator"]
+
+
+def _direct(given: list[tuple[Estimator, list[Any]]], form: int) -> list[_Answers]:
+    """Return a direct call for data of a form where an estimator has one: not for the first."""
+    return [(estimator.direct.get(form), own.append, estimator) for estimator, own in given]
+
+
+def form_of(data: Any) -> int:
+    """Return how many arrays of numbers a tuple holds, 0 for a single one, -1 for anything else."""
+    if type(data) is np.ndarray:
+        return -1 if data.dtype.kind == "O" else 0
+    if type(data) is tuple:
+        for part in data:
+            if type(part) is not np.ndarray or part.dtype.kind == "O":
+                return -1
+        return len(data) or -1
+    return 0 if type(data) is float else -1
+
+
+def kept(answer: Any) -> Any:
+    """Return an answer as it is now, should the function write the next one into the same place."""
+    if type(answer) is float:
+        return answer
+    return answer.copy() if type(answer) in (np.ndarray, list, dict) else answer
+
+
+def failure(error: Exception) -> Failure:
+    """Return what stands in the place of an answer when a function raised."""
+    hint = ""
+    if "read-only" in str(error):
+        hint = " (all estimators share the data: copy them before changing them)"
+    return Failure(f"{type(error).__name__}: {error}{hint}")
