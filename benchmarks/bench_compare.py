@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import gc
 import io
 import sys
@@ -245,22 +246,57 @@ def races() -> list[Race]:
 # whole comparisons --------------------------------------------------------------------------------
 
 
-def bare(models: Sequence[Any], X: Any, y: Any, folds: Any, *, shares: bool) -> float:
-    """Give the processor seconds of fitting and predicting on the same folds, and of nothing else.
+class Inside:
+    """Takes the time that models spend fitting and predicting, probabilities included.
+
+    The rest of a comparison is what estkit adds. Both are of the same run, since on a busy machine
+    two runs differ by more than that.
+    """
+
+    def __init__(self, models: Sequence[Any]) -> None:
+        self.seconds, self.within = 0.0, False
+        self.methods = [
+            (kind, name, getattr(kind, name))
+            for kind in {type(model) for model in models}
+            for name in ("fit", "predict", "predict_proba")
+            if name in dir(kind)
+        ]
+
+    def __enter__(self) -> Inside:
+        for kind, name, method in self.methods:
+            setattr(kind, name, self.timed(method))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for kind, name, method in self.methods:
+            setattr(kind, name, method)
+
+    def timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def run(*given: Any, **named: Any) -> Any:
+            if self.within:  # called by another of them
+                return method(*given, **named)
+            self.within, start = True, time.perf_counter()
+            try:
+                return method(*given, **named)
+            finally:
+                self.seconds += time.perf_counter() - start
+                self.within = False
+
+        return run
+
+
+def bare(models: Sequence[Any], X: Any, y: Any, folds: Any, *, shares: bool) -> None:
+    """Fit and predict on the same folds, and nothing else.
 
     Probabilities are predictions, too: who scores both labels and probabilities asks for both.
     """
-    spent = 0.0
     for model in models:
         for train, test in folds:
-            own, known, asked = clone(model), X[train], X[test]
-            start = time.process_time()
-            own.fit(known, y[train])
-            own.predict(asked)
+            own = clone(model).fit(X[train], y[train])
+            own.predict(X[test])
             if shares:
-                own.predict_proba(asked)
-            spent += time.process_time() - start
-    return spent
+                own.predict_proba(X[test])
 
 
 def validated(models: Sequence[Any], X: Any, y: Any, folds: Any, *, shares: bool) -> None:
@@ -288,7 +324,7 @@ def whole(name: str, rounds: int) -> tuple[list[str], bool]:
     models = {each.name: each.estimator for each in candidates_of(None, data)}
     shares = bool(data.classes)
     times: dict[str, list[float]] = {key: [] for key in ("wall", "bare", "cv", "skore")}
-    over, pure = [], []
+    over = []
     result = ek.compare(None, X, y, cv=folds, rng=1)
     same = True
     for model in ("knn", "linear"):
@@ -297,18 +333,18 @@ def whole(name: str, rounds: int) -> tuple[list[str], bool]:
         frame = result.scores(score)
         found = frame.loc[frame["model"] == model].sort_values("fold")["value"].to_numpy()
         same = same and np.allclose(found, known, rtol=0, atol=SAME)
-    for _ in range(5 * rounds):
+    for _ in range(7 * rounds):
         gc.collect()
-        start, busy = time.perf_counter(), time.process_time()
-        result = ek.compare(None, X, y, cv=folds, rng=1)
-        busy = time.process_time() - busy
-        times["wall"].append(time.perf_counter() - start)
-        inside = sum(t.fit_seconds + t.predict_seconds for t in result.trials.values())
-        pure.append(times["wall"][-1] / inside - 1)
+        with Inside(list(models.values())) as inside:
+            start = time.perf_counter()
+            ek.compare(None, X, y, rng=1)
+            times["wall"].append(time.perf_counter() - start)
+        over.append(times["wall"][-1] / inside.seconds - 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            times["bare"].append(bare(list(models.values()), X, y, pairs, shares=shares))
-            over.append(busy / times["bare"][-1] - 1)
+            start = time.perf_counter()
+            bare(list(models.values()), X, y, pairs, shares=shares)
+            times["bare"].append(time.perf_counter() - start)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         start = time.perf_counter()
@@ -324,7 +360,7 @@ def whole(name: str, rounds: int) -> tuple[list[str], bool]:
     above = float(np.median(over))
     row = [name, f"{least['wall']:.3f}", f"{least['bare']:.3f}",
            f"{100 * above:.0f} %" + ("" if above <= 0.1 else " **missed**"),
-           f"{100 * np.median(pure):.0f} %", f"{least['cv']:.3f}", f"{least['skore']:.2f}",
+           f"{100 * max(over):.0f} %", f"{least['cv']:.3f}", f"{least['skore']:.2f}",
            "" if same else "**scores differ**"]  # fmt: skip
     return row, same
 
@@ -341,8 +377,8 @@ def main() -> int:
         wholes = [whole(name, rounds) for name in ("breast_cancer", "wine", "digits", "diabetes")]
     header = ["task", "peer", "estkit ms", "peer ms", "ratio", "asked", "largest difference"]
     print(markdown(header, [row for row, _ in held_races]), "\n")
-    header = ["default comparison, 10-fold × 3", "ek.compare s", "fit and predict core s", "above",
-              "above labels alone", "cross_validate s", "skore s, 1 repeat", ""]  # fmt: skip
+    header = ["default comparison, 10-fold × 3", "ek.compare s", "bare loop s", "above its models",
+              "at most", "cross_validate s", "skore s, 1 repeat", ""]  # fmt: skip
     print(markdown(header, [row for row, _ in wholes]))
     print(f"\nAfterwards: {load()}.\n")
     return 0 if all(same for _, same in [*held_races, *wholes]) else 1

@@ -8,6 +8,7 @@ import numpy as np
 
 from estkit.comparison.scores import Floats
 
+_NEIGHBOURS = ("KNeighborsClassifier", "KNeighborsRegressor")  # of which the rows alone matter
 _LINEAR = ("LinearRegression",)
 _RIDGE = ("Ridge", "RidgeClassifier", "RidgeCV", "RidgeClassifierCV")
 
@@ -50,11 +51,12 @@ def degrees_of_freedom(model: Any, X: Any) -> float | None:
     from sklearn.pipeline import Pipeline
 
     if isinstance(model, Pipeline):
-        before = _prepared(model[:-1], X) if len(model) > 1 else X
+        as_is = len(model) == 1 or type(model[-1]).__name__ in _NEIGHBOURS
+        before = X if as_is else _prepared(model[:-1], X)
         return None if before is None else degrees_of_freedom(model[-1], before)
     kind = type(model).__name__
-    if kind in ("KNeighborsClassifier", "KNeighborsRegressor"):
-        return float(len(_array(X)) / model.n_neighbors) if model.weights == "uniform" else None
+    if kind in _NEIGHBOURS:
+        return float(np.shape(X)[0] / model.n_neighbors) if model.weights == "uniform" else None
     if kind in ("DummyRegressor", "DummyClassifier"):
         return 1.0 if model.strategy in ("mean", "prior", "most_frequent") else None
     if kind in _LINEAR or kind in _RIDGE:

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from estkit import parallel
 from estkit.comparison.candidates import Candidate, Data, candidates_of, read_data
+from estkit.comparison.clones import Maker
 from estkit.comparison.degrees import degrees_of_freedom
 from estkit.comparison.folds import Folds, make_folds
 from estkit.comparison.scores import Floats, named_scores
 from estkit.comparison.store import Store, open_store, stored_seed
 from estkit.comparison.trial import Trial, check_rows
 from estkit.errors import DataError
-from estkit.montecarlo.streams import own_purpose, seed_sequence
+from estkit.montecarlo.streams import seed_sequence
 
 if TYPE_CHECKING:
     from estkit.comparison.result import Comparison
@@ -210,45 +211,15 @@ def _kept(
     return trial
 
 
-class Maker:
-    """Makes models that were not fitted, each with the seed of its fold.
-
-    To unpickle a model takes a tenth of the time of cloning it, which for small data is some of the
-    time of fitting it.
-    """
-
-    def __init__(
-        self, candidate: Candidate, seed: np.random.SeedSequence, *, seen: bool = False
-    ) -> None:
-        self.candidate, self.seed, self.seen = candidate, seed, seen
-        self._open: list[str] | None = None
-        self._pickled = b""
-
-    def make(self, fold: int) -> Any:
-        """Return a clone of the candidate."""
-        from sklearn.base import clone
-
-        if self._open is None:
-            model = clone(self.candidate.estimator)
-            self._open = _open_seeds(model)
-            with suppress(Exception):  # parameters such as lambdas; then clones are made
-                self._pickled = pickle.dumps(model, pickle.HIGHEST_PROTOCOL)
-        elif self._pickled:
-            model = pickle.loads(self._pickled)
-        else:
-            model = clone(self.candidate.estimator)
-        return _with_seed(model, self._open, self.candidate.name, fold, self.seed)
-
-
 def _trial(maker: Maker, data: Data, folds: Folds, fold: int) -> Trial:
     """Fit a clone to the training rows of a fold and predict its test rows."""
     train, test = folds.train[fold], folds.test[fold]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            model = maker.make(fold)
+            model, known, labels = maker.make(fold), rows_of(data.X, train), data.y[train]
             start = time.perf_counter()
-            model.fit(rows_of(data.X, train), data.y[train])
+            model.fit(known, labels)
             fitted = time.perf_counter()
             asked = rows_of(data.X, test)
             begun = time.perf_counter()
@@ -293,43 +264,10 @@ def _freedom(model: Any, X: Any) -> float | None:
     return None
 
 
-def seeded(model: Any, name: str, fold: int, seed: np.random.SeedSequence) -> Any:
-    """Return a model whose own randomness is that of its name and the fold."""
-    return _with_seed(model, _open_seeds(model), name, fold, seed)
-
-
-def _open_seeds(model: Any) -> list[str]:
-    return [
-        key for key, value in model.get_params().items()
-        if key.split("__")[-1] == "random_state" and value is None
-    ]  # fmt: skip
-
-
-def _with_seed(
-    model: Any, open_ones: Sequence[str], name: str, fold: int, seed: np.random.SeedSequence
-) -> Any:
-    if open_ones:
-        key = (*seed.spawn_key, 1, fold, own_purpose(name) % (1 << 32))
-        state = np.random.SeedSequence(seed.entropy, spawn_key=key).generate_state(1)[0]
-        for path in open_ones:
-            _set_seed(model, path, int(state))
-    return model
-
-
-def _set_seed(model: Any, path: str, state: int) -> None:
-    """Set the random state of a model or of a step of a pipeline.
-
-    `set_params` looks at every parameter of every step first, which takes longer than a small fit.
-    """
-    step, _, rest = path.partition("__")
-    if rest == "random_state" and hasattr(model, "steps"):
-        dict(model.steps)[step].random_state = state
-    else:
-        model.set_params(**{path: state})
-
-
 def rows_of(X: Any, rows: NDArray[Any]) -> Any:
-    """Return some rows of an array, a sparse matrix or a frame."""
+    """Return a copy of some rows of an array, a sparse matrix or a frame."""
+    if isinstance(X, np.ndarray) and X.flags.c_contiguous:
+        return X.take(rows, axis=0)  # in half the time
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
@@ -351,7 +289,10 @@ def probability_of(model: Any, asked: Any, classes: tuple[Any, ...]) -> Floats |
     """Return the probabilities of all classes; 0 for those that the training rows lack."""
     if not classes or not hasattr(model, "predict_proba"):
         return None
-    known = np.asarray(model.predict_proba(asked), float)
-    table = np.zeros((len(known), len(classes)))
+    known = np.array(model.predict_proba(asked), float, order="C")
+    shape = (len(known), len(classes))
+    if known.shape == shape and np.asarray(model.classes_).tolist() == list(classes):
+        return known
+    table = np.zeros(shape)
     table[:, codes_of(model.classes_, classes)] = known
     return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -105,7 +105,7 @@ def make_folds(
         return cv
     if rows < 2:
         raise DataError(f"{rows} row cannot be split into training and test rows.")
-    groups = _checked_groups(groups, rows)
+    groups, sound = _checked_groups(groups, rows), False
     if isinstance(cv, str):
         pairs, scheme = _by_name(cv, rows, groups)
     elif cv is None or is_whole(cv) or (isinstance(cv, tuple) and all(map(is_whole, cv))):
@@ -114,6 +114,7 @@ def make_folds(
         scheme = f"{splits}-fold" + (f" x {repeats}" if repeats > 1 else "")
         scheme += ", groups kept whole" if groups is not None else ""
         scheme += ", stratified" if classes else ""
+        sound = groups is None  # groups may leave a fold empty
     elif hasattr(cv, "split"):
         pairs, scheme = _of_splitter(cv, X, y, groups), type(cv).__name__
     elif isinstance(cv, Iterable):
@@ -123,7 +124,7 @@ def make_folds(
             f"cv must be a whole number, (folds, repeats), 'loo', 'time', a splitter or pairs of "
             f"training and test rows; got {cv!r}."
         )
-    train, test = _checked(pairs, rows)
+    train, test = zip(*pairs, strict=True) if sound else _checked(pairs, rows)
     counts = np.bincount(np.concatenate(test), minlength=rows)
     repeats = int(counts[0]) if (counts == counts[0]).all() else 0
     return Folds(train, test, rows, scheme, repeats)
@@ -199,21 +200,59 @@ def _shuffled(
     """Yield the folds of every repeat, each repeat with a seed of its own."""
     from sklearn import model_selection as split
 
-    frame = np.zeros((len(y), 1))
+    seeds = [int(rng.integers(0, 1 << 31)) for _ in range(repeats)]
     if groups is not None:
         distinct = len(np.unique(np.asarray(groups)))
         if distinct < splits:
             raise DataError(f"groups has {distinct} groups, fewer than {splits} folds.")
         kind = split.StratifiedGroupKFold if classes else split.GroupKFold
-    else:
-        if len(y) < splits:
-            raise DataError(f"{len(y)} rows are fewer than {splits} folds; use cv='loo'.")
-        if classes:
-            _check_members(y, splits)
-        kind = split.StratifiedKFold if classes else split.KFold
-    for _ in range(repeats):
-        seed = int(rng.integers(0, 1 << 31))
-        yield from kind(splits, shuffle=True, random_state=seed).split(frame, y, groups)
+        frame = np.zeros((len(y), 1))
+        for seed in seeds:
+            yield from kind(splits, shuffle=True, random_state=seed).split(frame, y, groups)
+        return
+    if len(y) < splits:
+        raise DataError(f"{len(y)} rows are fewer than {splits} folds; use cv='loo'.")
+    if classes:
+        _check_members(y, splits)
+    of_rows = _stratified(y, splits, seeds) if classes else _unstratified(len(y), splits, seeds)
+    for numbers in of_rows:
+        for fold in range(splits):
+            inside = numbers == fold
+            yield np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def _unstratified(rows: int, splits: int, seeds: Sequence[int]) -> Iterator[NDArray[np.intp]]:
+    """Yield the fold of every row, for each seed as ``KFold`` shuffles, without its checks."""
+    sizes = np.full(splits, rows // splits) + (np.arange(splits) < rows % splits)
+    for seed in seeds:
+        order = np.arange(rows)
+        np.random.RandomState(seed).shuffle(order)
+        numbers = np.empty(rows, np.intp)
+        numbers[order] = np.repeat(np.arange(splits), sizes)
+        yield numbers
+
+
+def _stratified(y: Any, splits: int, seeds: Sequence[int]) -> Iterator[NDArray[np.intp]]:
+    """Yield the fold of every row, for each seed as ``StratifiedKFold`` shuffles.
+
+    Rows in order of their classes are dealt out to the folds in turn, which settles how many of
+    each class a fold gets; which ones is drawn class by class, in the order of appearance.
+    """
+    _, first, found = np.unique(np.asarray(y), return_index=True, return_inverse=True)
+    counts = np.bincount(found)[np.argsort(first)]
+    members = [np.flatnonzero(found == code) for code in np.argsort(first)]
+    starts = np.cumsum(counts) - counts
+    dealt = [
+        np.sort(np.arange(start, start + count) % splits)
+        for start, count in zip(starts, counts, strict=True)
+    ]
+    for seed in seeds:
+        draws, numbers = np.random.RandomState(seed), np.empty(len(found), np.intp)
+        for rows, folds in zip(members, dealt, strict=True):
+            own = folds.copy()
+            draws.shuffle(own)
+            numbers[rows] = own
+        yield numbers
 
 
 def _check_members(y: Any, splits: int) -> None:

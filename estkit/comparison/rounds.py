@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit import parallel
-from estkit.comparison.evaluation import seeded
+from estkit.comparison.clones import seeded
 from estkit.comparison.knn import nearest
 from estkit.comparison.scores import Floats
 from estkit.errors import DataError

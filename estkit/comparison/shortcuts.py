@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.comparison.candidates import Candidate, Data
-from estkit.comparison.evaluation import codes_of, probability_of, rows_of, seeded
+from estkit.comparison.clones import seeded
+from estkit.comparison.evaluation import codes_of, probability_of, rows_of
 from estkit.comparison.folds import Folds
 from estkit.comparison.knn import nearest
 from estkit.comparison.rounds import plain_neighbours

@@ -62,6 +62,8 @@ def decomposed(
     forward: Callable[..., Any],
 ) -> Iterator[tuple[str, Decomposition | str]]:
     """Yield the decomposition of each model, or why there is none, by its name."""
+    if not candidates:
+        return
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 2))
     train, test = training_and_test(folds, np.random.default_rng(own))
     asked = (rows_of(data.X, test), data.y[test])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
 
 import estkit as ek
 from estkit.comparison.folds import make_folds
@@ -95,3 +95,20 @@ def test_folds_of_other_data_are_refused() -> None:
     folds = make_folds(5, X, Y)
     with pytest.raises(ek.DataError, match="60 rows, the data have 50"):
         make_folds(folds, X[:50], Y[:50])
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("kind", [KFold, StratifiedKFold])
+def test_shuffled_folds_are_those_of_scikit_learn_for_the_same_seeds(kind: Any, seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    splits, extra = int(draws.integers(2, 8)), int(draws.integers(0, 60))
+    labels = np.array(["b", "zz", "a", "10"])[: draws.integers(2, 5)]
+    y = draws.permutation(np.concatenate([np.repeat(labels, splits), draws.choice(labels, extra)]))
+    folds = make_folds((splits, 2), y[:, None], y, rng=seed, classes=kind is StratifiedKFold)
+    seeds = np.random.default_rng(np.random.SeedSequence(seed))
+    known = []
+    for _ in range(2):
+        again = kind(splits, shuffle=True, random_state=int(seeds.integers(0, 1 << 31)))
+        known += again.split(np.zeros((len(y), 1)), y)
+    for train, test, (first, second) in zip(folds.train, folds.test, known, strict=True):
+        assert train.tolist() == first.tolist() and test.tolist() == second.tolist()
