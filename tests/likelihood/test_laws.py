@@ -204,7 +204,7 @@ def test_negative_binomial_has_the_real_root_of_mpmath(size: float) -> None:
 
 def test_negative_binomial_is_the_same_with_and_without_a_table() -> None:
     x = SAMPLES["nbinom"].astype(float)
-    values = Values(x, 0.0, 1.0, None, float(N), float(x.sum()))
+    values = Values(x, 0.0, 1.0, None, float(N), float(x.sum()), float(x.min()))
     sums = NegativeBinomial.of(values)
     counts, number = tally(values)
     long = NegativeBinomial(counts, number, None, sums.mean, sums.variance, sums.n, sums.constant)

@@ -161,6 +161,11 @@ class Observations:
         with np.errstate(over="ignore", invalid="ignore"):
             return float(self.lower.sum())
 
+    @cached_property
+    def least(self) -> float:
+        """The smallest upper bound."""
+        return float(self.upper.min())
+
     @property
     def exact(self) -> bool:
         """Whether each row is a value, and none was truncated."""
@@ -193,8 +198,7 @@ class Observations:
         self, lower: float, upper: float, law: str, *, closed: bool, hint: str
     ) -> None:
         """Raise at the first row that is impossible whatever the parameters are."""
-        least = float(self.upper.min())
-        most = float(self.lower.max()) if upper < math.inf else -math.inf
+        least, most = self.least, float(self.lower.max()) if upper < math.inf else -math.inf
         if (lower < least and most < upper) or (closed and lower <= least and most <= upper):
             return
         outside = (self.upper < lower) | (self.lower > upper)

@@ -80,7 +80,8 @@ class Lognormal:
         for block, _ in values.blocks():
             np.log(block / unit, out=logs[at : at + len(block)])
             at += len(block)
-        mean, variance = Values(logs, 0.0, 1.0, values.weights, n, float(logs.sum())).moments()
+        held = values._replace(x=logs, origin=0.0, unit=1.0, total=float(logs.sum()))
+        mean, variance = held.moments()
         if variance < NEAR**2:  # logarithms of close values keep their digits as differences
             middle = unit * math.exp(mean)
 
@@ -154,7 +155,7 @@ class Laplace:
     @classmethod
     def of(cls, values: Values) -> Laplace:
         """Return the values."""
-        x, origin, unit, weights, n, _ = values
+        x, origin, unit, weights, n, _, _ = values
         if weights is not None:
             order = np.argsort(x)
             x, weights = x[order], weights[order]

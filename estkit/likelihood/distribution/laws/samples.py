@@ -177,7 +177,8 @@ def summarise(
         return None
     size = float(values["n"] or 0.0) if law.name == "binom" else unit
     own = observations
-    sums = make(Values(own.lower, origin, size, own.weights, float(own.n_obs), own.total))
+    n, total, least = float(own.n_obs), own.total, own.least
+    sums = make(Values(own.lower, origin, size, own.weights, n, total, least))
     numbers = [law.names.index(name) for name in sums.names]
     free = tuple(held[i] is None for i in numbers)
     lines = np.array(

@@ -17,7 +17,7 @@ CLOSE = 1e-5  # values so close to each other that their logarithms need the dif
 NO_SPREAD = 1e-30  # what rounding leaves of the squared spread of equal values, relative
 NEAR = 0.1  # relative: values for whose logarithms the difference is exact enough
 _TOGETHER = 8  # values whose product is taken
-_MULTIPLIED = 1e35  # what they must lie below, and above the inverse of
+_MULTIPLIED = 1e35  # they must lie above its inverse
 _SQUARED = 1e100  # units beyond this and its inverse are divided by before squares are taken
 
 
@@ -36,6 +36,8 @@ class Values(NamedTuple):
         The number of observations.
     total : float
         The sum of `x` without weights.
+    least : float
+        The smallest value.
     """
 
     x: Floats
@@ -44,6 +46,7 @@ class Values(NamedTuple):
     weights: Floats | None
     n: float
     total: float
+    least: float
 
     @property
     def first(self) -> float:
@@ -69,7 +72,7 @@ class Values(NamedTuple):
 
     def mean_log(self, unit: float) -> float:
         """Return the mean of log(x / unit), with the digits of values that lie close together."""
-        total = None if self.weights is not None or self.origin else log_product(self.x)
+        total = None if self.weights is not None or self.origin else log_product(self.x, self.least)
         if total is None:
             total = self.sums_of(lambda v: [np.log(v)])[0]
         level = total / self.n - math.log(unit)
@@ -110,17 +113,19 @@ def added(values: Floats, weight: Floats | None) -> float:
     return float(values.sum() if weight is None else (values * weight).sum())
 
 
-def log_product(x: Floats) -> float | None:
+def log_product(x: Floats, least: float) -> float | None:
     """Return the sum of the logarithms of values, as logarithms of products of eight of them.
 
     A product is a tenth of the work of a logarithm, and its rounding is below that of one. Values
-    so large or small that a product might overflow, or that are not positive, give None.
+    so large that a product overflows, or so small or negative that it might not be one, give None.
     """
-    if not (x.min() > 1.0 / _MULTIPLIED and x.max() < _MULTIPLIED):
+    if not least > 1.0 / _MULTIPLIED:
         return None
     whole = len(x) - len(x) % _TOGETHER
-    products = np.multiply.reduce(x[:whole].reshape(_TOGETHER, -1), axis=0)
-    return float(np.log(products).sum()) + math.fsum(map(math.log, x[whole:].tolist()))
+    with np.errstate(over="ignore"):
+        products = np.multiply.reduce(x[:whole].reshape(_TOGETHER, -1), axis=0)
+    total = float(np.log(products).sum()) + math.fsum(map(math.log, x[whole:].tolist()))
+    return total if total < math.inf else None
 
 
 def no_spread(law: str, value: float, parameter: str) -> FitError:
