@@ -150,15 +150,33 @@ def _keep_best(
 
 
 @_SUMS
-def row_sums(x: Any, y: Any, products: Any, squares: Any, other_squares: Any) -> None:
-    """Write the product of each row of `x` with that of `y`, and their squared lengths."""
-    for row in range(x.shape[0]):
-        xy = x.dtype.type(0)
-        xx = x.dtype.type(0)
-        yy = x.dtype.type(0)
-        for column in range(x.shape[1]):
-            a, b = x[row, column], y[row, column]
-            xy += a * b
-            xx += a * a
-            yy += b * b
-        products[row], squares[row], other_squares[row] = xy, xx, yy
+def row_sums(x: Any, y: Any) -> Any:
+    """Return the product of two rows, and the squared lengths of both."""
+    xy = x.dtype.type(0)
+    xx = x.dtype.type(0)
+    yy = x.dtype.type(0)
+    for column in range(len(x)):
+        a, b = x[column], y[column]
+        xy += a * b
+        xx += a * a
+        yy += b * b
+    return xy, xx, yy
+
+
+@_LOOP
+def row_cosines(x: Any, y: Any, low: float, high: float, cosines: Any) -> bool:
+    """Write the cosine of each row of `x` with that of `y`, and tell whether all are safe.
+
+    NaN marks a pair of which a squared length, or in float64 the product of both, is beyond what
+    is safe.
+    """
+    safe = True
+    for row in range(len(x)):
+        xy, xx, yy = row_sums(x[row], y[row])
+        both = np.float64(xx) * np.float64(yy)
+        good = low < xx < high and low < yy < high
+        if x.itemsize == 8:
+            good = good and low < both < high
+        cosines[row] = np.float64(xy) / np.sqrt(both) if good else np.nan
+        safe = safe and good
+    return safe

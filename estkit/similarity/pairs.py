@@ -25,12 +25,12 @@ from estkit.similarity.measures import check_measure, measured
 from estkit.similarity.overlap import overlapping, without_direction
 from estkit.similarity.preparation import Options
 from estkit.similarity.twofold import dots, exact_rows
-from estkit.similarity.vectors import Real
+from estkit.similarity.vectors import Real, Vectors
 
 _NUMBERS = 1 << 18  # coordinates of a block: with its partner it stays in cache
 _FEW = 256  # so few that float32 may add them up without help from float64
 _COLUMNS = 1024  # so few that float32 adds them up without losing digits
-_BLOCKS = 8  # that a thread takes at once
+_BLOCKS = 32  # that a thread takes at once, at most
 
 
 def cosine_pairs(
@@ -101,16 +101,20 @@ def cosine_pairs(
     def work_on(run: slice) -> int:
         inside = [slice(i, min(i + step, run.stop)) for i in range(run.start, run.stop, step)]
         if kernel is _quotients and _plain(tables[0], tables[1]):
-            cosines = _plain_quotients(tables[0], tables[1], run, inside)
+            cosines = values[run] if measure == "similarity" else np.empty(run.stop - run.start)
+            _plain_quotients(tables[0], tables[1], run, inside, cosines)
         else:
             cosines = np.concatenate([kernel(tables[0], tables[1], part) for part in inside])
         rows = np.arange(run.start, run.stop)
-        values[run] = measured(
+        made = measured(
             cosines, measure, tables[0], tables[1], rows, rows, overlap=nan == "pairwise"
         )
+        if made.base is not values:  # already there
+            values[run] = made
         return int(run.stop - run.start)
 
-    runs = parts(left.rows, step * _BLOCKS)
+    share = -(-left.rows // layout.threads)
+    runs = parts(left.rows, max(step, min(share, step * _BLOCKS)))
     bar = progress_bar(left.rows, show=progress, unit="pair", description="Cosines")
     with bar as forward, serial_algebra():
         for done in map_threads(work_on, runs, threads=layout.threads):
@@ -139,53 +143,72 @@ def _plain(left: Directions, right: Directions) -> bool:
     return left.form.plain and not left.vectors.sparse and not right.vectors.sparse
 
 
-def _plain_quotients(left: Directions, right: Directions, run: slice, inside: list[slice]) -> Real:
-    """Return cosines of rows as they are where that is safe, else of unit rows."""
+def _plain_quotients(
+    left: Directions, right: Directions, run: slice, inside: list[slice], cosines: Real
+) -> None:
+    """Write cosines of rows as they are where that is safe, else of unit rows."""
     short = left.dtype == np.float32 and left.vectors.short and right.vectors.short
     kind = np.dtype(np.float32 if short else np.float64)
-    direct = (not short or left.vectors.width <= _FEW) and not compiled.loaded()
+    quick = compiled.loaded() and left.vectors.width <= _COLUMNS
+    with np.errstate(all="ignore"):
+        divide = _divide_compiled if quick else _divide
+        if divide(left.vectors, right.vectors, run, inside, kind, cosines):
+            return
+    odd = np.flatnonzero(np.isnan(cosines))
+    rows = odd + run.start
+    wide = (table.vectors.dense(rows) for table in (left, right))
+    made = [mapped_units(block, left.form, float) for block in wide]
+    _note(left, right, rows, *made)
+    cosines[odd] = row_dots(made[0].rows, made[1].rows)
+
+
+def _divide(
+    left: Vectors, right: Vectors, run: slice, inside: list[slice], kind: Any, cosines: Real
+) -> bool:
+    """Write products of rows over their lengths, NaN where not safe; tell whether all are."""
+    direct = kind == np.float64 or left.width <= _FEW
     sums = np.empty((3, run.stop - run.start), kind if direct else float)
-    with np.errstate(all="ignore"):
-        for part in inside:
-            x, y = left.vectors.dense(part, kind), right.vectors.dense(part, kind)
-            place = sums[:, part.start - run.start : part.stop - run.start]
-            (_multiply if direct else _add_up)(x, y, place)
+    multiply = _multiply if direct else _add_up
+    for part in inside:
+        place = sums[:, part.start - run.start : part.stop - run.start]
+        multiply(left.dense(part, kind), right.dense(part, kind), place)
     low, high = SAFE[kind]
-    xy, xx, yy = sums.astype(float, copy=False)
-    with np.errstate(all="ignore"):
-        both = xx * yy
-        cosines = xy / np.sqrt(both)
-        # The product of two of float64 may be too large or too small, too.
-        checked = (xx, yy) if short else (xx, yy, both)
-        if all(values.min() > low and values.max() < high for values in checked):
-            return np.asarray(cosines)
-        safe = [(values > low) & (values < high) for values in checked]
-    odd = np.flatnonzero(~np.logical_and.reduce(safe))
-    if len(odd):
-        rows = odd + run.start
-        wide = (table.vectors.dense(rows) for table in (left, right))
-        made = [mapped_units(block, left.form, float) for block in wide]
-        _note(left, right, rows, *made)
-        cosines[odd] = row_dots(made[0].rows, made[1].rows)
-    return np.asarray(cosines)
+    xy, xx, yy = sums
+    both = np.multiply(xx, yy, dtype=float)
+    # The product of two of float64 may be too large or too small, too.
+    checked = (xx, yy) if kind == np.float32 else (xx, yy, both)
+    safe = all(values.min() > low and values.max() < high for values in checked)
+    if not safe:
+        kept = [(values > low) & (values < high) for values in checked]
+        both[~np.logical_and.reduce(kept)] = np.nan
+    np.divide(xy, np.sqrt(both, out=both), out=cosines, casting="same_kind")
+    return safe
+
+
+def _divide_compiled(
+    left: Vectors, right: Vectors, run: slice, inside: list[slice], kind: Any, cosines: Real
+) -> bool:
+    """Do as `_divide`, in one pass over the rows; all of them where that takes no copies."""
+    from estkit.similarity.kernels import row_cosines
+
+    ready = all(t.values.dtype == kind and t.values.flags.c_contiguous for t in (left, right))
+    safe = True
+    for part in [run] if ready else inside:
+        place = cosines[part.start - run.start : part.stop - run.start]
+        safe &= row_cosines(left.dense(part, kind), right.dense(part, kind), *SAFE[kind], place)
+    return safe
 
 
 def _multiply(x: Real, y: Real, sums: Real) -> None:
-    """Write row by row what `_add_up` does, by the linear-algebra library, in the type of rows."""
+    """Write the product of each row of `x` with that of `y`, and the squared lengths of both."""
     for place, (a, b) in zip(sums, ((x, y), (x, x), (y, y)), strict=True):
         np.vecdot(a, b, out=place)
 
 
 def _add_up(x: Real, y: Real, sums: Real) -> None:
-    """Write the product of each row of `x` with that of `y`, and the squared lengths of both."""
-    plain = x.flags.c_contiguous and y.flags.c_contiguous and x.shape[1] <= _COLUMNS
-    if plain and compiled.loaded():
-        from estkit.similarity.kernels import row_sums
-
-        row_sums(x, y, *sums)
-        return
-    for place, (a, b) in enumerate(((x, y), (x, x), (y, y))):
-        sums[place] = row_dots(a, b)
+    """Do as `_multiply` for long rows of float32, of which float64 adds up the pieces."""
+    for place, (a, b) in zip(sums, ((x, y), (x, x), (y, y)), strict=True):
+        place[:] = row_dots(a, b)
 
 
 def _quotients(left: Directions, right: Directions, part: slice) -> Real:
