@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 import estkit as ek
-from estkit.comparison.paired_tests import METHODS, check_method
+from estkit.comparison.paired_tests import METHODS, check_method, check_suited
 from estkit.estimate import plain
 from estkit.files import check_target, named_column, names_in, read_table, write_json
 
@@ -16,6 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FOLDS = 10
+
+
+class Scheme(StrEnum):
+    """How training sets are drawn for bias and variance."""
+
+    bootstrap = "bootstrap"
+    subsample = "subsample"
 
 
 def compare(
@@ -43,10 +53,14 @@ def compare(
     ] = None,
     bias_variance: Annotated[
         int | None,
-        typer.Option(min=3, help="Tell bias² and variance over so many bootstrap training sets."),
+        typer.Option(min=3, help="Tell bias² and variance over so many training sets."),
     ] = None,
+    bias_variance_scheme: Annotated[
+        Scheme, typer.Option(help="How to draw those training sets: subsample takes half the rows.")
+    ] = Scheme.bootstrap,
     test: Annotated[
-        str | None, typer.Option(help=f"Test all pairs of models: {', '.join(METHODS)}.")
+        str | None,
+        typer.Option(help=f"Test all pairs of models, on each file: {', '.join(METHODS)}."),
     ] = None,
     rope: Annotated[
         float | None, typer.Option(min=0, help="The largest difference that does not matter.")
@@ -55,7 +69,10 @@ def compare(
     n_jobs: Annotated[int, typer.Option(help="How many worker processes; -1 for all cores.")] = 1,
     store: Annotated[
         Path | None,
-        typer.Option(help="A folder to keep every fit in; a stopped run goes on from there."),
+        typer.Option(
+            help="A folder to keep every fit in; a stopped run goes on from there. "
+            "Several files have a folder in it each."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a self-contained page, an HTML file.")
@@ -75,33 +92,34 @@ def compare(
     check_target(out, json_file)
     if test is not None:
         check_method(test)
-    for option, given in (("--test", test), ("--store", store)):
-        if len(data) > 1 and given is not None:
-            raise ek.DataError(f"{option} is for one file, got {len(data)}; leave it out.")
+    if bias_variance is None and bias_variance_scheme != Scheme.bootstrap:
+        raise ek.DataError("--bias-variance-scheme needs --bias-variance, a number of sets.")
     names = _names(data)
     parts = [_part(file, target, group, time, names_in(drop)) for file in data]
     _check_tasks(parts, target, task)
+    cv: Any = (folds, repeats) if time is None else "time"
+    scores = None if scoring is None else names_in(scoring)
+    decompose = {"rounds": bias_variance, "scheme": bias_variance_scheme.value}
     results = []
-    for part in parts:
-        try:
+    for part in parts if test is not None else ():
+        with _named(part, len(parts)):
+            _check_test(str(test), part, names_in(models), cv, scores, task)
+    for part, name in zip(parts, names, strict=True):
+        with _named(part, len(parts)):
             results.append(ek.compare(
                 names_in(models),
                 part.X,
                 part.y,
-                cv=(folds, repeats) if time is None else "time",
-                scoring=None if scoring is None else names_in(scoring),
+                cv=cv,
+                scoring=scores,
                 groups=part.groups,
                 task=task,
                 rng=seed,
-                bias_variance=bias_variance,
+                bias_variance=None if bias_variance is None else decompose,
                 n_jobs=n_jobs,
-                store=store,
+                store=store if store is None or len(parts) == 1 else store / _folder(name),
                 progress=progress,
             ))  # fmt: skip
-        except ek.DataError as error:
-            if len(parts) == 1:
-                raise
-            raise ek.DataError(f"{str(part.file)!r}: {error}") from error
     for part, result in zip(parts, results, strict=True):
         if len(parts) == 1:
             typer.echo(str(result))
@@ -112,7 +130,7 @@ def compare(
         _tell_one(results[0], test, rope, out, json_file)
     else:
         several = dict(zip(names, results, strict=True))
-        _tell_several(several, rope or 0.0, seed, out, json_file)
+        _tell_several(several, test, rope, seed, out, json_file)
 
 
 def _tell_one(
@@ -124,36 +142,49 @@ def _tell_one(
 ) -> None:
     stored = result.to_dict()
     if test is not None:
-        frame = result.pairwise(method=test, rope=rope)
-        stored["tests"] = plain(frame.to_dict("records"))
-        for a, b in frame[["a", "b"]].itertuples(index=False):
-            typer.echo(repr(result.test(a, b, test, rope=rope)))
-        for note in dict.fromkeys(frame["notes"]):
-            typer.echo(note)
+        stored["tests"] = _tell_tests(result, test, rope)
     if json_file is not None:
         write_json(json_file, stored)
     if out is not None:
         result.to_html(out, rope=rope, test=test or "corrected_t")
 
 
+def _tell_tests(result: ek.Comparison, test: str, rope: float | None) -> Any:
+    """Print the tests of all pairs, and return them as JSON can hold them."""
+    frame = result.pairwise(method=test, rope=rope)
+    lacking = frame["notes"].str.startswith("no test: ")
+    for row in frame[~lacking].itertuples():
+        typer.echo(repr(result.test(str(row.a), str(row.b), test, rope=rope)))
+    for row in frame[lacking].itertuples():
+        typer.echo(f"{row.a} - {row.b}: {row.notes}")
+    for note in dict.fromkeys(frame.loc[~lacking, "notes"]):
+        typer.echo(note)
+    return plain(frame.to_dict("records"))
+
+
 def _tell_several(
     results: dict[str, ek.Comparison],
-    rope: float,
+    test: str | None,
+    rope: float | None,
     seed: int,
     out: Path | None,
     json_file: Path | None,
 ) -> None:
-    found = ek.compare_datasets(results, rope=rope, rng=seed)
+    found = ek.compare_datasets(results, rope=rope or 0.0, rng=seed)
     typer.echo(str(found))
     for row in found.pairwise().itertuples():
         typer.echo(
             f"{row.a} - {row.b}: {row.wins} wins, {row.ties} ties, {row.losses} losses; "
             f"Wilcoxon p = {row.p_value:.3g}, by Holm {row.p_adjusted:.3g}"
         )
+    single = {name: each.to_dict() for name, each in results.items()}
+    for name, each in results.items() if test is not None else ():
+        typer.echo(f"On {name!r} alone:")
+        single[name]["tests"] = _tell_tests(each, str(test), rope)
     if json_file is not None:
         stored = found.to_dict()
         stored["score"] = next(iter(results.values())).scoring[0].name
-        stored["comparisons"] = {name: each.to_dict() for name, each in results.items()}
+        stored["comparisons"] = single
         write_json(json_file, stored)
     if out is not None:
         found.to_html(out)
@@ -184,6 +215,37 @@ def _part(
     if not X.shape[1]:
         raise ek.DataError(f"{str(file)!r} has no column left to predict {target!r} from.")
     return _Part(file, X, frame[target], None if group is None else frame[group])
+
+
+@contextmanager
+def _named(part: _Part, files: int) -> Iterator[None]:
+    """Say which of several files an error is about."""
+    try:
+        yield
+    except ek.DataError as error:
+        if files == 1:
+            raise
+        raise ek.DataError(f"{str(part.file)!r}: {error}") from error
+
+
+def _check_test(
+    test: str, part: _Part, models: list[str], cv: Any, scoring: list[str] | None, task: str | None
+) -> None:
+    """Raise before anything is fitted if a test does not suit what is to be compared."""
+    from estkit.comparison.candidates import candidates_of, read_data
+    from estkit.comparison.folds import make_folds
+    from estkit.comparison.scores import named_scores
+
+    own = read_data(part.X, part.y, task, models)
+    folds = make_folds(cv, own.X, own.y, groups=part.groups, rng=0, classes=bool(own.classes))
+    *given, _ = candidates_of(models, own)
+    shares = any(hasattr(each.estimator, "predict_proba") for each in given)
+    check_suited(test, own, folds, named_scores(scoring, own.task), shares=shares)
+
+
+def _folder(name: str) -> str:
+    """Return a name for a folder of a data set, which may be called like its path."""
+    return name.replace("/", "_").replace("\\", "_").replace(":", "_")
 
 
 def _check_tasks(parts: list[_Part], target: str, task: str | None) -> None:

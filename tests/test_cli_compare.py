@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import estkit as ek
 from estkit.cli import app
 from estkit.estimate import plain
 
 
-def run(*args: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "estkit", "compare", *map(str, args)],
-        capture_output=True, text=True, timeout=120, check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )  # fmt: skip
+def run(*args: Any) -> Result:
+    """Run the command in this process, which saves starting one."""
+    return CliRunner().invoke(app, ["compare", *map(str, args)], env={"COLUMNS": "200"})
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +49,7 @@ def test_the_numbers_are_those_of_the_call(flowers: Path, tmp_path: Path, suffix
         flowers.with_suffix(suffix), "--target", "target", "--folds", 4, "--repeats", 2,
         "--drop", "garden,day", "--json", out, "--store", tmp_path / "store",
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+    assert ended.exception is None
     assert len(list((tmp_path / "store").glob("*.npz"))) == 3 * 8
     stored = json.loads(out.read_text("utf-8"))
     expected = python(flowers, cv=(4, 2))
@@ -66,14 +62,14 @@ def test_groups_and_time_decide_the_folds(flowers: Path, tmp_path: Path) -> None
     out = tmp_path / "result.json"
     ended = run(flowers, "--target", "target", "--group", "garden", "--drop", "day",
                 "--folds", 3, "--repeats", 1, "--json", out)  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+    assert ended.exception is None
     expected = python(flowers, cv=(3, 1), groups=pd.read_csv(flowers)["garden"])
     assert json.loads(out.read_text("utf-8"))["folds"]["fingerprint"] == expected.folds.fingerprint
     ended = run(flowers, "--target", "sepal length (cm)", "--time", "day", "--drop", "garden",
-                "--bias-variance", 3)  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+                "--bias-variance", 3, "--bias-variance-scheme", "subsample")  # fmt: skip
+    assert ended.exception is None
     assert "10 folds forward in time" in ended.stdout
-    assert "over 3 bootstrap training sets" in ended.stdout
+    assert "over 3 subsample training sets" in ended.stdout
     assert "rmse" in ended.stdout
 
 
@@ -89,16 +85,38 @@ WRONG: dict[str, tuple[list[str], str]] = {
         "no column left",
     ),
     "no such test": (["--target", "target", "--test", "sign"], "'sign' is not a test; they are"),
+    "a test of two classes": (["--target", "target", "--test", "delong"], "of two classes"),
+    "a test of classes": (["--target", "garden", "--test", "mcnemar", "--task", "regression"],
+                          "mcnemar is about classes"),
+    "a test of other folds": (["--target", "target", "--test", "five_by_two_f"], "cv=(2, 5)"),
+    "a test of another score": (
+        ["--target", "target", "--test", "clt", "--scoring", "f1"], "no losses to pool"),
+    "a scheme of nothing": (["--target", "target", "--bias-variance-scheme", "subsample"],
+                            "needs --bias-variance"),
     "nowhere to write": (["--target", "target", "--json", "/no/such/folder/x.json"], "in none"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_input_is_one_clear_line(flowers: Path, case: str) -> None:
+def test_wrong_input_is_refused_a_test_that_does_not_suit_before_anything_is_fitted(
+    flowers: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     args, message = WRONG[case]
+    if "--test" in args:
+        monkeypatch.delattr(ek, "compare")
     ended = run(flowers, *args)
+    assert isinstance(ended.exception, ek.DataError)
+    assert message in str(ended.exception)
+    assert not ended.stdout
+
+
+def test_wrong_input_is_one_clear_line(flowers: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "estkit", "compare", str(flowers), "--target", "kind"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
     assert ended.returncode == 2
-    assert message in ended.stderr
+    assert "there is no column 'kind'" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not ended.stdout
 
@@ -116,21 +134,16 @@ def test_a_file_that_cannot_be_used_is_named(
     if text is not None:
         file.write_text(text, "utf-8")
     ended = run(file, "--target", "y")
-    assert ended.returncode == 2
-    assert message in ended.stderr
+    assert isinstance(ended.exception, ek.DataError)
+    assert message in str(ended.exception)
 
 
 # --- tests of all pairs ---
 
 
-def called(*args: Any) -> Any:
-    """Run the command in this process, which saves starting one."""
-    return CliRunner().invoke(app, ["compare", *map(str, args)])
-
-
 def test_the_test_of_all_pairs_can_be_chosen(flowers: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "result.json", tmp_path / "page.html"
-    ended = called(flowers, "--target", "target", "--folds", 3, "--repeats", 1, "--drop",
+    ended = run(flowers, "--target", "target", "--folds", 3, "--repeats", 1, "--drop",
                    "garden,day", "--test", "mcnemar", "--json", out, "--out", page)  # fmt: skip
     assert ended.exception is None
     expected = python(flowers, cv=(3, 1)).pairwise(method="mcnemar")
@@ -161,8 +174,9 @@ def test_several_files_are_compared_as_data_sets_with_the_numbers_of_the_call(
     gardens: list[Path], tmp_path: Path
 ) -> None:
     out, page = tmp_path / "result.json", tmp_path / "page.html"
-    ended = called(*gardens[:3], "--target", "target", "--folds", 3, "--repeats", 1, "--seed", 4,
-                "--rope", 0.01, "--json", out, "--out", page)  # fmt: skip
+    ended = run(*gardens[:3], "--target", "target", "--folds", 3, "--repeats", 1, "--seed", 4,
+                "--rope", 0.01, "--json", out, "--out", page, "--test", "mcnemar",
+                "--store", tmp_path / "store")  # fmt: skip
     assert ended.exception is None
     frames = {file.stem: pd.read_csv(file) for file in gardens[:3]}
     results = {
@@ -177,7 +191,11 @@ def test_several_files_are_compared_as_data_sets_with_the_numbers_of_the_call(
     assert stored["scores"]["south"]["knn"] == results["south"].scores("accuracy").query(
         "model == 'knn'")["value"].mean()  # fmt: skip
     for name, result in results.items():
-        assert stored["comparisons"][name]["scores"] == plain(result.scores().to_dict("records"))
+        alone = stored["comparisons"][name]
+        assert alone["scores"] == plain(result.scores().to_dict("records"))
+        assert alone["tests"] == plain(result.pairwise(method="mcnemar").to_dict("records"))
+        assert f"On {name!r} alone:" in ended.stdout
+        assert len(list((tmp_path / "store" / name).glob("*.npz"))) == 3 * 3
     assert "3 models on 3 data sets" in ended.stdout
     text = page.read_text("utf-8")
     assert text.count("<svg") == 1
@@ -197,10 +215,10 @@ def test_files_that_cannot_be_compared_together_are_named(
         ([gardens[0], gardens[3]], [], "for classification in"),
         ([gardens[0], few], [], "4 rows are fewer than 10 folds"),
         ([gardens[0], gardens[0]], [], "is given twice"),
-        (gardens[:2], ["--test", "clt"], "--test is for one file, got 2"),
+        (gardens[:2], ["--test", "delong"], f"{str(gardens[0])!r}: DeLong's test is about"),
     ]
     for files, options, message in cases:
-        ended = called(*files, "--target", "target", "--repeats", 1, *options)
+        ended = run(*files, "--target", "target", "--repeats", 1, *options)
         assert isinstance(ended.exception, ek.DataError)  # one line, as the other errors above
         assert message in str(ended.exception)
         assert files[-1].name in str(ended.exception) or options

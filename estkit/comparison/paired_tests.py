@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.comparison import fold_tests, pooled_tests
+from estkit.comparison.candidates import Data
 from estkit.comparison.fold_tests import Pair
-from estkit.comparison.scores import SCORES, Floats
+from estkit.comparison.folds import Folds
+from estkit.comparison.scores import SCORES, Floats, Score
+from estkit.comparison.trial import Trial
 from estkit.comparison.verdict import PairedTest
 from estkit.errors import DataError
 
@@ -74,6 +77,26 @@ def check_method(name: str) -> None:
     """Raise if there is no test of this name."""
     if name not in METHODS:
         raise DataError(f"{name!r} is not a test; they are {', '.join(METHODS)}.")
+
+
+def check_suited(
+    method: str, data: Data, folds: Folds, scoring: tuple[Score, ...], *, shares: bool = True
+) -> None:
+    """Raise before any model is fitted if a test does not suit the data, the folds or the score.
+
+    It is rehearsed with two models that know every outcome; `shares` tells whether any model that
+    is to be compared gives probabilities.
+    """
+    from estkit.comparison.result import Comparison
+
+    check_method(method)
+    names, trials = ("a", "b"), {}
+    for fold, test in enumerate(folds.test):
+        even = np.full((len(test), len(data.classes)), 1 / max(1, len(data.classes)))
+        probability = even if shares and data.classes else None
+        trials.update({(name, fold): Trial(data.codes[test], probability) for name in names})
+    rehearsed = Comparison(names, scoring, folds, data.classes, data.codes, trials, (), {})
+    paired_test(rehearsed, *names, method)
 
 
 def paired_test(

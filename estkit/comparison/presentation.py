@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from estkit.comparison.curves import Curve
     from estkit.comparison.datasets import DatasetComparison
     from estkit.comparison.decomposition import Decomposition
+    from estkit.comparison.learning import LearningCurve
     from estkit.comparison.result import Comparison
 
 
@@ -63,6 +65,7 @@ class Presentation(Tabular):
         title: str | None = None,
         rope: float | None = None,
         test: str = "corrected_t",
+        curves: Sequence[Curve | LearningCurve] | None = None,
         plots: bool = True,
     ) -> str | None:
         """Write a self-contained page: scores, differences, calibration, cost, folds, failures.
@@ -80,6 +83,8 @@ class Presentation(Tabular):
             The largest difference of the leading score that does not matter.
         test : str
             The test of all pairs: a method of `Comparison.test`.
+        curves : sequence of Curve and LearningCurve, optional
+            What `knn_curve`, `ridge_curve` and `learning_curve` gave, to stand on the page, too.
         plots : bool
             Whether to draw.
 
@@ -94,7 +99,9 @@ class Presentation(Tabular):
         from estkit.report import comparison_page, render, write
 
         text = render(
-            comparison_page(self._whole(), title=title, rope=rope, test=test, plots=plots)
+            comparison_page(
+                self._whole(), title=title, rope=rope, test=test, curves=curves, plots=plots
+            )
         )
         if path is None:
             return text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from estkit.errors import EstkitError
+from estkit.errors import DataError, EstkitError
 from estkit.report.page import Grid, Page, Part, Section, Terms, Words
 from estkit.report.pictures import Gallery
 from estkit.report.reproduction import versions
@@ -13,6 +14,8 @@ from estkit.table import Column, Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from estkit.comparison.curves import Curve
+    from estkit.comparison.learning import LearningCurve
     from estkit.comparison.result import Comparison
 
 _NAMED = 3  # so many models are named in a title
@@ -29,6 +32,7 @@ def comparison_page(
     title: str | None = None,
     rope: float | None = None,
     test: str = "corrected_t",
+    curves: Sequence[Curve | LearningCurve] | None = None,
     plots: bool = True,
 ) -> Page:
     """Return the page of a comparison.
@@ -43,6 +47,8 @@ def comparison_page(
         The largest difference of the leading score that does not matter.
     test : str
         The test of all pairs.
+    curves : sequence of Curve and LearningCurve, optional
+        Scores over a parameter or over training rows, to be shown, too.
     plots : bool
         Whether to draw.
     """
@@ -61,6 +67,7 @@ def comparison_page(
             "differences", f"{score} less that of the best model.", rope)]),
         Section("Calibration", drawn("calibration", "What happened, over what was predicted.")),
         Section("Cost", drawn("cost", f"{score} over the time to predict a row.")),
+        Section("Curves", list(_of_curves(curves, gallery, plots=plots))),
         Section("Failures", _failures(comparison)),
         Section("Reproduction", [Terms(_about(comparison))]),
     ]  # fmt: skip
@@ -112,6 +119,24 @@ def _as_table(frame: pd.DataFrame, title: str, notes: tuple[str, ...] = ()) -> T
         else:
             columns.append(Column(label, values))
     return Table(columns, title, notes)
+
+
+def _of_curves(curves: Any, gallery: Gallery, *, plots: bool) -> Iterator[Part]:
+    """Yield the table and the picture of every curve."""
+    from estkit.comparison.curves import Curve
+    from estkit.comparison.learning import LearningCurve
+
+    given = [curves] if isinstance(curves, Curve | LearningCurve) else curves or ()
+    for curve in given:
+        if not isinstance(curve, Curve | LearningCurve):
+            raise DataError(
+                f"curves holds a {type(curve).__name__}; pass what ek.knn_curve, ek.ridge_curve or "
+                f"ek.learning_curve gave."
+            )
+        table = curve._table()
+        yield Grid(table)
+        if plots:
+            yield from gallery.draw(curve.plot, table.title)
 
 
 def _failures(comparison: Comparison) -> list[Part]:

@@ -22,7 +22,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 import estkit as ek
 from estkit.comparison.calibration import _noise, _swapped
-from estkit.comparison.candidates import candidates_of, read_data
+from estkit.comparison.candidates import Candidate, candidates_of, read_data
+from estkit.comparison.folds import make_folds
 from estkit.comparison.shortcuts import predicted
 
 IRIS = load_iris(return_X_y=True)
@@ -159,6 +160,29 @@ def test_shortcuts_predict_what_compare_does(case: str) -> None:
             assert told.prediction == pytest.approx(wanted.prediction, rel=1e-10)
             if data.classes:
                 assert told.probability == pytest.approx(wanted.probability, abs=1e-10)
+
+
+@pytest.mark.parametrize("repeated", [True, False])
+def test_shortcuts_take_neighbours_at_equal_distances_by_row_number(repeated: bool) -> None:
+    """Distances of whole numbers, and of rows that stand there many times, are equal exactly."""
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 3, (90, 3)).astype(float)
+    y = rng.integers(0, 3, 90)
+    X = X[rng.integers(0, 12, 90)] if repeated else X
+    model = KNeighborsClassifier(4)
+    data, seed = read_data(X, y, "classification"), np.random.SeedSequence(1)
+    folds, candidate = make_folds(5, X, y, rng=1, classes=True), Candidate("m", model)
+    tied = 0
+    for fold, (train, test) in enumerate(zip(folds.train, folds.test, strict=True)):
+        told = predicted(candidate, data, folds, fold, seed, shares=True).probability
+        assert told is not None
+        for row, shares in zip(test, told, strict=True):
+            squared = {each: ((X[each] - X[row]) ** 2).sum() for each in train.tolist()}
+            order = sorted(squared, key=lambda each: (squared[each], each))
+            tied += squared[order[3]] == squared[order[4]]
+            expected = np.bincount(y[order[:4]], minlength=3) / 4
+            np.testing.assert_array_equal(shares, expected)
+    assert tied > 50
 
 
 def test_sizes_do_not_depend_on_workers_and_folds_may_be_given_once() -> None:

@@ -40,6 +40,23 @@ def test_the_page_holds_scores_tests_pictures_and_how_to_get_them_again(
     assert not re.findall(r"""(?:src|href)=["']?https?:""", text)
 
 
+def test_the_page_takes_curves_that_were_computed(flowers: ek.Comparison) -> None:
+    X, y = load_iris(return_X_y=True)
+    over_k = ek.knn_curve(X, y, k=[1, 5], cv=3, rng=1)
+    over_rows = ek.learning_curve({NAME: "knn"}, X, y, sizes=[60, 100], cv=3, rng=1)
+    text = flowers.to_html(curves=[over_k, over_rows])
+    assert text is not None
+    assert text.count("<svg") == 4 + 2
+    for title in (over_k._table().title, over_rows._table().title):
+        assert title in text
+    assert NAME not in text
+    alone = flowers.to_html(curves=over_k, plots=False)  # type: ignore[arg-type]
+    assert alone is not None
+    assert ">Curves</h2>" in alone
+    with pytest.raises(ek.DataError, match="curves holds a list"):
+        flowers.to_html(curves=[[1, 2]])  # type: ignore[list-item]
+
+
 def test_a_page_without_pictures_and_with_failures_says_so() -> None:
     X, y = load_diabetes(return_X_y=True)
     result = ek.compare({"line": LinearRegression(), "wrong": Ridge(alpha=-1)}, X, y, cv=3, rng=1)
