@@ -7,6 +7,8 @@ for cores and every sum is added in the same order wherever it runs.
 
 from __future__ import annotations
 
+import math
+import mmap
 import os
 import sys
 import warnings
@@ -16,9 +18,11 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estkit.errors import DataError
 
+_APART = 1 << 15  # numbers that are worth memory of their own
 _KEPT = 1 << 23  # bytes: more than a block with all that is made of it
 
 T = TypeVar("T")
@@ -91,6 +95,17 @@ def keep_memory() -> None:
     allocators are none the worse. The piece is never touched, so it costs nothing.
     """
     np.empty(_KEPT, dtype=np.int8)
+
+
+def room(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return an array to be filled; a large one stands where its memory goes back to the system.
+
+    Pieces that come and go on the heap leave holes between them, which others seldom fit into.
+    """
+    count = math.prod(shape)
+    if count < _APART:
+        return np.empty(shape)
+    return np.frombuffer(mmap.mmap(-1, 8 * count)).reshape(shape)
 
 
 def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | None) -> Iterator[R]:

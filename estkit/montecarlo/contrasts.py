@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from estkit.errors import DataError
+from estkit.montecarlo import streaming
 from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.influence import Influence, Interval, Measure, ratio_of
 from estkit.montecarlo.intervals import (
@@ -118,6 +119,11 @@ def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[
     """
     length = min(len(a.draws.estimate), len(b.draws.estimate))
     a, b = (_first(cell, length) for cell in (a, b))
+    if a.plain and b.plain and not measure.is_rate and streaming.suits(measure, a.draws):
+        value, error, used = streaming.contrasted(measure, a.draws, b.draws, kind)
+        if math.isfinite(error) and error > 0:
+            limits = ratio_interval if kind == "ratio" else mean_interval
+            return _row(value, error, limits(value, error, used, level), used, "")
     both = a.known(measure) & b.known(measure)
     used = int(both.sum())
     if not used:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from estkit import parallel
 from estkit.montecarlo.execution import Block, Span
-from estkit.montecarlo.outcomes import Outcomes, join
+from estkit.montecarlo.outcomes import FIELDS, Outcomes, join
 
 if TYPE_CHECKING:
     from estkit.montecarlo.budget import Ending
@@ -132,10 +134,42 @@ def joined(blocks: Sequence[Block], *, release: bool = False) -> Block:
     held; they are right at any time, should the user interrupt.
     """
     outcomes, first = {}, blocks[0]
-    for name in blocks[0].outcomes:
-        outcomes[name] = join([block.outcomes[name] for block in blocks])
+    for name in first.outcomes:
+        own = [block.outcomes[name] for block in blocks]
+        if release and _alike(own):
+            outcomes[name] = _moved(blocks, name, own)
+        else:
+            outcomes[name] = join(own)
         for block in blocks if release else ():
             at = block.first - first.first
             block.outcomes[name] = outcomes[name].rows(at, at + block.size)
     truths = [t for block in blocks for t in block.truths]
     return Block(first.condition, first.first, sum(b.size for b in blocks), outcomes, truths)
+
+
+def _alike(parts: Sequence[Outcomes]) -> bool:
+    """Tell whether outcomes have the same columns, so that they need no more than to be copied."""
+    first = parts[0]
+    return all(part.names == first.names and _given(part) == _given(first) for part in parts)
+
+
+def _given(part: Outcomes) -> list[str]:
+    return [field for field in FIELDS if getattr(part, field) is not None]
+
+
+def _moved(blocks: Sequence[Block], name: str, parts: list[Outcomes]) -> Outcomes:
+    """Return outcomes as one; each block gives up its memory as soon as it was copied."""
+    size, given = sum(map(len, parts)), _given(parts[0])
+    shape = (size, parts[0].estimate.shape[1])
+    columns: dict[str, Any] = {field: parallel.room(shape) for field in given}
+    nothing: dict[str, Any] = dict.fromkeys(given, np.empty((0, 0)))
+    at = 0
+    for number, block in enumerate(blocks):
+        part, rows = parts[number], slice(at, at + len(parts[number]))
+        for field, column in columns.items():
+            column[rows] = getattr(part, field)
+        views: dict[str, Any] = {field: column[rows] for field, column in columns.items()}
+        block.outcomes[name] = replace(part, **views)
+        parts[number] = replace(part, **nothing)
+        at = rows.stop
+    return replace(join(parts), **columns)

@@ -20,7 +20,7 @@ from estkit.errors import DataError
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
-_SQUARED = 1e-140  # the square of a number below it, or above its inverse, is not exact
+SQUARED = 1e-140  # the square of a number below it, or above its inverse, is not exact
 
 
 class Draws(NamedTuple):
@@ -193,7 +193,7 @@ def _deviation(psi: Floats) -> float:
     """Return the standard deviation (divisor R), also of numbers whose squares overflow."""
     with np.errstate(over="ignore"):
         spread = float(psi.std())
-    if _SQUARED < spread < 1 / _SQUARED:
+    if SQUARED < spread < 1 / SQUARED:
         return spread
     unit = float(np.abs(psi).max())
     return float((psi / unit).std()) * unit if 0 < unit < math.inf else spread

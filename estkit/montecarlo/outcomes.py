@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit import parallel
 from estkit.errors import DataError, StudyError
 from estkit.estimate import STATUSES, Estimate, normal_quantile
 from estkit.montecarlo.answers import as_estimate
@@ -340,7 +341,9 @@ def join(parts: Sequence[Outcomes]) -> Outcomes:
 def _joined_column(parts: Sequence[Outcomes], field: str) -> Floats | None:
     if all(getattr(part, field) is None for part in parts):
         return None
-    return np.concatenate([part.column(field) for part in parts])
+    columns = [part.column(field) for part in parts]
+    joined = parallel.room((sum(map(len, columns)), columns[0].shape[1]))
+    return np.concatenate(columns, out=joined)
 
 
 def _renamed(part: Outcomes, names: tuple[str, ...] | None) -> Outcomes:

@@ -66,6 +66,8 @@ class Reading:
 
     def rejected(self, parameter: str, lower: Floats, upper: Floats, p_value: Floats) -> Floats:
         """Return 1 for replicates that reject the null hypothesis, 0 for others, nan if unknown."""
+        if all(each.strides == (0,) and np.isnan(each[:1]).all() for each in (lower, p_value)):
+            return np.broadcast_to(np.nan, lower.shape)  # without memory, as they are
         null = self.null.get(parameter) if isinstance(self.null, Mapping) else self.null
         if null is None and not np.isnan(p_value).all():
             unknown, found = np.isnan(p_value), p_value <= self.alpha * (1 + _ROUNDING)

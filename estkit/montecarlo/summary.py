@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from estkit.errors import DataError
 from estkit.estimate import with_error
-from estkit.montecarlo import simultaneous
+from estkit.montecarlo import simultaneous, streaming
 from estkit.montecarlo.influence import Draws, Floats, Influence, Interval, Measure, standard_error
 from estkit.montecarlo.intervals import mean_interval, rate_interval
 from estkit.montecarlo.measures import MEASURES, chosen_measures
@@ -45,6 +45,11 @@ class Cell(NamedTuple):
     controls: Floats | None = None  # control variates less their expectations, a column for each
     nest: int = 1  # so many would depend on each other without antithetic draws
     doubt: str = ""  # whether the expectations are right
+
+    @property
+    def plain(self) -> bool:
+        """Whether replicates are independent, and neither they nor the truth are adjusted."""
+        return self.group == self.nest == 1 and self.controls is None and self.truth_error == 0
 
     def groups(self, known: NDArray[np.bool_]) -> NDArray[np.intp] | None:
         """Return to which group each of the replicates in use belongs; None where none depend."""
@@ -119,8 +124,17 @@ def _flags(raised: NDArray[np.bool_]) -> Floats:
     return raised.astype(float) if raised.any() else np.broadcast_to(0.0, raised.shape)
 
 
-def found(cell: Cell, measure: Measure) -> Found:
-    """Return a measure of a cell, with its Monte-Carlo error."""
+def found(cell: Cell, measure: Measure, *, whole: bool = False) -> Found:
+    """Return a measure of a cell, with its Monte-Carlo error.
+
+    The influence values of millions of replicates come along with `whole` only.
+    """
+    if not whole and cell.plain and streaming.suits(measure, cell.draws):
+        value, error, used = streaming.measured(measure, cell.draws)
+        if math.isfinite(error) and error > 0:
+            nothing = Influence(value, np.empty(0))
+            known = np.ones(1, dtype=bool)
+            return Found(nothing, error, used, used, known, cell.draws, True, 1.0)
     known = cell.known(measure)
     used = int(known.sum())
     if not used:
@@ -255,7 +269,7 @@ def summarised(
     if together is not None:
         cells = list(cells)
         for name, measure in measures.items():
-            kept[name] = [found(cell, measure) for cell in cells]
+            kept[name] = [found(cell, measure, whole=True) for cell in cells]
             levels[name] = simultaneous.level_of(
                 [(0 if together else cell.number, own.influence, own.known, cell.group)
                  for cell, own in zip(cells, kept[name], strict=True) if own.used],

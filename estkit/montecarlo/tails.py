@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from estkit.montecarlo.influence import Draws
+from estkit.montecarlo.influence import Draws, Floats
 
 _LEAST = 200  # fewer replicates cannot tell an exponential law from one without a mean
+_PIECE = 1 << 18  # so many values are looked at together
+_LOOK = 10_000  # of many values, to see about where their median is
 _SURE = 1.645  # standard errors that the tail index must lie below 2
 _SHARE = 0.8  # of the squares in the largest hundredth: 0.2 for an exponential law
 
@@ -64,18 +67,42 @@ def tail_of(draws: Draws) -> Tail:
     count = len(values)
     if count < _LEAST:
         return Tail()
-    distance = values - np.median(values)  # in place from here on: there may be millions
-    np.abs(distance, out=distance)
+    middle = _median(values)
     size = int(1.5 * math.sqrt(count))
     first = max(size + 1, count // 100)
-    distance.partition(count - first)
-    largest = np.sort(distance[count - first :])
+    largest = np.empty(0)
+    for piece in _pieces(values):
+        largest = np.concatenate([largest, np.abs(piece - middle)])
+        if len(largest) > first:
+            largest.partition(len(largest) - first)
+            largest = largest[-first:]
+    largest.sort()
     start = largest[-size - 1]
     if start <= 0:
         return Tail()
     index = 1 / max(float(np.log(largest[-size:] / start).mean()), 1e-9)
     unit = largest[-1]  # so that no square overflows
-    distance /= unit
-    top = float(((largest[-(count // 100) :] / unit) ** 2).sum() / np.square(distance).sum())
+    squares = sum(float(np.square((piece - middle) / unit).sum()) for piece in _pieces(values))
+    top = float(((largest[-(count // 100) :] / unit) ** 2).sum() / squares)
     heavy = index * (1 + _SURE / math.sqrt(size)) < 2 or top > _SHARE
     return Tail(index, top, heavy)
+
+
+def _pieces(values: Floats) -> Iterator[Floats]:
+    return (values[at : at + _PIECE] for at in range(0, len(values), _PIECE))
+
+
+def _median(values: Floats) -> float:
+    """Return the median; of millions without a copy, from those between two values around it."""
+    count = len(values)
+    if count <= _PIECE:
+        return float(np.median(values))
+    some = np.sort(values[:: count // _LOOK])
+    low, high = some[int(0.47 * len(some))], some[int(0.53 * len(some))]
+    below = sum(int((piece < low).sum()) for piece in _pieces(values))
+    near = [piece[(piece >= low) & (piece <= high)] for piece in _pieces(values)]
+    between = np.sort(np.concatenate(near))
+    first, second = (count - 1) // 2 - below, count // 2 - below
+    if first < 0 or second >= len(between):  # the sample was no picture of all
+        return float(np.median(values))
+    return float((between[first] + between[second]) / 2)
