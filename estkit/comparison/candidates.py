@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.comparison.columns import columns_of, in_days
+from estkit.comparison.columns import columns_of
+from estkit.comparison.steps import ready
 from estkit.errors import DataError
 from estkit.frames import as_frame
 
@@ -133,7 +134,7 @@ def _candidate(name: str, given: Any, data: Data) -> Candidate:
     if _has_steps(model):
         return Candidate(name, model)
     slow_unscaled = isinstance(given, str) and given == "linear" and bool(data.classes)
-    return _ready(name, model, data, scale=_by_distance(model) or slow_unscaled)
+    return Candidate(name, *ready(model, data, scale=_by_distance(model) or slow_unscaled))
 
 
 def prepared(model: Any, data: Data) -> Any:
@@ -184,63 +185,6 @@ def _has_steps(model: Any) -> bool:
 def _by_distance(model: Any) -> bool:
     kinds = ("KNeighbors", "RadiusNeighbors")
     return any(type(part).__name__.startswith(kinds) for part in _parts(model))
-
-
-def _ready(name: str, model: Any, data: Data, *, scale: bool) -> Candidate:
-    """Return a model after what its data need."""
-    from sklearn.pipeline import make_pipeline
-
-    sparse = hasattr(data.X, "tocsr")  # of which no tree takes gaps
-    fill = data.gaps and (sparse or not _takes_gaps(model))
-    done = ["missing values filled in"] if fill else []
-    done += ["categories one-hot"] if data.text else []
-    done += ["times in days since 1970"] if data.times else []
-    done += ["columns scaled"] if scale else []
-    if not done:
-        return Candidate(name, model)
-    mixed = data.text or data.times
-    steps = [_transformer(data, fill=fill, scale=scale)] if mixed else _of_numbers(
-        fill=fill, scale=scale, sparse=sparse)  # fmt: skip
-    return Candidate(name, make_pipeline(*steps, model), ", ".join(done))
-
-
-def _takes_gaps(model: Any) -> bool:
-    from sklearn.utils import get_tags
-
-    try:
-        return bool(get_tags(model).input_tags.allow_nan)
-    except AttributeError:  # an estimator that inherits nothing
-        return False
-
-
-def _of_numbers(*, fill: bool, scale: bool, sparse: bool = False) -> list[Any]:
-    """Return the steps for numbers; sparse ones are not centred, which would fill them."""
-    from sklearn.impute import SimpleImputer
-    from sklearn.preprocessing import StandardScaler
-
-    steps = [SimpleImputer(strategy="median", keep_empty_features=True)] if fill else []
-    return steps + ([StandardScaler(with_mean=not sparse)] if scale else [])
-
-
-def _transformer(data: Data, *, fill: bool, scale: bool) -> Any:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
-
-    text, times = list(data.text), list(data.times)
-    numbers = [column for column in data.X.columns if column not in {*text, *times}]
-    steps = _of_numbers(fill=fill, scale=scale)
-    of_numbers = make_pipeline(*steps) if steps else FunctionTransformer()
-    of_times = make_pipeline(FunctionTransformer(in_days), *_of_numbers(fill=fill, scale=scale))
-    of_text = make_pipeline(
-        SimpleImputer(strategy="most_frequent"),
-        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
-    )
-    parts: list[Any] = [("numbers", of_numbers, numbers)] if numbers else []
-    parts += [("times", of_times, times)] if times else []
-    parts += [("categories", of_text, text)] if text else []
-    return ColumnTransformer(parts)
 
 
 def _known(name: str, task: str) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.comparison.all_rounds import over_all_rounds
-from estkit.comparison.candidates import Data, prepared, read_data
+from estkit.comparison.candidates import Data, outcome_of, prepared, read_data
 from estkit.comparison.components import ZERO_ONE, log_parts, squared_parts
 from estkit.comparison.decomposition import Decomposition
 from estkit.comparison.rounds import Task, counts_apply, in_parallel, shortcut
@@ -129,6 +129,8 @@ def bias_variance(
     _check(loss, scheme, rounds, definition, generate, draws, X)
     seed = seed_sequence(rng)
     streams = Streams(seed.entropy, seed.spawn_key, condition=0)
+    if loss == "squared" and y is not None and outcome_of(y).dtype.kind not in "fiub":
+        raise DataError("squared loss is of numbers, and y holds labels; say loss='zero_one'.")
     task, shares = "regression" if loss == "squared" else "classification", loss == "log"
     told: Any = None
     name = model if isinstance(model, str) else type(model).__name__

@@ -184,6 +184,8 @@ def _by_name(name: str, rows: int, groups: Any) -> tuple[Iterable[Any], str]:
     frame = np.zeros((rows, 1))
     if name == "loo" and groups is None:
         return LeaveOneOut().split(frame), "leave-one-out"
+    if name == "loo" and len(np.unique(groups)) < 2:
+        raise DataError("groups has a single group, and without it no rows are left to train on.")
     if name == "loo":
         return LeaveOneGroupOut().split(frame, None, groups), "leave-one-group-out"
     if name == "time" and groups is None:
@@ -203,8 +205,8 @@ def _shuffled(
     seeds = [int(rng.integers(0, 1 << 31)) for _ in range(repeats)]
     if groups is not None:
         distinct = len(np.unique(np.asarray(groups)))
-        if distinct < splits:
-            raise DataError(f"groups has {distinct} groups, fewer than {splits} folds.")
+        if distinct < max(2, splits):
+            raise DataError(f"groups has {distinct} groups, fewer than {max(2, splits)} folds.")
         kind = split.StratifiedGroupKFold if classes else split.GroupKFold
         frame = np.zeros((len(y), 1))
         for seed in seeds:

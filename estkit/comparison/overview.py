@@ -105,6 +105,8 @@ def table_of(comparison: Comparison, score: Score, level: float = 0.95) -> Table
         for model, used in zip(of["model"], of["folds_used"].tolist(), strict=True)
         if used < len(folds)
     ]
+    if score.name == "r2" and max(map(len, folds.test)) == 1:
+        notes.append(f"intervals({score.name!r}, 'clt') pools the rows of all folds first.")
     title = f"{len(comparison.models)} models, {folds.rows} rows, {folds.scheme}"
     return Table(columns, title, notes)
 

@@ -137,3 +137,12 @@ def test_the_frame_that_was_given_stays_as_it_is() -> None:
     copy = frame.copy()
     columns_of(frame)
     pd.testing.assert_frame_equal(frame, copy)
+
+
+@pytest.mark.parametrize("model", ["boosting", "tree", "knn"])
+def test_a_column_without_any_value_changes_nothing(model: str) -> None:
+    gaps = np.where(X > 6, np.nan, X)
+    wider = np.insert(gaps, 2, np.nan, axis=1)
+    frame = pd.DataFrame(wider, columns=list("abcde")).assign(kind=TEXT)
+    for columns, without in ((wider, gaps), (frame, frame.drop(columns="c"))):
+        assert predictions(columns, models=model) == predictions(without, models=model)

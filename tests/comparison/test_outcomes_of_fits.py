@@ -105,6 +105,11 @@ WRONG = {
     "three": ({"cv": (3, 2, 1)}, r"\(folds, repeats\)"),
     "one": ({"cv": (3,)}, r"\(folds, repeats\)"),
     "groups of too few": ({"groups": [1, 2]}, "one value for each of the 150 rows"),
+    "a single group": (
+        {"groups": [1] * 150, "cv": None},
+        "1 groups, fewer than 2 folds",
+    ),
+    "a single group left out": ({"groups": [1] * 150, "cv": "loo"}, "groups has a single group"),
     "a gap in groups": ({"groups": ["a", None] * 75}, "groups has no value in row 1"),
     "no groups": ({"cv": GroupKFold(3)}, "GroupKFold cannot split these rows"),
     "too few truth values": ({"cv": [(np.arange(9) < 5, np.arange(9) > 4)]}, "must be 150"),
@@ -119,6 +124,14 @@ def test_wrong_options_are_refused_with_what_was_expected(case: str) -> None:
     given, message = WRONG[case]
     with pytest.raises(ek.DataError, match=message):
         ek.compare("knn", X, Y, **{"cv": 3, **given})
+
+
+def test_r2_of_single_rows_is_told_where_to_find() -> None:
+    rows = np.arange(30.0)
+    result = ek.compare("linear", rows[:, None], rows + X[:30, 0], cv="loo", scoring="r2")
+    assert "linear: 30 of 30 folds have no r2" in str(result)
+    assert "intervals('r2', 'clt') pools the rows" in str(result)
+    assert result.intervals("r2", "clt")["value"].max() > 0.9
 
 
 def test_groups_may_be_of_any_kind() -> None:

@@ -49,6 +49,11 @@ def test_gaps_in_test_rows_alone_are_filled() -> None:
 
 WRONG = {
     "a regressor": ((LinearRegression(), FLOWERS, KINDS), {"loss": "zero_one"}, "for regression"),
+    "labels": (
+        (KNeighborsRegressor(), X, Y.astype(str)),
+        {"loss": "squared"},
+        "say loss='zero_one'",
+    ),
     "no probabilities": ((RidgeClassifier(), FLOWERS, KINDS), {"loss": "log"}, "does not give"),
     "half a round": ((LinearRegression(), X, Y), {"rounds": 3.5}, "whole number.*got 3.5"),
     "rounds as text": ((LinearRegression(), X, Y), {"rounds": "many"}, "whole number"),
