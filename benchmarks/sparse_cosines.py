@@ -8,6 +8,7 @@ neighbour.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
@@ -69,6 +70,12 @@ def judge(data: Data, answer: Any) -> Judgement:
 
 
 def estkit(data: Data) -> Any:
+    with contextlib.suppress(ImportError):
+        import numba  # noqa: F401 - which a few rows would not load, so it is no part of the task
+    return search(data)
+
+
+def search(data: Data) -> Any:
     found = ek.cosine_top_k(data["X"], k=K)
     return found.indices, found.similarities
 
@@ -87,7 +94,7 @@ def estkit_plain(data: Data) -> Any:
     """Search as where numba is not installed."""
     if not any(isinstance(finder, Hidden) for finder in sys.meta_path):
         sys.meta_path[:] = [Hidden(finder) for finder in sys.meta_path]
-    return estkit(data)
+    return search(data)
 
 
 def without_self(indices: Any, scores: Any, first: int = 0) -> Any:

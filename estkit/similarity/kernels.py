@@ -7,7 +7,8 @@ from typing import Any
 import numba
 import numpy as np
 
-_STRETCH = 64  # sums of which is asked at once whether any may be among the best
+_STRETCH = 128  # sums of which is asked at once whether any may be among the best
+_LEAST, _ALL_BUT_SIGN = np.int32(-(2**31)), np.int32(2**31 - 1)
 _LOOP = numba.njit(nogil=True, cache=True, error_model="numpy")
 # Sums of squares may be added up several at a time; the same row twice still gives the same.
 _SUMS = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
@@ -38,11 +39,12 @@ def nearest_rows(
     queries, known : tuple of ndarray
         Pointers, columns and values of compressed rows.
     by_column : tuple of ndarray
-        The known rows in compressed columns, their values in float32: the sums find candidates.
+        The known rows in compressed columns, their numbers as short and without sign as can be, and
+        their values in float32: the sums find candidates.
     squares, known_squares : ndarray of float64
         The squared lengths.
-    hidden : ndarray of float32
-        0 for a known row that counts, -inf for one that does not.
+    hidden : ndarray of int
+        The known rows that do not count.
     own : bool
         Whether query i is known row i.
     width : int
@@ -51,7 +53,8 @@ def nearest_rows(
         Where scores, row numbers and the numbers of ties beyond go; filled with -inf, -1 and 0.
     """
     pointers, columns, values = queries
-    sums = hidden.copy()
+    sums = np.zeros(len(known_squares), np.float32)
+    peaks = np.empty(-(-len(sums) // _STRETCH), np.float32)
     asked = np.zeros(width)  # the query, with all its zeros
     largest = np.empty(best.shape[1], np.float32)
     for query in range(first, stop):
@@ -61,14 +64,17 @@ def nearest_rows(
             _add_column(sums, np.float32(values[place]), columns[place], by_column)
         if own:
             sums[query] = -np.inf
+        for row in hidden:
+            sums[row] = -np.inf
+        _find_peaks(sums, peaks)
         # What rounding may have put below the k-th largest sum is a candidate, too.
         slack = np.float32(2.0**-22 * (end - begin + 8))
-        lowest = max(np.finfo(np.float32).min, _kth_largest(sums, largest) - slack)
+        lowest = max(np.finfo(np.float32).min, _kth_largest(sums, peaks, largest) - slack)
         scale = squares[query]
         ties[query] = _keep_best(
-            sums, lowest, asked, scale, known, known_squares, best[query], rows[query]
+            sums, peaks, lowest, asked, scale, known, known_squares, best[query], rows[query]
         )
-        sums[:] = hidden
+        sums[:] = 0
         for place in range(begin, end):
             asked[columns[place]] = 0.0
 
@@ -76,41 +82,70 @@ def nearest_rows(
 @_LOOP
 def _add_column(sums: Any, value: Any, column: int, by_column: Any) -> None:
     pointers, rows, values = by_column
-    for place in range(pointers[column], pointers[column + 1]):
+    part = slice(pointers[column], pointers[column + 1])
+    rows, values = rows[part], values[part]  # counted from 0, no place needs a check of its sign
+    for place in range(len(rows)):
         sums[rows[place]] += value * values[place]
 
 
 @_LOOP
-def _reach(stretch: Any, lowest: Any) -> Any:
-    """Tell whether any sum may count; they are looked at several at a time."""
-    hits = np.int32(0)
-    for place in range(len(stretch)):
-        hits += np.int32(stretch[place] >= lowest)
-    return hits > 0
+def _find_peaks(sums: Any, peaks: Any) -> None:
+    """Write the largest sum of each stretch.
+
+    Compilers look for the largest of several integers at a time, but not of several floats. The
+    bits of floats are in order as integers once all but the sign are flipped in negative ones.
+    """
+    bits, found = sums.view(np.int32), peaks.view(np.int32)
+    for number in range(len(peaks)):
+        found[number] = _peak(bits[number * _STRETCH : (number + 1) * _STRETCH])
 
 
 @_LOOP
-def _kth_largest(sums: Any, largest: Any) -> Any:
+def _peak(bits: Any) -> Any:
+    largest = _LEAST
+    for place in range(len(bits)):
+        value = _in_order(bits[place])
+        largest = value if value > largest else largest  # max() is slower
+    return _in_order(largest)
+
+
+@_LOOP
+def _in_order(bits: Any) -> Any:
+    return np.int32(bits ^ ((bits >> np.int32(31)) & _ALL_BUT_SIGN))
+
+
+@_LOOP
+def _kth_largest(sums: Any, peaks: Any, largest: Any) -> Any:
     """Return the k-th largest sum, -inf if there are fewer."""
     last = len(largest) - 1
     largest[:] = -np.inf
-    for start in range(0, len(sums), _STRETCH):
-        stretch = sums[start : start + _STRETCH]
-        if not _reach(stretch, largest[last]):
-            continue
-        for value in stretch:
-            if value > largest[last]:
-                place = last
-                while place > 0 and largest[place - 1] < value:
-                    largest[place] = largest[place - 1]
-                    place -= 1
-                largest[place] = value
+    for peak in peaks:
+        _insert(largest, peak)
+    bound = largest[last]  # k sums are at least so large
+    largest[:] = -np.inf
+    for number in range(len(peaks)):
+        if peaks[number] >= bound and peaks[number] > largest[last]:
+            for value in sums[number * _STRETCH : (number + 1) * _STRETCH]:
+                _insert(largest, value)
     return largest[last]
+
+
+@_LOOP
+def _insert(largest: Any, value: Any) -> None:
+    """Put a number in its place among the largest, if it is one of them."""
+    place = len(largest) - 1
+    if not value > largest[place]:
+        return
+    while place > 0 and largest[place - 1] < value:
+        largest[place] = largest[place - 1]
+        place -= 1
+    largest[place] = value
 
 
 @_LOOP
 def _keep_best(
     sums: Any,
+    peaks: Any,
     lowest: Any,
     asked: Any,
     square: float,
@@ -123,11 +158,11 @@ def _keep_best(
     pointers, columns, values = known
     ties, end = 0, len(best) - 1
     score = np.empty(1, best.dtype)  # rounds to the type of the result
-    for start in range(0, len(sums), _STRETCH):
-        stretch = sums[start : start + _STRETCH]
-        if not _reach(stretch, lowest):
+    for number in range(len(peaks)):
+        if not peaks[number] >= lowest:
             continue
-        for row in range(start, start + len(stretch)):
+        start = number * _STRETCH
+        for row in range(start, min(start + _STRETCH, len(sums))):
             if not sums[row] >= lowest:
                 continue
             exact = 0.0

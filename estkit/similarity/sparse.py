@@ -22,6 +22,7 @@ from estkit.similarity.search import squared_lengths
 
 _WORTH = 1 << 28  # multiplications for which compiling pays
 _QUERIES = 256  # that a thread takes at once
+_SHORT = 1 << 16  # rows that uint16 can number
 
 
 def compiled_top_k(
@@ -56,9 +57,7 @@ def compiled_top_k(
     asked, others = Units(left, counts), Units(right, counts)
     squares = squared_lengths(asked)[0]
     known_squares = squares if prepared.right is None else squared_lengths(others)[0]
-    hidden = np.zeros(known.shape[0], np.float32)
-    if others.excluded is not None:
-        hidden[others.excluded] = -np.inf
+    hidden = np.flatnonzero(np.zeros(0) if others.excluded is None else others.excluded)
     by_column = known.tocsc().astype(np.float32)
     best = np.full((left.rows, k), -np.inf, np.result_type(left.dtype, right.dtype))
     rows = np.full((left.rows, k), -1, np.intp)
@@ -67,6 +66,8 @@ def compiled_top_k(
 
     kernel: Any = kernels.nearest_rows
     tables = [(t.indptr, t.indices, t.data) for t in (queries, by_column, known)]
+    short = np.uint16 if known.shape[0] <= _SHORT else np.uint32
+    tables[1] = (by_column.indptr, by_column.indices.astype(short), by_column.data)
     own, width = prepared.right is None, known.shape[1]
 
     def find(part: slice) -> int:
