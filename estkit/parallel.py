@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from estkit.errors import DataError
 
-_APART = 1 << 15  # numbers that are worth memory of their own
+_APART = 1 << 16  # numbers that are worth memory of their own
 _KEPT = 1 << 23  # bytes: more than a block with all that is made of it
 
 T = TypeVar("T")

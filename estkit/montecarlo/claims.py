@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.montecarlo.accuracy import empirical_variance
-from estkit.montecarlo.influence import Draws, Influence, mean_of, root_of, share_of
+from estkit.montecarlo.accuracy import empirical_variance, root_mean_square, scaled
+from estkit.montecarlo.influence import Draws, Influence, mean_of, share_of
 
 
 def model_se(d: Draws) -> Influence:
     """Return √E(se²), the standard error that the estimator claims."""
-    return root_of(mean_of(d.std_error**2))
+    return root_mean_square(d.std_error)
 
 
 def mean_model_se(d: Draws) -> Influence:
@@ -21,7 +21,8 @@ def mean_model_se(d: Draws) -> Influence:
 
 def model_se_error(d: Draws) -> Influence:
     """Return model SE / empirical SE - 1: by how much the estimator misjudges its own error."""
-    claimed, real = d.std_error**2, empirical_variance(d)
+    errors, unit = scaled(d.std_error)
+    claimed, real = np.square(errors), empirical_variance(d._replace(estimate=d.estimate / unit))
     mean = float(claimed.mean())
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = float(np.sqrt(np.divide(mean, real.value)))

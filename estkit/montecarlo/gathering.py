@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 V = TypeVar("V")
+_MANY = 1 << 18  # replicates whose outcomes are not held twice, which takes a little time
 _JOINED = 64  # so many blocks are put together at a time, for small objects cost memory
 
 
@@ -136,7 +137,7 @@ def joined(blocks: Sequence[Block], *, release: bool = False) -> Block:
     outcomes, first = {}, blocks[0]
     for name in first.outcomes:
         own = [block.outcomes[name] for block in blocks]
-        if release and _alike(own):
+        if release and sum(block.size for block in blocks) > _MANY and _alike(own):
             outcomes[name] = _moved(blocks, name, own)
         else:
             outcomes[name] = join(own)

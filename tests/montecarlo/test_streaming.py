@@ -107,3 +107,21 @@ def test_a_sample_that_misleads_does_not_mislead_the_median(
     values = np.arange(5000.0)
     values[::50] = -1.0
     assert tails._median(values) == np.median(values)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("power", [-700, 600, 1000])
+def test_estimates_whose_squares_are_no_numbers_have_errors_all_the_same(power: int) -> None:
+    def study(unit: float) -> pd.DataFrame:
+        found = ek.Study(lambda rng: unit * rng.normal(size=2), {"x": np.max}, truth=0.0)
+        frame = found.run(100, rng=1).summary(["rmse", "empirical_se", "mse", "precision"])
+        return frame.set_index("measure")
+
+    far, near = study(2.0**power), study(1.0)
+    for measure in ("rmse", "empirical_se"):
+        numbers = ["value", "mcse", "lower", "upper"]
+        expected = near.loc[measure, numbers].astype(float) * 2.0**power
+        np.testing.assert_allclose(far.loc[measure, numbers].astype(float), expected, rtol=SAME)
+    for measure in ("mse", "precision"):
+        assert np.isnan(far.loc[measure, "value"])
+        assert "see rmse" in far.loc[measure, "note"]
