@@ -105,7 +105,10 @@ def room(shape: tuple[int, ...]) -> NDArray[np.float64]:
     count = math.prod(shape)
     if count < _APART:
         return np.empty(shape)
-    return np.frombuffer(mmap.mmap(-1, 8 * count)).reshape(shape)
+    own: dict[str, int] = {}  # not shared with processes that are forked, where there are any
+    if hasattr(mmap, "MAP_PRIVATE"):
+        own["flags"] = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    return np.frombuffer(mmap.mmap(-1, 8 * count, **own)).reshape(shape)
 
 
 def map_tasks(function: Callable[[T], R], tasks: Sequence[T], *, n_jobs: int | None) -> Iterator[R]:

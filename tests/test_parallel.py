@@ -196,3 +196,11 @@ def test_a_back_end_without_generators_does_not_run_what_nobody_wants() -> None:
         next(results)
         results.close()
     assert 0 < len(ran) < 100
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (1 << 16, 2)])
+def test_room_is_an_array_to_be_filled(shape: tuple[int, ...]) -> None:
+    array = parallel.room(shape)
+    array[:] = np.arange(shape[1])
+    assert array.shape == shape and array.dtype == float
+    assert array.sum() == shape[0] * sum(range(shape[1]))

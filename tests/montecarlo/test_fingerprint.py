@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import estkit as ek
+from estkit.montecarlo import gathering
 from estkit.montecarlo.outcomes import Failure, Outcomes, collect, join
 
 SIZE = 60
@@ -118,3 +119,15 @@ def test_answers_under_several_names_are_joined_alike_however_they_are_cut(order
 def as_values(outcome: Outcomes) -> str:
     columns = [outcome.column(name).tolist() for name in ("estimate", "std_error", "lower")]
     return repr([outcome.names, columns, outcome.status.tolist(), sorted(outcome.reasons.items())])
+
+
+def test_outcomes_put_together_without_a_copy_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def draw(rng: np.random.Generator, replicates: int) -> np.ndarray:
+        return rng.standard_normal((replicates, 3))
+
+    study = ek.Study(ek.vectorized(draw), {"mean": np.mean, "max": np.max}, truth=0.0)
+    copied = study.run(5000, rng=1).fingerprint()
+    monkeypatch.setattr(gathering, "_MANY", 1)
+    assert study.run(5000, rng=1).fingerprint() == copied
