@@ -44,6 +44,8 @@ class Ending:
         Of one replicate on one worker; missing where it was not measured.
     targets : dict of str to tuple of float
         The Monte-Carlo errors that were asked for, by measure.
+    spent : dict of (int, str) to (float, int)
+        The processor's seconds of an estimator in a condition, and of how many replicates.
     """
 
     conditions: tuple[Mapping[str, Any], ...]
@@ -52,6 +54,7 @@ class Ending:
     ended: dict[int, str]
     seconds: dict[int, float]
     targets: Targets = field(default_factory=dict)
+    spent: dict[tuple[int, str], tuple[float, int]] = field(default_factory=dict)
 
 
 class Course:
@@ -116,7 +119,8 @@ class Course:
                 ended[number] = "time" if short else "memory"
         conditions = tuple(dict(condition) for condition in self._study.conditions)
         seconds = self._gathered.seconds()
-        return Ending(conditions, done, asked, ended, seconds, self.targets)
+        spent = self._gathered.spent()
+        return Ending(conditions, done, asked, ended, seconds, self.targets, spent)
 
     def _slices(self, goals: Mapping[int, int]) -> Iterator[list[Span]]:
         """Yield what is missing to reach the goals: at once, or breadth first where time counts."""

@@ -138,7 +138,7 @@ def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[
     if kind == "ratio":
         unit = second.value or math.nan
         moved = [moved[0] / unit, moved[1] * apart.value / unit]
-    shift = moved[0] - moved[1] if _same_truth(a, b) else math.hypot(*moved)
+    shift = _moved_apart(a, b, moved)
     exact = apart.by_replicate and combined is apart and independent == used and shift == 0
     error = math.hypot(error, shift)
     value = combined.value
@@ -159,13 +159,20 @@ def separate(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dic
     if not used:
         return _row(math.nan, math.nan, (math.nan, math.nan), 0, note)
     independent = min(first.independent, second.independent)
+    moved = [from_truth(f.draws, measure, c.truth_error) for f, c in ((first, a), (second, b))]
+    own = [
+        math.sqrt(max(f.error**2 - shift**2, 0.0)) if shift else f.error
+        for f, shift in zip((first, second), moved, strict=True)
+    ]
     if kind == "ratio":
         if second.value == 0:
             return _row(math.nan, math.nan, (math.nan, math.nan), used, "divided by 0")
         value = first.value / second.value
-        error = math.hypot(first.error, value * second.error) / abs(second.value)
+        own[1], moved[1] = value * own[1], value * moved[1]
+        error = math.hypot(*own, _moved_apart(a, b, moved)) / abs(second.value)
         return _row(value, error, ratio_interval(value, error, independent, level), used, note)
-    value, error = first.value - second.value, math.hypot(first.error, second.error)
+    value = first.value - second.value
+    error = math.hypot(*own, _moved_apart(a, b, moved))
     if measure.is_rate and first.exact and second.exact:
         interval = separate_rate_interval(*_counted(first), *_counted(second), level)
     else:
@@ -173,11 +180,15 @@ def separate(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dic
     return _row(value, error, interval, used, note)
 
 
-def _same_truth(a: Cell, b: Cell) -> bool:
-    """Tell whether one number is the truth of both, so that its own error moves both alike."""
-    return a.truth_error == b.truth_error and np.array_equal(
+def _moved_apart(a: Cell, b: Cell, moved: list[float]) -> float:
+    """Return how far the errors of the truths move two cells apart.
+
+    One number that is the truth of both moves both alike.
+    """
+    same = a.truth_error == b.truth_error and np.array_equal(
         a.draws.truth[:1], b.draws.truth[:1], equal_nan=True
     )
+    return moved[0] - moved[1] if same else math.hypot(*moved)
 
 
 def _apart(first: Influence, second: Influence, kind: str) -> Influence:

@@ -15,7 +15,7 @@ from estkit import parallel
 from estkit.errors import StudyError
 from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.estimators import Estimator
-from estkit.montecarlo.looping import answer_each
+from estkit.montecarlo.looping import Spent, answer_each
 from estkit.montecarlo.outcomes import Outcomes, collect
 from estkit.montecarlo.sampling import Drawn, Source
 from estkit.montecarlo.streams import Streams
@@ -40,7 +40,8 @@ class Span(NamedTuple):
 class Block(NamedTuple):
     """What came out of consecutive replicates: outcomes by estimator, truths that came with them.
 
-    The outcomes of control variates stand among those of the estimators; seconds are what it took.
+    The outcomes of control variates stand among those of the estimators; seconds are what it took,
+    and `spent` the processor's seconds by estimator, with how many replicates they were taken of.
     """
 
     condition: int
@@ -49,6 +50,7 @@ class Block(NamedTuple):
     outcomes: dict[str, Outcomes]
     truths: list[Any]
     seconds: float = 0.0
+    spent: Spent = {}  # noqa: RUF012
 
 
 class Runner:
@@ -72,6 +74,7 @@ class Runner:
 
     def __init__(self, study: Study, number: int, seed: np.random.SeedSequence) -> None:
         self._watch = Watch()
+        self._spent: Spent = {}
         self.number = number
         self.condition = study.conditions[number]
         streams = Streams(seed.entropy, seed.spawn_key, study.stream_of(number))
@@ -104,13 +107,16 @@ class Runner:
         whole = [estimator for estimator in self.estimators if estimator.whole is not None]
         answers: dict[str, list[Any]] = {estimator.name: [] for estimator in looped}
         noted: dict[str, dict[int, str]] = {name: {} for name in answers}
+        self._spent = {}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if not looped and self.source.whole_blocks:
                 truths, size, stop = drawn.truths(need), need, None
             else:
                 each = [(estimator, answers[estimator.name]) for estimator in looped]
-                truths, stop = answer_each(drawn, need, each, noted, caught, keep=bool(whole))
+                truths, stop = answer_each(
+                    drawn, need, each, noted, caught, self._spent, keep=bool(whole)
+                )
                 size = len(truths)
             found = {name: collect(given[:size], drawn.first, noted[name])
                      for name, given in answers.items()}  # fmt: skip
@@ -126,7 +132,7 @@ class Runner:
             except (StudyError, KeyboardInterrupt) as error:
                 return Block(self.number, drawn.first, 0, {}, []), stop or error
         ordered = {each.name: found[each.name] for each in self.estimators}
-        return Block(self.number, drawn.first, size, ordered, kept), stop
+        return Block(self.number, drawn.first, size, ordered, kept, spent=self._spent), stop
 
     def drawn(self, first: int, length: int) -> Drawn:
         """Return data sets from `first`, or the block in which it lies where there are blocks."""
@@ -149,7 +155,9 @@ class Runner:
             stacked = False  # a data set beyond the ones asked for
         if stacked:
             try:
+                started = time.thread_time()
                 outcomes = estimator.block(drawn).rows(0, size)
+                self._spent[estimator.name] = time.thread_time() - started, drawn.length
                 if estimator.by_axis and outcomes.status.all():
                     return self._one_by_one(estimator, drawn, size)  # did one spoil the others?
                 if caught:  # which replicate gave them shows when each is estimated alone
@@ -166,12 +174,14 @@ class Runner:
     def _one_by_one(self, estimator: Estimator, drawn: Drawn, size: int) -> Outcomes:
         answers: list[Any] = []
         noted: dict[int, str] = {}
+        started = time.thread_time()
         for row in range(size):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 answers.append(estimator.answer(drawn.data(row, keep=True)[0], drawn.first + row))
                 if caught:
                     noted[drawn.first + row] = str(caught[0].message)
+        self._spent.setdefault(estimator.name, (time.thread_time() - started, size))
         return collect(answers, drawn.first, noted)
 
     def _check_global_state(self, drawn: Drawn, size: int) -> None:

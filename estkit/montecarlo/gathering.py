@@ -40,6 +40,7 @@ class Gathered:
         self._loose: dict[int, int] = {}  # how many blocks at the end were not put together yet
         self._count: dict[int, int] = {}
         self._time: dict[int, list[float]] = {}  # seconds and replicates
+        self._spent: dict[tuple[int, str], tuple[float, int]] = {}  # the same, by estimator
         self.ending: Ending | None = None  # what ended the run, when it has ended
 
     @property
@@ -73,6 +74,9 @@ class Gathered:
         if block.seconds:
             seconds, replicates = self._time.get(block.condition, [0.0, 0])
             self._time[block.condition] = [seconds + block.seconds, replicates + block.size]
+        for name, (seconds, timed) in block.spent.items():
+            before, count = self._spent.get((block.condition, name), (0.0, 0))
+            self._spent[block.condition, name] = before + seconds, count + timed
 
     def missing(self, span: Span) -> list[Span]:
         """Return what is still to be computed of a span that is asked for."""
@@ -96,6 +100,10 @@ class Gathered:
     def seconds(self) -> dict[int, float]:
         """Return how long a replicate took, by condition, where that was measured."""
         return {number: spent / size for number, (spent, size) in self._time.items() if size}
+
+    def spent(self) -> dict[tuple[int, str], tuple[float, int]]:
+        """Return the processor's seconds by condition and estimator, and of how many replicates."""
+        return dict(self._spent)
 
     def by_condition(self, numbers: Sequence[int]) -> Mapping[tuple[int, str], Outcomes]:
         """Return the outcomes of several conditions by condition and name."""

@@ -73,6 +73,21 @@ def replicates(result: StudyResult) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def times(result: StudyResult) -> pd.DataFrame:
+    """Return the processor's seconds of each estimator; see `StudyResult.times`."""
+    import pandas as pd
+
+    spent = result.ending.spent if result.ending else {}
+    rows = [
+        {**condition, "estimator": name, "seconds": seconds / timed if timed else math.nan,
+         "timed": timed}
+        for number, condition in result.conditions.items()
+        for name in result.estimators
+        for seconds, timed in [spent.get((number, name), (0.0, 0))]
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def notes(result: StudyResult) -> list[str]:
     """Return in words what ended a run before all replicates that it was asked for."""
     ending = result.ending

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.tables import study_table
 from estkit.table import Table, Tabular
 
@@ -27,6 +28,9 @@ class Presentation(Tabular):
         *,
         estimators: str | Sequence[str] | None = None,
         across: str = "measure",
+        missing: str = "pairwise",
+        alpha: float = 0.05,
+        null: Any = None,
     ) -> Table:
         """Return measures side by side, cut to the digits that their Monte-Carlo errors leave.
 
@@ -38,6 +42,8 @@ class Presentation(Tabular):
             Which, in this order; by default all.
         across : {"measure", "estimator"}
             What stands side by side.
+        missing, alpha, null
+            What becomes of replicates without an answer, and what is a rejection; as in `summary`.
 
         Returns
         -------
@@ -64,7 +70,8 @@ class Presentation(Tabular):
         <BLANKLINE>
         In brackets: Monte-Carlo standard errors.
         """
-        return study_table(self._whole(), measures, estimators, across)
+        reading = Reading(missing=missing, alpha=alpha, null=null)
+        return study_table(self._whole(), measures, estimators, across, reading)
 
     def _table(self) -> Table:
         return self.table()
@@ -79,6 +86,9 @@ class Presentation(Tabular):
         condition: Any = None,
         factors: Sequence[str] | None = None,
         level: float = 0.95,
+        missing: str = "pairwise",
+        alpha: float = 0.05,
+        null: Any = None,
         ax: Axes | None = None,
     ) -> Axes:
         """Draw the study, by default a measure with its Monte-Carlo intervals.
@@ -90,7 +100,8 @@ class Presentation(Tabular):
 
         return plot_study(
             self._whole(), measure, kind=kind, estimators=estimators, parameter=parameter,
-            condition=condition, factors=factors, level=level, ax=ax,
+            condition=condition, factors=factors, level=level,
+            missing=missing, alpha=alpha, null=null, ax=ax,
         )  # fmt: skip
 
     def to_html(

@@ -32,7 +32,8 @@ class Sample(NamedTuple):
     data : any
         What the estimators get.
     truth : float, array or mapping
-        The true value for this data set.
+        The true value for this data set. An `Estimate` that is the same in all replicates widens
+        Monte-Carlo errors by its standard error; errors of truths that differ are in the spread.
 
     Examples
     --------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from estkit.errors import DataError
 from estkit.montecarlo.measures import MEASURES, Measure, chosen_measures
 from estkit.montecarlo.planning import notes
+from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.reduction import factors
 from estkit.montecarlo.summary import Cell, in_brackets, measured
 from estkit.montecarlo.tails import tail_of
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 _SHOWN = ("bias", "empirical_se", "model_se", "rmse", "coverage")
 _NOTE = "In brackets: Monte-Carlo standard errors."
+_COUNTED = {
+    "pairwise": "",
+    "complete": "Only replicates in which every estimator has an answer.",
+    "worst": "A failure counts as the largest error elsewhere, and as an interval that misses.",
+}
 _LEVEL = 0.95
 
 
@@ -50,6 +56,7 @@ def study_table(
     measures: Any,
     estimators: str | Sequence[str] | None,
     across: str,
+    reading: Reading | None = None,
 ) -> Table:
     """Return the table of a study; see `StudyResult.table`.
 
@@ -63,13 +70,17 @@ def study_table(
         Which estimators, in this order; None for all.
     across : {"measure", "estimator"}
         What stands side by side.
+    reading : Reading, optional
+        What becomes of replicates without an answer, and what is a rejection.
     """
     if across not in ("measure", "estimator"):
         raise DataError(f"across must be 'measure' or 'estimator', got {across!r:.60}.")
     estimators = chosen_estimators(result, estimators)
     usual = {name: MEASURES[name] for name in _SHOWN}
     chosen = usual if measures is None else chosen_measures(measures)
-    cells = [entry_of(cell, chosen) for cell in result.cells() if cell.estimator in estimators]
+    reading = reading or Reading()
+    read = result._cells(reading)
+    cells = [entry_of(cell, chosen) for cell in read if cell.estimator in estimators]
     cells.sort(key=lambda cell: (cell.number, estimators.index(cell.estimator)))
     used = {name for cell in cells for name, row in cell.rows.items() if row["used"]}
     names = [name for name in chosen if measures is not None or name in used]
@@ -77,7 +88,9 @@ def study_table(
     columns = shape(result, cells, names, estimators)
     saved = factors({name: [cell.rows[name]["gain"] for cell in cells] for name in names})
     reduced = [*saved, *_doubts(cells)] if result.reduced else []
-    return Table(columns, heading(result), [_NOTE, *reduced, *_heavy(cells), *notes(result)])
+    counted = [_COUNTED[reading.missing]] if any(cell.failed for cell in cells) else []
+    lines = [_NOTE, *filter(None, counted), *reduced, *_heavy(cells), *notes(result)]
+    return Table(columns, heading(result), lines)
 
 
 def _doubts(cells: Sequence[Entry]) -> list[str]:

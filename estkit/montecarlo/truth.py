@@ -108,9 +108,15 @@ def drawn_truth(
     estimator: str,
     names: Sequence[str],
 ) -> Truth:
-    """Return the truth of every replicate, shape (R, k), from what came with the data sets."""
-    each = [truth_of(truth, condition, estimator, names).value for truth in source()]
-    return Truth(np.array(each), np.zeros(len(names)))
+    """Return the truth of every replicate, shape (R, k), from what came with the data sets.
+
+    One truth that came with all of them has its own standard error, if it has one. The errors of
+    different truths are in the spread of what they are subtracted from.
+    """
+    each = [truth_of(truth, condition, estimator, names) for truth in source()]
+    values, errors = (np.array(parts) for parts in zip(*each, strict=True))
+    one = (values == values[0]).all(axis=0) & (errors == errors[0]).all(axis=0)
+    return Truth(values, np.where(one, errors[0], 0.0))
 
 
 def leaves_of(truth: Any) -> tuple[Any, list[float]]:
@@ -131,11 +137,18 @@ def leaves_of(truth: Any) -> tuple[Any, list[float]]:
         leaves = [leaf for _, own in parts.values() for leaf in own]
         return {name: tree for name, (tree, _) in parts.items()}, leaves
     value = _numbers(np.nan if truth is None else getattr(truth, "value", truth), {})
-    return (len(value), value.tolist()) if value.ndim else (None, [float(value)])
+    size = len(value) if value.ndim else None
+    error = getattr(truth, "std_error", None)
+    if error is None:
+        return size, value.reshape(-1).tolist()
+    errors = np.broadcast_to(_numbers(error, {}), value.shape)
+    return [size], [*value.reshape(-1).tolist(), *errors.reshape(-1).tolist()]
 
 
 def tree_of(tree: Any, leaves: Iterator[float]) -> Any:
     """Return a truth again from what `leaves_of` made of it."""
     if isinstance(tree, dict):
         return {name: tree_of(part, leaves) for name, part in tree.items()}
+    if isinstance(tree, list):  # of an `Estimate`: values, then their standard errors
+        return Estimate(tree_of(tree[0], leaves), std_error=tree_of(tree[0], leaves))
     return next(leaves) if tree is None else np.array([next(leaves) for _ in range(tree)])

@@ -10,6 +10,7 @@ import numpy as np
 
 from estkit.errors import DataError
 from estkit.montecarlo.conditions import describe
+from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.summary import Cell
 from estkit.montecarlo.tables import chosen_estimators
 
@@ -28,7 +29,10 @@ class Series(NamedTuple):
 
 
 def chosen(
-    result: StudyResult, estimators: str | Sequence[str] | None, parameter: str | None
+    result: StudyResult,
+    estimators: str | Sequence[str] | None,
+    parameter: str | None,
+    reading: Reading | None = None,
 ) -> list[Cell]:
     """Return the cells of some estimators and of one parameter, or of all.
 
@@ -38,7 +42,7 @@ def chosen(
         If there is no such estimator or parameter.
     """
     wanted = chosen_estimators(result, estimators)
-    cells = [cell for cell in result.cells() if cell.estimator in wanted]
+    cells = [cell for cell in result._cells(reading) if cell.estimator in wanted]
     parameters = list(dict.fromkeys(cell.parameter for cell in cells if cell.parameter))
     if parameter is not None and parameter not in parameters:
         listed = ", ".join(map(repr, parameters)) or "none"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from estkit.errors import DataError
-from estkit.estimate import check_level
 from estkit.montecarlo.measures import chosen_measures
+from estkit.montecarlo.reading import Reading
 from estkit.plot.choice import chosen
 from estkit.plot.lollipop import lollipop
 from estkit.plot.nested_loop import nested_loop
@@ -39,6 +39,9 @@ def plot_study(
     condition: Any = None,
     factors: Sequence[str] | None = None,
     level: float = 0.95,
+    missing: str = "pairwise",
+    alpha: float = 0.05,
+    null: Any = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a study.
@@ -70,6 +73,9 @@ def plot_study(
         often first; by default as in the conditions.
     level : float
         The confidence level of the Monte-Carlo intervals.
+    missing, alpha, null
+        What becomes of replicates without an answer, and what is a rejection; as in
+        ``StudyResult.summary``. ``"estimates"`` shows failures as they are.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure, reached by ``ax.figure``.
 
@@ -104,10 +110,12 @@ def plot_study(
     if measure is None or isinstance(measure, list | tuple | set | frozenset | dict):
         raise DataError(f"measure must be the name of one measure, got {measure!r:.60}.")
     ((name, own),) = chosen_measures(measure).items()
-    check_level(level)
+    reading = Reading(level, missing, alpha=alpha, null=null)
     if condition is not None and kind in ("lollipop", "nested_loop"):
         raise DataError(f"kind {kind!r} shows every condition; leave condition out.")
     if factors is not None and kind != "nested_loop":
         raise DataError(f"factors are for kind 'nested_loop'; leave them out for {kind!r}.")
-    cells = chosen(result, estimators, parameter)
+    if missing != "pairwise" and kind == "estimates":
+        raise DataError("kind 'estimates' shows failures at the margin; leave missing out.")
+    cells = chosen(result, estimators, parameter, reading)
     return KINDS[kind](Picture(result, name, own, cells, condition, factors, level), ax)
