@@ -97,7 +97,7 @@ class _Clock:
 
     def taking(self, calls: list[_Answers]) -> list[_Answers]:
         """Return calls of which the time is taken when their answer is kept, beginning now."""
-        timed = [
+        timed: list[_Answers] = [
             (call, partial(self._keep, place, append), estimator)
             for place, (call, append, estimator) in enumerate(calls)
         ]
