@@ -114,6 +114,7 @@ def _in_units(measure: Influence, unit: float) -> Influence:
 
 def _in_squares(measure: Influence, unit: float) -> Influence:
     """Return a measure of squares of scaled numbers as one of squares, if there are such."""
-    if 0 < unit * unit < math.inf and math.isfinite(measure.value * unit * unit):
+    few = len(measure.psi) < 2  # the variance of a single number is missing, and no more is wrong
+    if few or (0 < unit * unit < math.inf and math.isfinite(measure.value * unit * unit)):
         return _in_units(measure, unit * unit)
     return Influence(math.nan, np.full_like(measure.psi, np.nan), _NO_SQUARE)

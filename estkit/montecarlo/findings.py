@@ -10,7 +10,7 @@ from estkit.montecarlo import contrasts, planning
 from estkit.montecarlo.measures import chosen_measures
 from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.records import Records
-from estkit.montecarlo.summary import summarised
+from estkit.montecarlo.summary import ROW, WHO, summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ class Findings(Records):
             row for row in summarised(cells, wanted, reading, together=together)
             if row["used"] or measures is not None or row["measure"] == "failure_rate"
         ]  # fmt: skip
-        frame = pd.DataFrame(rows)
+        frame = pd.DataFrame(rows, columns=None if rows else [*WHO, *ROW])
         gain, note = frame.pop("gain"), frame.pop("note")
         return frame.assign(**{"gain": gain} if self.reduced else {}, note=note)
 
@@ -262,7 +262,8 @@ class Findings(Records):
         pandas.DataFrame
             The condition, then estimator, parameter, measure, replicates (so far), mcse (of a rate
             that at (k + 2) / (n + 4)), target, needed, lower and upper (its interval), further
-            and seconds (of these, on one worker).
+            and seconds (of these, on one worker). A run that stops at a target takes more for a
+            coverage, in case intervals that keep their level covered by chance in all of a pilot.
 
         Examples
         --------

@@ -50,7 +50,7 @@ def reached(result: StudyResult) -> pd.DataFrame:
     asked = result.ending.targets if result.ending else {}
     targets = {name: dict(enumerate(errors)) for name, errors in asked.items()}
     rows = [{**row, "met": row["mcse"] <= row["target"]} for row, _ in _rows(result, targets)]
-    first = next(iter(result.conditions.values()))
+    first = next(iter(result.conditions.values()), {})
     columns = ["estimator", "parameter", "measure", "replicates", "mcse", "target", "met"]
     return pd.DataFrame(rows, columns=[*first, *columns])
 
@@ -85,7 +85,8 @@ def times(result: StudyResult) -> pd.DataFrame:
         for name in result.estimators
         for seconds, timed in [spent.get((number, name), (0.0, 0))]
     ]  # fmt: skip
-    return pd.DataFrame(rows)
+    columns = None if rows else ["estimator", "seconds", "timed"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def notes(result: StudyResult) -> list[str]:

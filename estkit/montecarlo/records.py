@@ -11,7 +11,7 @@ import numpy as np
 from estkit.errors import DataError
 from estkit.estimate import STATUSES
 from estkit.montecarlo.conditions import CONTROL, describe
-from estkit.montecarlo.outcomes import Outcomes
+from estkit.montecarlo.outcomes import FIELDS, Outcomes
 from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.reduction import far_off
 from estkit.montecarlo.selection import selected
@@ -20,6 +20,8 @@ from estkit.montecarlo.truth import Truth
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_COLUMNS = ("estimator", "parameter", "replicate", *FIELDS, "truth", "status", "reason")
 
 
 class Records:
@@ -175,4 +177,6 @@ class Records:
                 "reason": np.repeat(reasons, size),
             }  # fmt: skip
             frames.append(pd.DataFrame(columns))
+        if not frames:
+            return pd.DataFrame(columns=[*_COLUMNS])
         return pd.concat(frames, ignore_index=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from estkit.errors import DataError
 from estkit.estimate import check_level
+from estkit.montecarlo import calls
 from estkit.montecarlo.crossing import LOG, PROBIT, Scale, scale_of_measure
 from estkit.montecarlo.search import Search
 from estkit.montecarlo.solution import Solution
@@ -99,6 +100,7 @@ def solve(
     scale = scale_of_measure(measure)
     _check_target(target, measure, scale)
     given = _condition(study, name, condition)
+    _check_taken(study, name)
     whole, low, high, start = _range(name, given.pop(name, None), bounds, integer)
     if not (_is_number(replicates) and replicates == int(replicates) and replicates >= 100):
         raise DataError(f"replicates must be a whole number of 100 or more, got {replicates!r}.")
@@ -135,6 +137,24 @@ def _condition(study: Study, name: Any, condition: Any) -> dict[str, Any]:
                 f"{name!r}; say which one holds the other entries, such as condition={first!r}."
             )
     return dict(first)
+
+
+def _check_taken(study: Study, name: str) -> None:
+    """Raise if no function of the study can depend on an entry, as where it is misspelt."""
+    if callable(study.truth) and calls.parameters(study.truth) != []:
+        return  # it may be given the whole condition, under any name
+    told = [study.generate, study.prepare, *study.functions().values()]
+    for function in filter(callable, told):
+        own = calls.parameters(getattr(function, "function", function))
+        if own is None or any(
+            p.name in (name, "condition") or p.kind is p.VAR_KEYWORD for p in own
+        ):
+            return
+    known = ", ".join(map(repr, study.conditions[0])) or "nothing"
+    raise DataError(
+        f"Nothing depends on {name!r}: it is no parameter of generate or of any other function of "
+        f"the study; the condition has {known}."
+    )
 
 
 def _range(

@@ -22,6 +22,8 @@ from estkit.montecarlo.resampling import evaluated, value_of
 from estkit.montecarlo.tails import tail_of
 from estkit.montecarlo.truth import Truth
 
+WHO = ("estimator", "parameter", "measure")
+ROW = ("value", "mcse", "lower", "upper", "used", "failed", "gain", "note")
 _NOT_ALL = "no replicate has all that it needs"
 _IN_WORDS = {
     "estimate": "an estimate", "truth": "a truth", "std_error": "a standard error",
@@ -299,7 +301,7 @@ def named_measures(measures: str | Sequence[str] | None) -> list[str]:
 
 def in_brackets(row: Mapping[str, Any]) -> str:
     """Return a measure as text with its Monte-Carlo standard error, at 0 or 1 its interval."""
-    if not row["used"]:
+    if not row["used"] or math.isnan(row["value"]):
         return ""
     if row.get("gain") == math.inf:  # chance cancels: what is left is rounding
         return f"{0.0 if abs(row['value']) < 100 * row['mcse'] else row['value']:.6g} (exact)"

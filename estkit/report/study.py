@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from estkit.errors import DataError
 from estkit.montecarlo.measures import MEASURES, Measure, chosen_measures
 from estkit.montecarlo.tables import heading
 from estkit.report.events import event_parts
@@ -51,6 +52,8 @@ def study_page(
     plots : bool
         Whether to draw.
     """
+    if not result.conditions:
+        raise DataError("There are no replicates of any condition, so there is nothing to write.")
     study = result._study
     table = result.table(measures)
     columns = [column.name for column in table.columns]
