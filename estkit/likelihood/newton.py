@@ -28,6 +28,7 @@ _ROUNDING = 1e-6
 _NEAR = 1e-2
 _SAME = 3e-6  # so near, the information is that at the maximum to the digits of a standard error
 _HALVINGS = 40
+_TILE = 128  # rows of a large one that are looked at together
 _LARGE = 200  # from so many parameters on, the condition is estimated
 
 
@@ -214,19 +215,21 @@ class Factor(NamedTuple):
         if len(information) > _LARGE:
             from scipy.linalg.lapack import dpocon
 
-            norm = (self.scale * (np.abs(information) @ self.scale)).max()
+            tiles = range(0, len(information), _TILE)
+            sums = [np.abs(information[i : i + _TILE]) @ self.scale for i in tiles]
+            norm = (self.scale * np.concatenate(sums)).max()
             reciprocal, _ = dpocon(self.lower, norm, uplo="L")
             return 1.0 / reciprocal if reciprocal > 0 else math.inf
         scaled = information * self.scale * self.scale[:, None]
         spectrum = np.linalg.eigvalsh(scaled)
         return float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
 
-    def inverse(self) -> Floats:
-        """Return the inverse of the matrix."""
+    def into_inverse(self) -> Floats:
+        """Return the inverse of the matrix; a large one takes the memory of the factor."""
         from scipy.linalg.lapack import dpotri, dtrtri
 
         if len(self.lower) > _LARGE:
-            below, _ = dpotri(self.lower, lower=1)
+            below, _ = dpotri(self.lower, lower=1, overwrite_c=1)
             inverse: Floats = below.T
             mirror(inverse)
             inverse *= self.scale
@@ -287,7 +290,8 @@ class _Here(NamedTuple):
             step = factor.solve(self.gradient)
             decrement = _length(self.gradient, step)
             if self.certify:
-                inverse, condition = factor.inverse(), factor.condition(self.information)
+                condition = factor.condition(self.information)
+                inverse = factor.into_inverse()
         measured = Certificate(relative, decrement, condition, self.iteration, reason)
         # the step is known, and shorter than the precision: taking it costs nothing
         point = self.point + step if converged else self.point

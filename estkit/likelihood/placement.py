@@ -93,6 +93,17 @@ class Placement:
         return eta if offset is None else eta + offset.reshape(len(eta), -1)
 
     @cached_property
+    def diagonal(self) -> Floats | None:
+        """The diagonal of `transform`, where columns are not moved or mixed and it is nothing else.
+
+        A matrix of thousands of columns is better not made.
+        """
+        if self.mix is not None or self.shift.any():
+            return None
+        scale = np.ones(len(self.shift)) if self.scale is None else self.scale
+        return np.tile(np.concatenate([np.ones(int(self.intercept)), scale]), self.predictors)
+
+    @cached_property
     def transform(self) -> Floats:
         """The matrix that takes inside parameters to outside ones."""
         own = self.slope_matrix

@@ -33,7 +33,7 @@ _STEPS = 12
 _USUAL_STEPS = 3  # after which most data sets are some 1e-7 of a standard error from their maximum
 _NARROW_STEPS = 2  # of these, in single precision
 _SURE = 1e-12  # the decrement, or twice the bound on it, at which standard errors are exact
-_NUMBERS_PER_CHUNK = 1 << 18
+_NUMBERS_PER_CHUNK = 1 << 19
 _NUMBERS_WORTH_THREADS = 2_000_000
 
 

@@ -80,6 +80,11 @@ class Ridge(Regression):
         mixed = self.rows.placement.mix is not None
         return not mixed and self.family.mixing(self.rows.response) is None
 
+    def outside(self, point: Floats) -> Floats:
+        """Return the parameters for the columns as they were given."""
+        diagonal = self.rows.placement.diagonal if self._separate else None
+        return super().outside(point) if diagonal is None else diagonal * self.inside(point)
+
     def priced(self, values: Floats) -> Floats:
         """Return ``values @ S``, without the products when S is a diagonal."""
         if self._separate:
@@ -92,8 +97,7 @@ class Ridge(Regression):
         sums, slope = super().total(point, curvature=curvature), self.priced(point)
         information = sums.information
         if information is not None and self._separate:
-            information = information.copy()
-            information[np.diag_indices_from(information)] += self._own
+            information[np.diag_indices_from(information)] += self._own  # nobody else holds it
         elif information is not None:
             information = information + self.price
         return Sums(sums.loglik - 0.5 * float(point @ slope), sums.gradient - slope, information)
@@ -162,10 +166,10 @@ class Ridge(Regression):
 
     def _errors_alone(self, optimum: newton.Optimum) -> dict[str, Any] | None:
         """Return the errors of many parameters without their covariance, where that can be done."""
-        inverse, jacobian = optimum.inverse, self.jacobian(optimum.point)
-        size = np.abs(jacobian.diagonal())
-        if len(inverse) <= _WIDE or not self._separate or np.count_nonzero(jacobian) > len(size):
+        inverse, diagonal = optimum.inverse, self.rows.placement.diagonal
+        if len(inverse) <= _WIDE or not self._separate or diagonal is None:
             return None
+        size = diagonal * self.rows.response.unit
         own = inverse.diagonal()
         left = own - np.einsum("ij,ij,j->i", inverse, inverse, self._own)
         if not (left > _CANCELLED * own).all():
