@@ -14,6 +14,7 @@ from estkit.montecarlo import calls
 from estkit.montecarlo.streams import SETTING, Streams
 
 CONTROL = "control:"  # what the names of control variates begin with among the outcomes
+_COLUMNS = set("asked ended seconds timed target met needed further".split())
 _RESERVED = set(
     "rng replicates condition estimator parameter measure replicate value mcse lower upper used "
     "failed estimate std_error truth p_value gain note status reason warning condition_a "
@@ -53,7 +54,8 @@ def checked(given: Any) -> list[dict[str, Any]]:
     for number, condition in enumerate(given):
         if not isinstance(condition, Mapping):
             raise DataError(f"condition {number} is {condition!r:.60}; expected a mapping.")
-        wrong = [name for name in condition if not isinstance(name, str) or name in _RESERVED]
+        taken = _RESERVED | _COLUMNS
+        wrong = [name for name in condition if not isinstance(name, str) or name in taken]
         if wrong:
             raise DataError(f"condition {number} uses {wrong[0]!r}, a name that estkit needs.")
         plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in condition.items()}

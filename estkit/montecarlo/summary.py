@@ -24,6 +24,7 @@ from estkit.montecarlo.truth import Truth
 
 WHO = ("estimator", "parameter", "measure")
 ROW = ("value", "mcse", "lower", "upper", "used", "failed", "gain", "note")
+_NONE_COMPLETE = "in no replicate has every estimator an answer"
 _NOT_ALL = "no replicate has all that it needs"
 _IN_WORDS = {
     "estimate": "an estimate", "truth": "a truth", "std_error": "a standard error",
@@ -142,6 +143,8 @@ def found(cell: Cell, measure: Measure, *, whole: bool = False) -> Found:
     if not used:
         lacking = [f for f in measure.needs if np.isnan(getattr(cell.draws, f)).all()]
         note = f"no replicate has {_IN_WORDS.get(lacking[0], lacking[0])}" if lacking else _NOT_ALL
+        if lacking[:1] == ["estimate"] and not cell.draws.failed.all():
+            note = _NONE_COMPLETE
         return Found(_NOTHING, math.nan, 0, 0, known, cell.draws, False, note=note)
     draws = cell.draws if used == len(known) else cell.draws.of(known)
     influence = evaluated(measure, draws, cell.groups(known))

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.estimate import Estimate
+
 
 def each_array(tree: Any, function: Callable[[NDArray[Any]], Any]) -> Any:
     """Apply a function to every array in nested tuples and mappings; the rest stays as it is."""
@@ -66,6 +68,13 @@ def as_arrays(truth: Any, length: int) -> Any:
     """Return truths as arrays with an entry for each of `length` data sets."""
     if isinstance(truth, Mapping):
         return {name: as_arrays(part, length) for name, part in truth.items()}
+    if isinstance(truth, Estimate) and np.shape(truth.value) == (length,):
+        each = np.empty(length, dtype=object)
+        own = truth.std_error
+        errors = [None] * length if own is None else np.broadcast_to(own, length).tolist()
+        for row, (value, error) in enumerate(zip(truth.value.tolist(), errors, strict=True)):
+            each[row] = Estimate(value, std_error=error)
+        return each
     array = np.asarray(truth)
     return np.full(length, array) if array.ndim == 0 and truth is not None else array
 

@@ -282,3 +282,13 @@ def test_a_vectorized_estimator_may_write_every_answer_into_the_same_place() -> 
     outcomes = ek.Study(draw, functions, truth=None).run(3000, rng=SEED).outcomes()
     own, mean = (outcomes.loc[outcomes["estimator"] == name, "estimate"] for name in functions)
     assert np.allclose(own.to_numpy(), mean.to_numpy(), rtol=0, atol=EXACT)
+
+
+@pytest.mark.parametrize("name", ["seconds", "target", "timed", "met", "asked"])
+def test_a_condition_cannot_take_the_name_of_a_column_of_any_frame(name: str) -> None:
+    with pytest.raises(ek.DataError, match=f"uses '{name}', a name that estkit needs"):
+        ek.Study(lambda rng: rng.normal(size=3), {"mean": np.mean}, conditions=[{name: 1}])
+    prepared = ek.Study(
+        lambda rng: rng.normal(size=3), {"mean": np.mean}, truth=0.0, prepare=lambda rng: {name: 1}
+    )
+    assert len(prepared.run(5, rng=1).times()) == 1

@@ -92,3 +92,14 @@ def test_what_cannot_be_is_refused(result: ek.StudyResult) -> None:
         result.plot("power", null={"nobody": 1.0})
     with pytest.raises(ek.DataError, match="leave missing out"):
         result.plot(kind="estimates", condition=0, missing="worst")
+
+
+def test_an_estimator_is_not_said_to_have_no_estimates_because_another_has_none() -> None:
+    def never(x: Any) -> float:
+        raise ValueError("never")
+
+    study = ek.Study(lambda rng: rng.normal(size=4), {"never": never, "mean": np.mean}, truth=0.0)
+    result = study.run(20, rng=SEED)
+    told = result.summary("bias", missing="complete").set_index("estimator")["note"]
+    assert told["never"] == "no replicate has an estimate"
+    assert told["mean"] == "in no replicate has every estimator an answer"

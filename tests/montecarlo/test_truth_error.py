@@ -92,3 +92,16 @@ def test_named_and_vector_truths_keep_their_errors_in_a_store(tmp_path: Path) ->
     assert ran.fingerprint() == memory.fingerprint() == opened.fingerprint()
     errors = [cell.truth_error for cell in opened.cells()]
     assert errors == [0.1, 0.2, 0.0]
+
+
+def test_a_block_may_come_with_an_estimate_for_each_of_its_truths() -> None:
+    def generate(rng: np.random.Generator, replicates: int, n: int) -> ek.Sample:
+        data = rng.normal(2.0, 1.0, size=(replicates, n))
+        errors = np.full(replicates, ERROR)
+        return ek.Sample(data, ek.Estimate(np.full(replicates, 2.0), std_error=errors))
+
+    result = study(None, generate=ek.vectorized(generate)).run(100, rng=SEED)
+    row = result.summary("bias").iloc[0]
+    error = result.outcomes().query("estimator == 'mean' and n == 10")["estimate"] - 2.0
+    assert row["value"] == pytest.approx(error.mean(), rel=EXACT)
+    assert row["mcse"] == pytest.approx(math.hypot(error.std() / 10, ERROR), rel=EXACT)
