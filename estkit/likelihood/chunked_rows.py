@@ -49,7 +49,8 @@ class ChunkedRows(Rows):
         offset = self.family.encode_offset(piece.offset, response)
         if offset is not None:
             offset = offset - self.level
-        return Rows(piece.columns, response, self.placement, offset)
+        groups = None if piece.groups is None else self.survey.group_codes(piece.groups)
+        return Rows(piece.columns, response, self.placement, offset, groups=groups)
 
     def pieces(self, function: Callable[[Rows], T]) -> Iterator[T]:
         """Yield ``function(rows)`` for each piece."""
@@ -88,6 +89,11 @@ class ChunkedRows(Rows):
         if self.response.weighting == "analytic":
             return self.survey.weight / self.response.precision
         return float(self.response.n_obs)
+
+    @property
+    def n_groups(self) -> int | None:
+        """The number of groups, if the rows have them."""
+        return None if self.survey.groups is None else len(self.survey.groups)
 
     def seen(self, outcomes: int) -> Floats:
         """Return how often each outcome was observed."""

@@ -20,12 +20,13 @@ T = TypeVar("T")
 
 
 class Chunk(NamedTuple):
-    """One piece: covariates, responses, weights and offsets of some rows."""
+    """One piece: covariates, responses, weights, offsets and groups of some rows."""
 
     X: Any
     y: Any
     weights: Any
     offset: Any
+    groups: Any = None
 
 
 class Mark(NamedTuple):
@@ -63,11 +64,13 @@ class Chunks:
         What gives the pieces: a function without arguments that returns a new iterator each time;
         a list or any other object that can be iterated over again; an iterator that runs out, which
         is written to a temporary file on its first pass; or a Dask frame, whose partitions are
-        summed where they lie. A piece is a pair (X, y), a triple (X, y, weights), a quadruple
-        (X, y, weights, offset), or a data frame whose columns are named below.
-    y, weights, offset : str, optional
-        The columns of the frames that hold the response, weights and the offset; y may be a list of
-        columns for counts.
+        summed where they lie. A piece is (X, y), (X, y, weights), (X, y, weights, offset) or
+        (X, y, weights, offset, groups), with None for what there is not; or a data frame whose
+        columns are named below.
+    y, weights, offset, groups : str, optional
+        The columns of the frames that hold the response, weights, the offset, and the label of the
+        group of each row, for cluster covariances; y may be a list of columns for counts. A group
+        may go on in other pieces.
     columns : sequence of str, optional
         The covariates; by default all other columns of the frames.
     weighting : {"frequency", "sampling", "analytic"}
@@ -97,13 +100,15 @@ class Chunks:
         y: Any = None,
         weights: str | None = None,
         offset: str | None = None,
+        groups: str | None = None,
         columns: Any = None,
         weighting: str = "frequency",
     ) -> None:
         if weighting not in KINDS:
             raise DataError(f"weighting must be one of {', '.join(KINDS)}, got {weighting!r}.")
         self.weighting = weighting
-        self.y, self.weights, self.offset, self.columns = y, weights, offset, columns
+        self.y, self.weights, self.offset, self.groups = y, weights, offset, groups
+        self.columns = columns
         self._frames = _partitions(source)
         if self._frames is None and not (callable(source) or hasattr(source, "__iter__")):
             raise DataError(
@@ -122,6 +127,7 @@ class Chunks:
         y: Any,
         weights: str | None = None,
         offset: str | None = None,
+        groups: str | None = None,
         columns: Any = None,
         rows: int = 65_536,
         weighting: str = "frequency",
@@ -153,7 +159,7 @@ class Chunks:
         paths = list(path) if isinstance(path, list | tuple) else [path]
         wanted = None
         if columns is not None:
-            named = [*([y] if isinstance(y, str) else y), weights, offset]
+            named = [*([y] if isinstance(y, str) else y), weights, offset, groups]
             wanted = [*columns, *(name for name in named if name is not None)]
 
         def read() -> Iterator[Any]:
@@ -162,7 +168,15 @@ class Chunks:
                     for batch in file.iter_batches(batch_size=rows, columns=wanted):
                         yield arrow.Table.from_batches([batch])
 
-        return cls(read, y=y, weights=weights, offset=offset, columns=columns, weighting=weighting)
+        return cls(
+            read,
+            y=y,
+            weights=weights,
+            offset=offset,
+            groups=groups,
+            columns=columns,
+            weighting=weighting,
+        )
 
     def map(self, function: Callable[[Chunk], T]) -> Iterator[T]:
         """Yield ``function(chunk)`` of each piece that has rows, in order.
@@ -227,11 +241,12 @@ class Chunks:
 
     def __reduce__(self) -> Any:
         """Travel without the source: a worker is given its piece."""
-        return _without_source, (self.y, self.weights, self.offset, self.columns, self.weighting)
+        named = (self.y, self.weights, self.offset, self.groups, self.columns, self.weighting)
+        return _without_source, named
 
     def _split(self, piece: Any) -> Chunk:
-        if isinstance(piece, tuple | list) and 2 <= len(piece) <= 4 and self.y is None:
-            given = Chunk(*piece, *[None] * (4 - len(piece)))
+        if isinstance(piece, tuple | list) and 2 <= len(piece) <= 5 and self.y is None:
+            given = Chunk(*piece, *[None] * (5 - len(piece)))
             return given
         frame = as_frame(piece)
         if frame is None or self.y is None:
@@ -240,7 +255,8 @@ class Chunks:
                 f"got {type(piece).__name__}."
             )
         response = [self.y] if isinstance(self.y, str) else list(self.y)
-        apart = [*response, *(name for name in (self.weights, self.offset) if name is not None)]
+        others = (self.weights, self.offset, self.groups)
+        apart = [*response, *(name for name in others if name is not None)]
         names = [name for name in frame.columns if name not in apart]
         names = names if self.columns is None else list(self.columns)
         lacking = [name for name in [*apart, *names] if name not in frame.columns]
@@ -252,8 +268,7 @@ class Chunks:
         return Chunk(
             frame.select(names).to_native(),
             frame[response[0]].to_native() if one else frame.select(response).to_native(),
-            None if self.weights is None else frame[self.weights].to_native(),
-            None if self.offset is None else frame[self.offset].to_native(),
+            *(None if name is None else frame[name].to_native() for name in others),
         )
 
 
@@ -261,8 +276,11 @@ _COLUMNS = 509
 _AT_ONCE = 64  # partitions whose sums are held together
 
 
-def _without_source(y: Any, weights: Any, offset: Any, columns: Any, weighting: str) -> Chunks:
-    return Chunks(list, y=y, weights=weights, offset=offset, columns=columns, weighting=weighting)
+def _without_source(
+    y: Any, weights: Any, offset: Any, groups: Any, columns: Any, weighting: str
+) -> Chunks:
+    named = {"y": y, "weights": weights, "offset": offset, "groups": groups, "columns": columns}
+    return Chunks(list, weighting=weighting, **named)
 
 
 def _length(X: Any) -> int:

@@ -46,11 +46,10 @@ def root_of(covariance: Floats) -> Floats:
 
 
 def length(vectors: Floats) -> Floats:
-    """Return the lengths along the last axis; the squares of extreme scales do not overflow."""
-    size = float(np.abs(vectors).max(initial=0.0))
-    if size == 0 or not np.isfinite(size):
-        return np.asarray(vectors.sum(axis=-1))
-    result: Floats = size * np.sqrt(((vectors / size) ** 2).sum(axis=-1))
+    """Return the lengths along the last axis; squares of any scale stay within a float."""
+    size = np.abs(vectors).max(axis=-1, initial=0.0, keepdims=True)
+    unit = np.where((size > 0) & np.isfinite(size), size, 1.0)
+    result: Floats = unit[..., 0] * np.sqrt(((vectors / unit) ** 2).sum(axis=-1))
     return result
 
 

@@ -196,8 +196,8 @@ def _chunks(family: Any, X: Any, y: Any, *others: Any) -> Chunks:
         raise DataError(f"{type(family).__name__} cannot be fitted in chunks; pass all rows.")
     if any(other is not None for other in others):
         raise DataError(
-            "Chunks carry their weights and offsets themselves, Chunks(source, weights=, "
-            "weighting=, offset=); groups are not taken in chunks."
+            "Chunks carry their weights, offsets and groups themselves, Chunks(source, "
+            "weights=, weighting=, offset=, groups=)."
         )
     if not isinstance(X, Chunks):
         return Chunks(X, y=y) if isinstance(y, str | list) else Chunks((X, y))

@@ -157,6 +157,19 @@ class Model(ABC):
             middle += scores.T @ scores
         return middle
 
+    @property
+    def n_groups(self) -> int | None:
+        """The number of groups, if the rows have them."""
+        return None if self.groups is None else int(self.groups.max()) + 1
+
+    def group_scores(self, point: Floats) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """Yield numbers of groups, with repeats, and scores that belong to them."""
+        assert self.groups is not None
+        first = 0
+        for scores in self.scores(point):
+            yield self.groups[first : first + len(scores)], scores
+            first += len(scores)
+
     def begin(self) -> Floats:
         """Return where the iteration starts when the user does not say."""
         return np.zeros(self.size)

@@ -80,8 +80,13 @@ class Regression(Model):
 
     @property
     def groups(self) -> NDArray[np.int64] | None:  # type: ignore[override]
-        """The number of the group to which each row belongs."""
+        """The number of the group to which each row belongs, of rows in memory."""
         return self.rows.groups
+
+    @property
+    def n_groups(self) -> int | None:
+        """The number of groups, if the rows have them."""
+        return self.rows.n_groups
 
     def total(self, point: Floats, *, curvature: bool = True) -> Sums:
         """Return the sums over all rows."""
@@ -157,6 +162,20 @@ class Regression(Model):
     def scores(self, point: Floats) -> Iterator[Floats]:
         """Yield the scores of the rows of each block."""
         return self.rows.each(lambda block: self.family.scores(point, block))
+
+    def group_scores(self, point: Floats) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """Yield the groups of some rows and their scores, added up in each."""
+
+        def of_piece(rows: Rows) -> tuple[NDArray[np.int64], Floats]:
+            assert rows.groups is not None
+            groups, place = np.unique(rows.groups, return_inverse=True)
+            sums, first = np.zeros((len(groups), self.size)), 0
+            for scores in rows.each(lambda block: self.family.scores(point, block)):
+                np.add.at(sums, place[first : first + len(scores)], scores)
+                first += len(scores)
+            return groups, sums
+
+        yield from self.rows.pieces(of_piece)
 
     def meat(self, point: Floats) -> Floats:
         """Return the sum of squared scores, a row of weight w standing for w equal units."""

@@ -89,6 +89,11 @@ class Rows:
         """Whether there are so few numbers that no linear algebra spreads them over threads."""
         return int(self.columns.values.size) <= _SERIAL_ANYWAY
 
+    @property
+    def n_groups(self) -> int | None:
+        """The number of groups, if the rows have them."""
+        return None if self.groups is None else int(self.groups.max()) + 1
+
     def reach(self) -> Floats:
         """Return a bound on the size of the entries in each column of the design."""
         values, placement = self.columns.values, self.placement

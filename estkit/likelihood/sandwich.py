@@ -46,7 +46,7 @@ def sandwich(model: Model, point: Floats, inverse: Floats, kind: str) -> Floats:
     if n <= k and kind in ("HC1", "cluster"):
         raise DataError(f"{kind} divides by n - k, and {n} observations leave nothing of {k}.")
     units = n
-    if kind == "cluster" or (kind == "linearized" and model.groups is not None):
+    if kind == "cluster" or (kind == "linearized" and model.n_groups is not None):
         middle, units = _of_groups(model, point)
     else:
         middle = model.meat(point)
@@ -62,13 +62,12 @@ def sandwich(model: Model, point: Floats, inverse: Floats, kind: str) -> Floats:
 
 
 def _of_groups(model: Model, point: Floats) -> tuple[Floats, int]:
-    if model.groups is None:
+    groups = model.n_groups
+    if groups is None:
         raise DataError("A cluster covariance needs the group of each row; fit again with groups=.")
-    groups = int(model.groups.max()) + 1
     if groups < 2:
         raise DataError("A cluster covariance needs at least two groups, and there is one.")
-    sums, first = np.zeros((groups, len(point))), 0
-    for scores in model.scores(point):
-        np.add.at(sums, model.groups[first : first + len(scores)], scores)
-        first += len(scores)
+    sums = np.zeros((groups, len(point)))
+    for codes, scores in model.group_scores(point):
+        np.add.at(sums, codes, scores)
     return sums.T @ sums, groups

@@ -7,7 +7,7 @@ coding of the whole.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from estkit import data
 from estkit.categories import Coding
 from estkit.errors import DataError
 from estkit.frames import as_frame
-from estkit.labels import read_labels
+from estkit.labels import Labels, read_labels
 from estkit.likelihood.chunks import Chunk, Chunks, Mark, checksum
 from estkit.likelihood.family import Family, Floats, Response
 from estkit.likelihood.gaussian import Gaussian
@@ -38,13 +38,16 @@ class Piece:
     weights: Floats | None
     offset: Floats | None
     categories: tuple[Any, ...] = ()
+    groups: Labels | None = None
 
     def mark(self, chunks: Chunks) -> Mark:
         """Return by what the piece is known again; pieces that are held keep their values."""
         if chunks.held:
             return Mark(self.columns.rows, 0)
-        number = zlib.crc32(repr(self.outcomes).encode())
-        for part in (self.columns.values, self.y, self.weights, self.offset):
+        groups = () if self.groups is None else self.groups.outcomes
+        number = zlib.crc32(repr((self.outcomes, *groups)).encode())
+        codes = None if self.groups is None else self.groups.codes
+        for part in (self.columns.values, self.y, self.weights, self.offset, codes):
             if part is not None:
                 number = checksum(np.asarray(part), number)
         return Mark(self.columns.rows, number)
@@ -65,12 +68,13 @@ class Piece:
             y=self.y[index],
             weights=None if self.weights is None else self.weights[index],
             offset=None if self.offset is None else self.offset[index],
+            groups=None,
         )
 
 
 def check(family: Family, chunk: Chunk, coding: Coding | None, weighting: str) -> Piece:
     """Return a checked piece, its categories coded."""
-    data.check_same_index(X=chunk.X, y=chunk.y, weights=chunk.weights, offset=chunk.offset)
+    data.check_same_index(**chunk._asdict())
     columns = data.read_columns(chunk.X) if coding is None else coding.read(chunk.X)
     rows = columns.rows
     outcomes: tuple[Any, ...] = ()
@@ -96,7 +100,11 @@ def check(family: Family, chunk: Chunk, coding: Coding | None, weighting: str) -
     offset = None
     if chunk.offset is not None:
         offset = np.asarray(data.read_columns(chunk.offset, what="offset", rows=rows).values, float)
-    return Piece(columns, y, kind, outcomes, weights, offset, categories)
+    groups = None
+    if chunk.groups is not None:
+        groups = read_labels(chunk.groups, what="groups")
+        data.check_rows("groups", len(groups.codes), rows)
+    return Piece(columns, y, kind, outcomes, weights, offset, categories, groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +135,8 @@ class Survey:
         How categories become columns, if there are any.
     marks : tuple of Mark
         By what each piece is known again.
+    groups : mapping of label to int, optional
+        The number of each group, if rows have groups.
     """
 
     names: tuple[str, ...]
@@ -141,6 +151,7 @@ class Survey:
     sample: Piece
     coding: Coding | None
     marks: tuple[Mark, ...]
+    groups: Mapping[Any, int] | None = None
 
     def encode(self, family: Family, piece: Piece | None, intercept: bool) -> tuple[Response, int]:
         """Return the response of a piece behind rows that stand for all, and how many these are."""
@@ -167,6 +178,13 @@ class Survey:
             stand_in = self.heaviest if self.weighting == "analytic" else 1.0
             weights = Weights(np.append(np.full(ahead, stand_in), own), self.weighting)
         return family.encode(y, weights, len(y), intercept=intercept), ahead
+
+    def group_codes(self, found: Labels) -> NDArray[np.int64]:
+        """Return the numbers of the groups of a piece."""
+        assert self.groups is not None
+        numbers = [self.groups[label] for label in found.outcomes]
+        codes: NDArray[np.int64] = np.array(numbers, dtype=np.int64)[found.codes]
+        return codes
 
     def check_outcomes(self, family: Family) -> None:
         """Raise what the family raises in memory, if outcomes that it needs never occur."""
@@ -206,12 +224,14 @@ def take_survey(family: Family, chunks: Chunks, coding: Coding | None) -> Survey
     outcomes: list[tuple[Any, ...]] = []
     kept: list[tuple[NDArray[np.int64], Piece]] = []
     marks: list[Mark] = []
+    groups: set[Any] = set()
     weighting = chunks.weighting
     for piece in chunks.map(lambda chunk: check(family, chunk, coding, weighting)):
         first = first or piece
         _agree(family, first, piece)
         marks.append(piece.mark(chunks))
         outcomes.append(piece.outcomes)
+        groups.update(() if piece.groups is None else piece.groups.outcomes)
         sizes = np.abs(piece.columns.values).max(axis=0, initial=0.0).astype(float)
         largest = np.maximum(largest, sizes) if count else sizes
         if piece.kind == "numbers":
@@ -251,7 +271,13 @@ def take_survey(family: Family, chunks: Chunks, coding: Coding | None) -> Survey
         sample=sample,
         coding=coding,
         marks=tuple(marks),
+        groups=None if first.groups is None else numbered(groups),
     )
+
+
+def numbered(groups: Collection[Any]) -> dict[Any, int]:
+    """Return the number of each group; their labels have one order, as in memory."""
+    return {label: k for k, label in enumerate(merge([(label,) for label in groups]))}
 
 
 def merge(found: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -272,7 +298,7 @@ def _agree(family: Family, first: Piece, piece: Piece) -> None:
             f"A piece has the columns {', '.join(piece.columns.names)}, but the first one had "
             f"{', '.join(first.columns.names)}."
         )
-    for what in ("kind", "weights", "offset"):
+    for what in ("kind", "weights", "offset", "groups"):
         own, other = getattr(piece, what), getattr(first, what)
         same = own == other if what == "kind" else (own is None) == (other is None)
         if not same:

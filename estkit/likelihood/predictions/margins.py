@@ -138,13 +138,15 @@ def margins_of(
     size = length(errors)
     unit = np.where(size > 0, size, 1.0)
     relative = errors / unit[:, None]
+    with np.errstate(over="ignore", under="ignore"):  # variances of effects beyond 1e±154
+        covariance = relative @ relative.T * unit * unit[:, None]
     return Margins(
         columns=tuple(c.column for c in changes for _ in range(each)),
         changes=tuple(c.shown for c in changes for _ in range(each)),
         outcomes=tuple(fit.outcomes) * len(changes) if each > 1 else (),
         effects=frozen(means.ravel()),
         std_errors=frozen(size),
-        covariance=frozen(relative @ relative.T * unit * unit[:, None]),
+        covariance=frozen(covariance),
         level=level,
         where=settings.where,
     )
