@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -12,7 +13,8 @@ from estkit import data
 from estkit.categories import Coding, Seen, coding_of_pieces, look_at
 from estkit.errors import DataError
 from estkit.likelihood.chunks import Chunk, Chunks, Mark
-from estkit.likelihood.family import Block, Family, Floats, Sums
+from estkit.likelihood.counts import Constants, stand_in
+from estkit.likelihood.family import Block, Family, Floats, Response, Sums
 from estkit.likelihood.placement import place, rescale
 from estkit.likelihood.rows import Rows, add_up
 from estkit.likelihood.survey import Piece, Survey, check, take_survey
@@ -46,6 +48,8 @@ class ChunkedRows(Rows):
             values=response.values[ahead:],
             weights=None if response.weights is None else response.weights[ahead:],
         )
+        if response.kind == "counts":
+            response = without(response, stand_in(len(response.outcomes)))
         offset = self.family.encode_offset(piece.offset, response)
         if offset is not None:
             offset = offset - self.level
@@ -136,22 +140,34 @@ def read_in_chunks(family: Family, chunks: Chunks, *, intercept: bool) -> Chunke
     own = ChunkedRows(nothing, nobody, placement, chunks=chunks, family=family, survey=survey)
     centred = intercept and survey.sample.offset is not None
     survey.check_outcomes(family)
-    n_obs, constant = 0, 0.0
+    n_obs, constant, large = 0, 0.0, False
     level: Any = 0.0
 
-    def totals(chunk: Chunk) -> tuple[Mark, tuple[int, float, Any]]:
+    def totals(chunk: Chunk) -> tuple[Mark, tuple[int, float, Any, bool]]:
         piece = check(family, chunk, survey.coding, chunks.weighting)
         response, _ = survey.encode(family, piece, intercept)
         offset = own.rows_of(piece).offset if centred else None
         moved = 0.0 if offset is None else offset.sum(axis=0)
         seen = response.n_obs - nobody.n_obs
-        return piece.mark(chunks), (seen, response.constant - nobody.constant, moved)
+        found = response.saturated is not None
+        return piece.mark(chunks), (seen, response.constant - nobody.constant, moved, found)
 
-    for seen, part, moved in chunks.map_again(totals, survey.marks):
+    for seen, part, moved, found in chunks.map_again(totals, survey.marks):
         n_obs, constant, level = n_obs + seen, constant + part, level + moved
-    merged = replace(nobody, n_obs=n_obs, constant=constant, saturated=None)
+        large = large or found
+    # that some counts are large is all that is known of the whole; pieces have numbers
+    saturated = math.nan if large else None
+    merged = replace(nobody, n_obs=n_obs, constant=constant, saturated=saturated)
     response = replace(merged, values=np.empty(0), weights=None)
     return replace(own, response=response, level=level / survey.count)
+
+
+def without(response: Response, ahead: Constants) -> Response:
+    """Return a response without the constants of the row that stood for all."""
+    constant, saturated = response.constant - ahead["constant"], response.saturated
+    if saturated is not None and ahead["saturated"] is not None:
+        saturated = saturated - ahead["saturated"]
+    return replace(response, constant=constant, saturated=saturated)
 
 
 def _coding(chunks: Chunks, intercept: bool) -> Coding | None:

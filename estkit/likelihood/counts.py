@@ -116,14 +116,48 @@ def _long_predictors(rows: Rows, point: Floats, part: slice) -> Long:
     return np.asarray(eta)
 
 
+def stand_in(outcomes: int) -> Constants:
+    """Return what a row adds that has each outcome once, whether or not other rows are large."""
+    row, once = np.ones((1, outcomes)), np.ones(1)
+    return {"constant": constants_of(row, once)["constant"], "saturated": _saturated(row, once)}
+
+
 def loglik_at(family: Any, rows: Rows, point: Floats) -> float | None:
-    """Return the log-likelihood of large counts at an inside point, or None if none is large."""
-    response = rows.response
-    if response.saturated is None or family.penalty is not None:
+    """Return the log-likelihood of large counts, or None if none is large.
+
+    Parameters
+    ----------
+    family : Family
+        Has `shares` of linear predictors, and `counts` of responses.
+    rows : Rows
+        The rows; of pieces, those without a large count are summed plainly.
+    point : array of shape (k,)
+        The coefficients of all predictors, inside.
+    """
+    if rows.response.saturated is None:
         return None
+    return math.fsum(rows.pieces(lambda piece: _of_piece(family, piece, point)))
+
+
+def _of_piece(family: Any, rows: Rows, point: Floats) -> float:
+    response = rows.response
+    if response.saturated is None:
+        return _plain(family, rows, point)
     halves = []
     for first in range(0, rows.count, _ROWS):
         part = slice(first, first + _ROWS)
         shares = family.shares(_long_predictors(rows, point, part))
         halves.append(_half_deviance(family.counts(response, part), shares))
     return response.saturated - math.fsum(halves)
+
+
+def _plain(family: Any, rows: Rows, point: Floats) -> float:
+    """Return the log-likelihood of a piece whose counts are small."""
+    logs = []
+    for first in range(0, rows.count, _ROWS):
+        part = slice(first, first + _ROWS)
+        shares = family.shares(_long_predictors(rows, point, part))
+        counts = family.counts(rows.response, part)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs.append(float(np.where(counts > 0, counts * np.log(shares), 0.0).sum()))
+    return rows.response.constant + math.fsum(logs)

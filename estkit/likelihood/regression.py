@@ -99,8 +99,13 @@ class Regression(Model):
     def conclude_at(self, point: Floats, value: float) -> Conclusion:
         """Return the log-likelihood; that of large counts from parts that do not cancel."""
         concluded = self.conclude(value)
-        found = counts.loglik_at(self.family, self.rows, point)
+        paying = getattr(self.family, "penalty", None) is not None  # the value is another then
+        found = None if paying else self.precise(point)
         return concluded if found is None else concluded._replace(loglik=found)
+
+    def precise(self, point: Floats) -> float | None:
+        """Return the log-likelihood of large counts at a point, None if none is large."""
+        return counts.loglik_at(self.family, self.rows, point)
 
     def spread(self, conclusion: Conclusion) -> float:
         """Return σ of the response as it is held inside."""

@@ -97,3 +97,25 @@ def test_an_end_that_other_censoring_pulls_at_is_refused(law: str) -> None:
     family = ek.Distribution(law, {"loc": None} if law == "expon" else None)
     with pytest.raises(ek.FitError, match=r"maximum may be a corner of the data.* Fix "):
         ek.fit(family, ek.Censored(low, low + 0.25))
+
+
+def test_a_tail_that_tells_nothing_of_a_location_is_named() -> None:
+    above = 50.0 + np.random.default_rng(0).exponential(1.0, 50)
+    truncated = ek.Censored(above, above, truncated_below=49.999)
+    with pytest.raises(ek.FitError, match="do not determine loc of laplace: from") as caught:
+        ek.fit(ek.Distribution("laplace"), truncated)
+    assert "Truncation" in str(caught.value) and "expon" in str(caught.value)
+    ends = str(caught.value).split("from ")[1].split(" the log")[0].split(" to ")
+    assert float(ends[0]) < 0.0 < 49.9 < float(ends[1]) < 50.0
+    plain = ek.fit(ek.Distribution("expon", {"loc": 49.999}), above)
+    held = ek.fit(ek.Distribution("laplace", {"loc": 40.0}), truncated)
+    assert held.params[0] == pytest.approx(plain.params[0], rel=SEARCHED)
+    assert held.loglik == pytest.approx(plain.loglik, rel=SEARCHED)
+
+
+def test_a_plain_is_no_kink_however_rough_rounding_makes_it() -> None:
+    rough = np.random.default_rng(1)
+    value = broken_at(
+        lambda p: -50.0 * float(p[1] ** 2) + 1e-12 * rough.normal(), np.array([0.3, 0.0]), 100.0
+    )
+    assert value == ("plain", 0)

@@ -265,3 +265,16 @@ def test_a_stored_fit_needs_rows_and_an_intercept_alone_has_no_effects() -> None
         stored(ek.fit(ek.Binomial(), FRAME, HIT)).margins()
     with pytest.raises(ek.DataError, match="no columns"):
         ek.fit(ek.Binomial(), None, HIT).margins()
+
+
+@pytest.mark.parametrize("size", [1e-290, 1e-200, 1e200, 1e290])
+@pytest.mark.parametrize("case", ["binomial", *SEVERAL])
+def test_a_column_of_extreme_size_has_the_same_statistics(case: str, size: float) -> None:
+    family, y = (ek.Binomial(), HIT) if case == "binomial" else (SEVERAL[case], WORD)
+    columns = FRAME[["age", "dose"]].to_numpy()
+    plain = ek.fit(family, columns, y).margins()
+    found = ek.fit(family, columns * [size, 1.0], y).margins()
+    scale = np.where(np.array(found.columns) == "x0", size, 1.0)
+    np.testing.assert_allclose(found.effects * scale, plain.effects, rtol=SAME)
+    np.testing.assert_allclose(found.std_errors * scale, plain.std_errors, rtol=SAME)
+    np.testing.assert_allclose(found.interval() * scale[:, None], plain.interval(), rtol=SAME)

@@ -1,8 +1,10 @@
-"""Maxima that have no curvature: at a kink of the likelihood, or where the support of a law ends.
+"""Maxima without curvature: at a kink, on a plain, or where the support of a law ends.
 
 A density with a kink at its centre (laplace, gennorm with beta ≤ 1, triang) gives the likelihood
 one at every value of the sample; a support that depends on the parameters makes it break off where
-a value would fall outside. A search ends there without a certificate, and here the place is named.
+a value would fall outside. A truncation that leaves a tail alone makes it level, as tails of many
+laws are those of one with fewer parameters. A search ends there without a certificate, and here the
+place is named.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from estkit.likelihood.distribution.model import DistributionModel
 
 _NEAR = (0.3, 0.03)  # standard errors: within which the support ends, and a kink is looked for
+_LEVEL = 1e-5  # what the likelihood changes by on a plain, over about a standard error
+_WIDER = 12  # times the width of a plain is doubled
 _BENT = 4.0  # times the curvature that a smooth likelihood has
 _ROUNDS, _STEPS = 3, 40
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
@@ -36,6 +40,17 @@ def explain(model: DistributionModel, ended: Floats) -> str | None:
             f"without a standard error, or the likelihood is unbounded, where the density is "
             f"infinite at that end. Fix {name}, or choose a law whose support does not depend on "
             f"its parameters."
+        )
+    if kind == "plain":
+        ends = _plain(model, point, number)
+        cut = model.observations.below is not None
+        return (
+            f"The data do not determine {name} of {law}: from {ends[0]:.4g} to {ends[1]:.4g} the "
+            f"log-likelihood changes by less than {_LEVEL:g} (near {shown}). "
+            f"{'Truncation may have left a tail that other values explain as well. ' * cut}"
+            f"Fix it, such as fixed={{{name!r}: {float(model.outside(point)[number]):.4g}}}, or "
+            f"choose a law with fewer parameters (for a tail alone: expon, with loc fixed where "
+            f"it begins)."
         )
     if kind == "kink":
         height = model.conclude(model.rows.value(point)).loglik
@@ -64,7 +79,7 @@ def broken_at(value: Callable[[Floats], float], point: Floats, rows: float) -> t
     Returns
     -------
     str, int
-        "edge", "kink" or "", and the coordinate.
+        "edge", "plain", "kink" or "", and the coordinate.
     """
     error = 1.0 / math.sqrt(rows)
     if not math.isfinite(value(point)):
@@ -73,12 +88,37 @@ def broken_at(value: Callable[[Floats], float], point: Floats, rows: float) -> t
         for side in (-1.0, 1.0):
             if not math.isfinite(_along(value, point, i)(side * _NEAR[0] * error)):
                 return "edge", i
+    for i in range(len(point)):
+        along = _along(value, point, i)
+        if any(_level(along, side * error) for side in (-1.0, 1.0)):
+            return "plain", i
     for _ in range(_ROUNDS):
         for i in range(len(point)):
             point[i] += _highest(_along(value, point, i), _NEAR[0] * error)
     bends = [_bend(_along(value, point, i), error) for i in range(len(point))]
     worst = int(np.argmax(bends))
     return ("kink", worst) if bends[worst] > _BENT else ("", worst)
+
+
+def _level(at: Callable[[float], float], reach: float) -> bool:
+    """Tell whether the likelihood is level from here on to some distance."""
+    return max(abs(at(step * reach) - at(0.0)) for step in (0.5, 1.0)) < _LEVEL
+
+
+def _plain(model: DistributionModel, point: Floats, number: int) -> list[float]:
+    """Return between which values of a parameter the likelihood is level."""
+    along, ends = _along(model.rows.value, point, number), []
+    for side in (-1.0, 1.0):
+        reach = 0.0
+        step = side / math.sqrt(model.n_obs)
+        for _ in range(_WIDER):
+            if not _level(along, step):
+                break
+            reach, step = step, 2.0 * step
+        end = point.copy()
+        end[number] += reach
+        ends.append(float(model.outside(end)[number]))
+    return sorted(ends)
 
 
 def _along(value: Callable[[Floats], float], point: Floats, i: int) -> Callable[[float], float]:

@@ -288,12 +288,13 @@ class DistributionModel(Model):
         broken = None if self.sample else breaks.explain(self, optimum.point)
         if broken is not None:
             return FitError(broken)
-        measured = optimum.certificate
+        measured, cut = optimum.certificate, self.observations.below is not None
         return ConvergenceError(
             f"The fit of {self.law.name} did not converge: {measured.reason} (Newton decrement "
             f"{measured.newton_decrement:.2g}, log-likelihood {height:.10g} at "
             f"{self.shown(optimum.point)}). Say where to begin with start=, fix a parameter, or "
             f"look for a value that the law does not explain."
+            f"{' A tail that truncation leaves may not determine all parameters.' * cut}"
         )
 
     def shown(self, point: Floats) -> str:

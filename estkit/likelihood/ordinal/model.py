@@ -134,6 +134,10 @@ class OrderedRegression(Regression):
         seen = some.seen(self.thresholds + 1).all()
         return super().near(close) if seen else self.origin()
 
+    def precise(self, point: Floats) -> float | None:
+        """Return the log-likelihood of large counts at a point, None if none is large."""
+        return super().precise(self.tie @ point)
+
     def _settled(self, step: Floats) -> bool:
         return super()._settled(self.tie @ step)
 

@@ -14,7 +14,8 @@ from estkit import data
 from estkit.errors import DataError
 from estkit.frames import as_frame
 from estkit.labels import read_labels
-from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums, log_factorial
+from estkit.likelihood.counts import Long, constants_of
+from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
 from estkit.likelihood.links import links
 from estkit.likelihood.ordinal.cumulative import (
     LINKS,
@@ -169,16 +170,31 @@ class Ordinal:
         weights = Weights(np.ones(rows)) if weights is None else weights
         weight = weights.values
         check_all_seen(weight @ counts, outcomes)
-        constant = weight @ (log_factorial(totals) - log_factorial(counts).sum(axis=1))
         return Response(
             counts * weight[:, None],
             totals * weight,
             weights.n_obs(totals > 0),
-            float(constant),
-            outcomes,
-            "counts",
+            outcomes=outcomes,
+            kind="counts",
             weighting=weights.kind,
+            **constants_of(counts, weight),
         )
+
+    def counts(self, response: Response, part: slice) -> Floats:
+        """Return the counts of rows (n, K)."""
+        return np.asarray(response.values[part], float)
+
+    def shares(self, eta: Long) -> Long:
+        """Return the probabilities, those of the logit with more digits."""
+        if self.link != "logit":
+            probability = self.mean(eta.astype(float))
+            return probability.astype(np.longdouble)
+        with np.errstate(over="ignore"):
+            edge = np.full((len(eta), 1), np.inf, dtype=eta.dtype)
+            ends = np.hstack([-edge, eta, edge])
+            below, above = 1.0 / (1.0 + np.exp(-ends)), 1.0 / (1.0 + np.exp(ends))
+        result: Long = np.where(ends[:, 1:] > 0, -np.diff(above), np.diff(below))
+        return result
 
     def predictors(self, response: Response) -> int:
         """Return the number of thresholds; all predictors have the same slopes."""
@@ -265,7 +281,7 @@ class Ordinal:
             np.concatenate([unit[codes[under]], -unit[codes[over] - 1]]),
         )
 
-    def mean(self, predictors: Floats, response: Response) -> Floats:
+    def mean(self, predictors: Floats, response: Response | None = None) -> Floats:
         """Return the probability of each outcome from ζ - η, of shape (n, K - 1)."""
         gaps, none = np.diff(predictors, axis=1), np.zeros(len(predictors))
         outcomes = range(predictors.shape[1] + 1)
@@ -322,11 +338,10 @@ class Ordinal:
             check_all_seen(np.bincount(values, minlength=len(response.outcomes)), response.outcomes)
             return replace(response, values=values)
         check_all_seen(values.sum(axis=0), response.outcomes)
-        constant = response.constant
-        if response.kind == "counts":
-            free = log_factorial(values.sum(axis=1)).sum() - log_factorial(values).sum()
-            constant = float(free)
-        return replace(response, values=values, constant=constant)
+        renewed = replace(response, values=values)
+        if response.kind != "counts":
+            return renewed
+        return replace(renewed, **constants_of(values, np.ones(len(values))))
 
 
 def _slopes_alone(params: Floats, last: int, block: Block) -> Floats:

@@ -153,7 +153,8 @@ class PenalisedFit(RegressionFit):
     def _height(self) -> float:
         """The maximum from which a profile falls."""
         model = self._training("this")
-        loglik: float = model.conclude(model.total(self._point, curvature=False).loglik).loglik
+        value = model.total(self._point, curvature=False).loglik
+        loglik: float = model.conclude_at(self._point, value).loglik
         return loglik
 
     def interval(
@@ -271,6 +272,9 @@ def concluded(
 ) -> dict[str, Any]:
     """Return the fields of a fit that converged, its log-likelihood without what was paid."""
     fields = fields_of(model, replace(optimum, value=optimum.value + paid))
+    precise = model.precise(optimum.point)
+    if precise is not None:
+        fields["loglik"] = precise
     objective = fields["loglik"] - paid
     if fields["sigma"] is not None:  # the penalty was weighed against the sum of squares
         response = model.rows.response

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from estkit.likelihood import newton
-from estkit.likelihood.family import Block, Floats, Sums
+from estkit.likelihood.family import Block, Conclusion, Floats, Sums
 from estkit.likelihood.penalties.fit import PenalisedFit, concluded
 from estkit.likelihood.penalties.penalty import described
 from estkit.likelihood.penalties.rowwise import Penalisable
@@ -89,6 +89,14 @@ class JeffreysRegression(Regression):
                         change[c, j, a, :, b, :] = (design * moved[a, b][:, None]).T @ design
         size = k * q
         return _Part(gradient, curve.reshape(size, size), change.reshape(size, size, size))
+
+    def conclude_at(self, point: Floats, value: float) -> Conclusion:
+        """Return the penalised log-likelihood, all digits of that of large counts."""
+        concluded, found = self.conclude(value), self.precise(point)
+        if found is None:
+            return concluded
+        logdet = float(np.linalg.slogdet(self.expected(point))[1])
+        return concluded._replace(loglik=found + 0.5 * logdet)
 
     def _slope_of(self, block: Block) -> Callable[[Floats], Floats]:
         """Return the derivative of W, of shape (K, K, K, n), the predictor that moves third."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from estkit.errors import ConvergenceError, DataError
 from estkit.likelihood import rank
-from estkit.likelihood.family import Floats
+from estkit.likelihood.family import Conclusion, Floats
 from estkit.likelihood.newton import Certificate, Optimum
 from estkit.likelihood.penalties.fit import PenalisedFit
 from estkit.likelihood.penalties.lasso import Lasso, Solution
@@ -143,13 +143,22 @@ class LassoRegression(Regression):
                 f"of the largest gradient. Columns of extreme scale may be the reason: divide "
                 f"them by their standard deviations, or make the penalty stronger."
             )
-        coefs = self.coefficients(solution)
-        point = (coefs[1:] - coefs[:1] if self._leveled(coefs) else coefs).ravel()
+        point = self.point_of(solution)
         reason = "the KKT conditions hold"
         measured = Certificate(solution.kkt, math.nan, math.nan, solution.iterations, reason)
         counted = self.effective(solution, lasso)
         value, none = lasso.likelihood.value(solution.eta), np.empty((0, 0))
         return Attained(point, value, none, none, np.empty(0), True, measured, solution, counted)
+
+    def point_of(self, solution: Solution) -> Floats:
+        """Return the inside point of a solution."""
+        coefs = self.coefficients(solution)
+        return np.asarray((coefs[1:] - coefs[:1] if self._leveled(coefs) else coefs).ravel())
+
+    def height(self, solution: Solution, value: float) -> Conclusion:
+        """Return the log-likelihood of a solution, all digits of that of large counts."""
+        concluded, found = self.conclude(value), self.precise(self.point_of(solution))
+        return concluded if found is None else concluded._replace(loglik=found)
 
     def _leveled(self, coefs: Floats) -> bool:
         """Tell whether every outcome has coefficients, so that the first must be taken away."""
@@ -169,7 +178,7 @@ class LassoRegression(Regression):
         """Return the fit, without standard errors."""
         assert isinstance(optimum, Attained)
         solution, point = optimum.solution, optimum.point
-        concluded, params = self.conclude(optimum.value), self.reported(solution)
+        concluded, params = self.height(solution, optimum.value), self.reported(solution)
         response, slopes = self.rows.response, solution.slopes * self.rows.response.unit
         l1, l2 = self.paid[:, solution.columns]
         paid = float((l1 * np.abs(slopes)).sum() + 0.5 * (l2 * slopes**2).sum())

@@ -276,6 +276,9 @@ def _solved(
         asked = _read_strengths(strengths)
     solutions = solver.path(asked)
     values = np.array([solver.likelihood.value(solution.eta) for solution in solutions])
+    heights = [
+        model.height(s, float(value)).loglik for s, value in zip(solutions, values, strict=True)
+    ]
     names = model.names
     result = RegularizationPath(
         family=model.family,
@@ -283,7 +286,7 @@ def _solved(
         names=names,
         strengths=frozen(asked),
         params=frozen(np.array([model.reported(s).ravel() for s in solutions])),
-        loglik=frozen(np.array([model.conclude(float(value)).loglik for value in values])),
+        loglik=frozen(np.array(heights)),
         n_nonzero=_fixed(np.array([np.count_nonzero(s.slopes) for s in solutions])),
         kkt=frozen(np.array([s.kkt for s in solutions])),
         converged=_fixed(np.array([s.converged for s in solutions])),
