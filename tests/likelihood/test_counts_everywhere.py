@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import mpmath
@@ -60,7 +61,7 @@ def threshold_shares(params: Any) -> list[list[Any]]:
         for x in X.tolist():
             below = [1 / (1 + mpmath.exp(slope * mpmath.mpf(x) - cut)) for cut in cuts]
             ends = [mpmath.mpf(0), *below, mpmath.mpf(1)]
-            rows.append([b - a for a, b in zip(ends[:-1], ends[1:], strict=True)])
+            rows.append([b - a for a, b in itertools.pairwise(ends)])
         return rows
 
 
