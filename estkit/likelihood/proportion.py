@@ -150,9 +150,11 @@ def _lower_limit(method: Method, x: Floats, n: Floats, z: float, level: float) -
     return np.where(x > 0, p, 0.0), np.where(x > 0, q, 1.0)
 
 
-def _wald(x: Floats, n: Floats, z: float, _: float) -> Limit:
-    half_width = z * np.sqrt(x * ((n - x) / n))
-    return np.maximum(x - half_width, 0.0) / n, np.minimum(n - x + half_width, n) / n
+def _wald(x: Floats, n: Floats, z: float, _: float, added: float = 0.0) -> Limit:
+    successes, failures, n = x + added, n - x + added, n + 2.0 * added  # failures keep their digits
+    half_width = z * np.sqrt(successes * (failures / n))
+    p = np.maximum(successes - half_width, 0.0) / n
+    return p, np.where(p < 0.5, 1.0 - p, (failures + half_width) / n)
 
 
 def _wilson(x: Floats, n: Floats, z: float, _: float) -> Limit:
@@ -267,7 +269,7 @@ def _newton(function: Function, start: Floats, x: Floats, y: Floats) -> Floats:
 _LOWER_LIMITS: dict[str, Method] = {
     "wilson": _wilson,
     "wald": _wald,
-    "agresti_coull": lambda x, n, z, level: _wald(x + z * z / 2, n + z * z, z, level),
+    "agresti_coull": lambda x, n, z, level: _wald(x, n, z, level, z * z / 2),
     "jeffreys": partial(_beta_limit, ((0.5, 0.5),)),
     "clopper_pearson": partial(_beta_limit, ((0, 1),)),
     "likelihood_ratio": _likelihood_ratio,

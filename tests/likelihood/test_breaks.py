@@ -119,3 +119,24 @@ def test_a_plain_is_no_kink_however_rough_rounding_makes_it() -> None:
         lambda p: -50.0 * float(p[1] ** 2) + 1e-12 * rough.normal(), np.array([0.3, 0.0]), 100.0
     )
     assert value == ("plain", 0)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_skew_normal_that_is_higher_at_an_endless_slant_has_no_maximum(side: float) -> None:
+    x = side * np.random.default_rng(2).gamma(2.0, 2.0, 100)
+    infinity = "infinity" if side > 0 else "minus infinity"
+    with pytest.raises(ek.FitError, match=f"as a goes to {infinity} with loc") as caught:
+        ek.fit(ek.Distribution("skewnorm"), x)
+    limit = float(str(caught.value).split("goes to ")[1].split(" ")[0])
+    loc = float(np.abs(x).min())
+    half = ek.fit(ek.Distribution("halfnorm", {"loc": loc}), np.abs(x))
+    assert limit == pytest.approx(half.loglik, rel=1e-9)
+    assert limit > stats.skewnorm.logpdf(x, side * 10.404, side * 0.62446, 4.48042).sum()
+    there = ek.fit(ek.Distribution("skewnorm", {"a": side * 10.404}), x)
+    assert there.loglik < limit
+
+
+def test_a_skew_normal_with_a_highest_maximum_is_fitted() -> None:
+    x = np.random.default_rng(1).gamma(2.0, 2.0, 100)
+    fit = ek.fit(ek.Distribution("skewnorm"), x)
+    assert fit.loglik == pytest.approx(stats.skewnorm.logpdf(x, *stats.skewnorm.fit(x)).sum())

@@ -160,6 +160,16 @@ def test_closed_forms_at_the_ends(n: int) -> None:
             assert every.lower == pytest.approx(float(1 - upper), rel=EXACT)
 
 
+@pytest.mark.parametrize("n", [10**9, 10**15])
+@pytest.mark.parametrize("x", [0, 1, 7])
+def test_agresti_and_coull_keep_the_digits_of_rare_events(x: int, n: int) -> None:
+    with mp.workdps(40):
+        z = mp.sqrt(2) * mp.erfinv(mp.mpf("0.95"))
+        p = (x + z * z / 2) / (n + z * z)
+        wanted = float(p + z * mp.sqrt(p * (1 - p) / (n + z * z)))
+    assert proportion(x, n, method="agresti_coull").upper == pytest.approx(wanted, rel=EXACT, abs=0)
+
+
 def test_the_wald_interval_at_the_ends_has_no_width() -> None:
     found = proportion([0, 10], 10, method="wald")
     assert found.lower.tolist() == found.upper.tolist() == found.value.tolist() == [0.0, 1.0]

@@ -19,6 +19,7 @@ from estkit.likelihood.family import Floats
 
 if TYPE_CHECKING:
     from estkit.likelihood.distribution.model import DistributionModel
+    from estkit.likelihood.newton import Optimum
 
 _NEAR = (0.3, 0.03)  # standard errors: within which the support ends, and a kink is looked for
 _LEVEL = 1e-5  # what the likelihood changes by on a plain, over about a standard error
@@ -61,6 +62,34 @@ def explain(model: DistributionModel, ended: Floats) -> str | None:
             f"there that a standard error could come from. To fit the other parameters, hold it "
             f"there: fixed={{{name!r}: {where:.8g}}}; for its own error, simulate."
         )
+    return None
+
+
+def slanted(model: DistributionModel, optimum: Optimum) -> str | None:
+    """Say that a maximum is a lower one: skewnorm may be higher as its slant goes to infinity.
+
+    There it is half of a normal law, which begins at the least value or ends at the greatest
+    (Sartori 2006, Journal of Statistical Planning and Inference 136, 4259-4275).
+    """
+    own, free = model.observations, {"a", "loc"} <= set(model.names)
+    if model.law.name != "skewnorm" or not (free and own.exact):
+        return None
+    point, height = optimum.point, model.conclude(optimum.value).loglik
+    x, weights = own.values(), own.weights
+    x, w = (x, np.ones(len(x))) if weights is None else (x[weights > 0], weights[weights > 0])
+    held = model.held[model.law.names.index("scale")]
+    for side, end in (("", float(x.min())), ("minus ", float(x.max()))):
+        scale = held or math.sqrt(float(w @ (x - end) ** 2) / w.sum())
+        z = (x - end) / scale
+        limit = float(w.sum()) * math.log(math.sqrt(2 / math.pi) / scale) - float(w @ z**2) / 2
+        if limit > height:
+            return (
+                f"The likelihood of skewnorm has no maximum: the log-likelihood goes to "
+                f"{limit:.10g} as a goes to {side}infinity with loc = {end:.6g} and scale = "
+                f"{scale:.6g}, where it is half of a normal law; its highest point elsewhere that "
+                f"was found is {height:.10g} at {model.shown(point)}. Choose halfnorm, or fix a: "
+                f"fixed={{'a': {model.outside(point)[model.names.index('a')]:.4g}}} stays there."
+            )
     return None
 
 

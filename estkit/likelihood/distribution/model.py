@@ -244,6 +244,9 @@ class DistributionModel(Model):
         )
         if optimum.converged and climb.is_concave(optimum.information):
             if self.sample or np.diag(optimum.inverse).max() < _FLAT**2:
+                higher = breaks.slanted(self, optimum)
+                if higher is not None:
+                    raise FitError(higher)
                 return optimum
         raise self._lost(optimum)
 
