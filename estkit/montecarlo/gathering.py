@@ -10,7 +10,8 @@ import numpy as np
 
 from estkit import parallel
 from estkit.montecarlo.execution import Block, Span
-from estkit.montecarlo.outcomes import FIELDS, Outcomes, join
+from estkit.montecarlo.joining import join
+from estkit.montecarlo.outcomes import FIELDS, Outcomes
 
 if TYPE_CHECKING:
     from estkit.montecarlo.budget import Ending

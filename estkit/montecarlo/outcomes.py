@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import parallel
 from estkit.errors import DataError, StudyError
 from estkit.estimate import STATUSES, Estimate, normal_quantile
 from estkit.montecarlo.answers import as_estimate
@@ -18,7 +17,7 @@ from estkit.montecarlo.libraries import from_scipy, is_of_scipy
 
 Floats = NDArray[np.float64]
 FIELDS = ("estimate", "std_error", "lower", "upper", "p_value")
-_FAILED = STATUSES.index("failed")
+FAILED = STATUSES.index("failed")
 _ESTIMATE = {each.name for each in fields(Estimate)}
 
 
@@ -87,7 +86,7 @@ class Outcomes:
             return {number: text for number, text in noted.items() if first <= number < last}
 
         columns = [None if c is None else c[part] for c in map(self.__dict__.get, FIELDS)]
-        return _of(
+        return outcomes_of(
             self.names, columns, self.status[part], own(self.reasons), own(self.warnings), first,
             own(self.strays), self.level,
         )  # fmt: skip
@@ -106,25 +105,25 @@ def collect(answers: Sequence[Any], first: int, warnings: dict[int, str]) -> Out
     if leader is None:
         return _nothing(len(answers), reasons, warnings, first)
     names = leader.names
-    table = _empty(len(answers), len(names))
-    status = np.full(len(answers), _FAILED, dtype=np.int8)
+    table = empty_columns(len(answers), len(names))
+    status = np.full(len(answers), FAILED, dtype=np.int8)
     strays: dict[int, Estimate] = {}
     for row, estimate in enumerate(estimates):
         if estimate is not None and estimate.names == names:
-            _enter(estimate, row, table, status, reasons, first)
+            enter(estimate, row, table, status, reasons, first)
         elif estimate is not None:
-            _set_aside(estimate, first + row, names, strays, reasons)
+            set_aside(estimate, first + row, names, strays, reasons)
     columns = [table.get(part) for part in FIELDS]
-    found = _of(names, columns, status, reasons, warnings, first, strays, leader.level)
-    return _refuse_nan(found)
+    found = outcomes_of(names, columns, status, reasons, warnings, first, strays, leader.level)
+    return refuse_nan(found)
 
 
-def _empty(replicates: int, parameters: int) -> dict[str, Floats]:
+def empty_columns(replicates: int, parameters: int) -> dict[str, Floats]:
     """Return a table whose other columns come when there is something to write into them."""
     return {"estimate": np.full((replicates, parameters), np.nan)}
 
 
-def _of(
+def outcomes_of(
     names: tuple[str, ...] | None,
     columns: Sequence[Floats | None],
     status: NDArray[np.int8],
@@ -134,6 +133,7 @@ def _of(
     strays: dict[int, Estimate] | None = None,
     level: float = 0.95,
 ) -> Outcomes:
+    """Return outcomes from their columns, in the order of `FIELDS`."""
     estimate, *others = columns
     assert estimate is not None
     error, lower, upper, p_value = others
@@ -143,7 +143,7 @@ def _of(
     )  # fmt: skip
 
 
-def _enter(
+def enter(
     estimate: Estimate,
     row: int,
     table: dict[str, Floats],
@@ -164,7 +164,7 @@ def _enter(
             table[part][row] = given
 
 
-def _set_aside(
+def set_aside(
     estimate: Estimate,
     number: int,
     names: tuple[str, ...],
@@ -173,9 +173,9 @@ def _set_aside(
 ) -> None:
     """Keep an answer whose names are not those of the others, should they turn out to be."""
     if estimate.status == "ok" and not np.isfinite(estimate.value).all():
-        alone = _refuse_nan(collect([estimate], number, {}))
+        alone = refuse_nan(collect([estimate], number, {}))
         reasons[number] = alone.reasons[number]
-        if _answered(alone)[0]:
+        if answered(alone)[0]:
             strays[number] = single_estimate(alone)
         return
     strays[number] = estimate
@@ -231,7 +231,7 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
         status = np.zeros(replicates, dtype=np.int8)
         kept = answer.copy()  # the function may write its next answer into the same place
         columns: list[Floats | None] = [kept[:, None], None, None, None, None]
-        return _refuse_nan(_of(("value",), columns, status, {}, warnings, first))
+        return refuse_nan(outcomes_of(("value",), columns, status, {}, warnings, first))
     parts = _parts_of(from_scipy(answer) if is_of_scipy(answer) else answer)
     given = [part for part in parts.values() if isinstance(part, Estimate)]
     fields = [f for f in FIELDS[1:] if any(getattr(each, f) is not None for each in given)]
@@ -258,8 +258,8 @@ def from_block(answer: Any, replicates: int, first: int, warnings: dict[int, str
             reasons = dict.fromkeys(range(first, first + replicates), estimate.reason)
     columns = [np.stack(table[f], axis=1) if f in table else None for f in FIELDS]
     level = given[0].level if given else 0.95
-    found = _of(tuple(parts), columns, status, reasons, warnings, first, level=level)
-    return _refuse_nan(found)
+    found = outcomes_of(tuple(parts), columns, status, reasons, warnings, first, level=level)
+    return refuse_nan(found)
 
 
 def _parts_of(answer: Any) -> dict[str, Any]:
@@ -290,10 +290,10 @@ def _from_fits(answer: Any, replicates: int, first: int, warnings: dict[int, str
         tuple(answer.names), params, errors, params - half_width, params + half_width, None,
         status, reasons, warnings, first,
     )  # fmt: skip
-    return _refuse_nan(outcomes)
+    return refuse_nan(outcomes)
 
 
-def _refuse_nan(outcomes: Outcomes) -> Outcomes:
+def refuse_nan(outcomes: Outcomes) -> Outcomes:
     """Turn replicates that answered nan or infinity into failures, with the parameter named."""
     wrong = ~np.isfinite(outcomes.estimate)
     if not wrong.any():
@@ -304,7 +304,7 @@ def _refuse_nan(outcomes: Outcomes) -> Outcomes:
         value = outcomes.estimate[row, column]
         reason = f"returned {value} for {outcomes.names[column]!r}"
         outcomes.reasons[outcomes.first + int(row)] = reason
-        outcomes.status[row] = _FAILED
+        outcomes.status[row] = FAILED
     return outcomes
 
 
@@ -312,7 +312,7 @@ def _nothing(
     replicates: int, reasons: dict[int, str], warnings: dict[int, str], first: int
 ) -> Outcomes:
     empty = np.empty((replicates, 0))
-    status = np.full(replicates, _FAILED, dtype=np.int8)
+    status = np.full(replicates, FAILED, dtype=np.int8)
     return Outcomes(None, empty, None, None, None, None, status, reasons, warnings, first)
 
 
@@ -320,52 +320,7 @@ def _other_names(found: Sequence[str], expected: Sequence[str]) -> str:
     return f"returned the parameters ({', '.join(found)}) instead of ({', '.join(expected)})"
 
 
-def join(parts: Sequence[Outcomes]) -> Outcomes:
-    """Return the outcomes of consecutive blocks as one; the first block with names decides them.
-
-    Answers with other names stay among the strays, so it does not matter what is joined first.
-    """
-    names = next((part.names for part in parts if part.names is not None), None)
-    adapted = [part if part.names == names else _renamed(part, names) for part in parts]
-    status = np.concatenate([part.status for part in adapted])
-    if not status.any():  # without memory where all is well, as it mostly is
-        status = np.broadcast_to(np.int8(0), status.shape)
-    reasons = {number: text for part in adapted for number, text in part.reasons.items()}
-    warnings = {number: text for part in adapted for number, text in part.warnings.items()}
-    leader = next((part for part in parts if part.names is not None), parts[0])
-    strays = {number: answer for part in adapted for number, answer in part.strays.items()}
-    columns = [_joined_column(adapted, field) for field in FIELDS]
-    return _of(names, columns, status, reasons, warnings, parts[0].first, strays, leader.level)
-
-
-def _joined_column(parts: Sequence[Outcomes], field: str) -> Floats | None:
-    if all(getattr(part, field) is None for part in parts):
-        return None
-    columns = [part.column(field) for part in parts]
-    joined = parallel.room((sum(map(len, columns)), columns[0].shape[1]))
-    return np.concatenate(columns, out=joined)
-
-
-def _renamed(part: Outcomes, names: tuple[str, ...] | None) -> Outcomes:
-    """Return a block under other names: answers with these count, all others are strays."""
-    table = _empty(len(part), len(names or ()))
-    status = np.full(len(part), _FAILED, dtype=np.int8)
-    reasons, strays = dict(part.reasons), dict[int, Estimate]()
-    for row in np.flatnonzero(_answered(part)).tolist():
-        estimate = single_estimate(part.rows(row, row + 1))
-        _set_aside(estimate, part.first + row, names or (), strays, reasons)
-    for number, estimate in part.strays.items():
-        if estimate.names == names:
-            reasons.pop(number, None)
-            _enter(estimate, number - part.first, table, status, reasons, part.first)
-        else:
-            _set_aside(estimate, number, names or (), strays, reasons)
-    columns = [table.get(field) for field in FIELDS]
-    found = _of(names, columns, status, reasons, part.warnings, part.first, strays, part.level)
-    return _refuse_nan(found)
-
-
-def _answered(part: Outcomes) -> NDArray[np.bool_]:
+def answered(part: Outcomes) -> NDArray[np.bool_]:
     """Return in which replicates there is any number."""
     known = [~np.isnan(c).all(axis=1) for c in map(part.__dict__.get, FIELDS) if c is not None]
     answered: NDArray[np.bool_] = np.any(known, axis=0)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from estkit.montecarlo.execution import Block
-from estkit.montecarlo.outcomes import FIELDS, Outcomes, join
+from estkit.montecarlo.joining import join
+from estkit.montecarlo.outcomes import FIELDS, Outcomes
 from estkit.montecarlo.parts import Part
 
 K = TypeVar("K")

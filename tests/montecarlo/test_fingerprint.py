@@ -12,7 +12,8 @@ import pytest
 
 import estkit as ek
 from estkit.montecarlo import gathering
-from estkit.montecarlo.outcomes import Failure, Outcomes, collect, join
+from estkit.montecarlo.joining import join
+from estkit.montecarlo.outcomes import Failure, Outcomes, collect
 
 SIZE = 60
 
