@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from estkit import data, parallel
 from estkit.errors import ConvergenceError, DataError
-from estkit.likelihood import approach, counts, divergence, existence, newton, rank
-from estkit.likelihood.family import Block, Conclusion, Family, Floats, Sums
+from estkit.likelihood import approach, counts, divergence, existence, newton, rank, score_sums
+from estkit.likelihood.family import Conclusion, Family, Floats, Sums
 from estkit.likelihood.links.bounds import Bounds, Plane
 from estkit.likelihood.links.restarts import restarts
 from estkit.likelihood.model import Coordinate, Model
@@ -170,35 +170,11 @@ class Regression(Model):
 
     def group_scores(self, point: Floats) -> Iterator[tuple[NDArray[np.int64], Floats]]:
         """Yield the groups of some rows and their scores, added up in each."""
-
-        def of_piece(rows: Rows) -> tuple[NDArray[np.int64], Floats]:
-            assert rows.groups is not None
-            groups, place = np.unique(rows.groups, return_inverse=True)
-            sums, first = np.zeros((len(groups), self.size)), 0
-            for scores in rows.each(lambda block: self.family.scores(point, block)):
-                np.add.at(sums, place[first : first + len(scores)], scores)
-                first += len(scores)
-            return groups, sums
-
-        yield from self.rows.pieces(of_piece)
+        return score_sums.of_groups(self.rows, self.family, point)
 
     def meat(self, point: Floats) -> Floats:
         """Return the sum of squared scores, a row of weight w standing for w equal units."""
-        response = self.rows.response
-        repeated = response.kind != "counts" and response.weighting == "frequency"
-
-        def of_block(block: Block) -> Floats:
-            scores = self.family.scores(point, block)
-            if block.weights is not None and repeated:
-                # the squares of w equal parts of a score add up to a w-th of its own square
-                scores = scores / np.sqrt(np.maximum(block.weights, 1.0))[:, None]
-            product: Floats = scores.T @ scores
-            return product
-
-        middle = np.zeros((self.size, self.size))
-        for part in self.rows.each(of_block):
-            middle += part
-        return middle
+        return score_sums.of_squares(self.rows, self.family, point)
 
     def slope(self, point: Floats) -> tuple[float, Floats]:
         """Return the value and the gradient alone, at a fraction of the cost."""

@@ -81,8 +81,12 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
     ascent : Ascent
         Where it ended.
     """
-    function, point = derivatives.function, ascent.point
-    information = derivatives.information(point)
+    return _led_away(derivatives, begin, ascent) or _ended(derivatives, ascent)
+
+
+def _led_away(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> FitError | None:
+    """Return what to raise when the climb led to infinity or to a bound."""
+    point = ascent.point
     strayed = _strayed(derivatives, begin, ascent)
     runs = [_run(derivatives, point, j, sign) for j, sign in strayed]
     # beyond a point where it was level, what rises is the rounding of the function
@@ -105,11 +109,18 @@ def why_no_maximum(derivatives: Derivatives, begin: Floats, ascent: Ascent) -> F
             f"the function; a local maximum may be found from another start, see starts=."
         )
     to_infinity = _to_infinity(derivatives, begin, ascent)
-    bounded = function.transforms.bounded
+    bounded = derivatives.function.transforms.bounded
     if to_infinity is not None and not any(bounded[run.place] for run in runs):
         return to_infinity
     if runs:
         return ConvergenceError(_at_a_bound(derivatives, point, runs, on_bound))
+    return None
+
+
+def _ended(derivatives: Derivatives, ascent: Ascent) -> FitError:
+    """Return what to raise when the climb ended where there is no maximum."""
+    function, point = derivatives.function, ascent.point
+    information = derivatives.information(point)
     flat = flat_direction(derivatives, point, information)
     if flat is not None:
         return flat
