@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from estkit.errors import DataError
+from estkit.gradients.depthwise import Depthwise
 from estkit.gradients.operands import answer, quiet, read
 from estkit.gradients.rule import Rule
 from estkit.gradients.windows import (
@@ -217,8 +218,12 @@ def _value(layout: _Layout, images: Floats, filters: Floats, bias: list[Floats])
     weights = filters.reshape(layout.groups, layout.filters, layout.taps)
     shifts = [shift.reshape(layout.groups, layout.filters, 1) for shift in bias]
     given = _grouped(layout, images)
+    apart = _apart(layout)
 
     def work(task: slice) -> None:
+        if apart is not None:
+            apart.value(given[task, :, 0], weights, shifts, value[task])
+            return
         for band in layout.bands():
             under = _matrix(layout, layout.columns(given[task], band))
             place = value[task, :, :, band.start * columns.count : band.stop * columns.count]
@@ -243,9 +248,12 @@ def _gradients(
     to_filters = np.zeros_like(weights)
     to_images = np.zeros(images.shape, images.dtype)
     given, back = _grouped(layout, images), _grouped(layout, to_images)
+    apart = _apart(layout, images, weights, upstream)
 
     def work(task: slice) -> Floats:
         found = np.zeros_like(weights)
+        if apart is not None:
+            return apart.gradients(given[task, :, 0], weights, up[task], back[task, :, 0])
         for band in layout.bands():
             laid = layout.columns(given[task], band)
             under = _matrix(layout, laid)
@@ -260,6 +268,16 @@ def _gradients(
     for found in layout.run(work):
         to_filters += found
     return to_images, to_filters.reshape(filters.shape)
+
+
+def _apart(layout: _Layout, *numbers: Floats) -> Depthwise | None:
+    """Return how to treat channels one by one, where filters see one and the numbers are finite."""
+    strided = any(axis.stride > 1 for axis in layout.axes)
+    if strided or layout.channels != 1 or layout.groups == 1 or not layout.filters:
+        return None
+    found = Depthwise(layout.axes, layout.filters)
+    finite = all(np.isfinite(part.sum()) for part in numbers)
+    return found if finite and found.fits(layout.itemsize) else None
 
 
 def _grouped(layout: _Layout, images: Floats) -> Floats:

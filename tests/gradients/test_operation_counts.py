@@ -7,9 +7,10 @@ operation; what they compute is checked against the layers themselves.
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any, ClassVar
 
@@ -31,29 +32,24 @@ KINDS = ("multiplications", "additions", "comparisons", "exponentials", "divisio
 ROUNDING = 1e-12
 
 
+def _noting(kind: str, operation: Callable[[float, float], float]) -> Any:
+    return lambda one, other: one._note(kind, operation(one.value, other.value))
+
+
+@dataclass
 class Noted:
     """A number that notes what is done with it."""
 
+    value: float
     done: ClassVar[Counter[str]] = Counter()
-
-    def __init__(self, value: float) -> None:
-        self.value = float(value)
 
     def _note(self, kind: str, value: float) -> Noted:
         Noted.done[kind] += 1
         return Noted(value)
 
-    def __add__(self, other: Noted) -> Noted:
-        return self._note("additions", self.value + other.value)
-
-    def __sub__(self, other: Noted) -> Noted:
-        return self._note("additions", self.value - other.value)
-
-    def __mul__(self, other: Noted) -> Noted:
-        return self._note("multiplications", self.value * other.value)
-
-    def __truediv__(self, other: Noted) -> Noted:
-        return self._note("divisions", self.value / other.value)
+    __add__, __sub__ = _noting("additions", operator.add), _noting("additions", operator.sub)
+    __mul__ = _noting("multiplications", operator.mul)
+    __truediv__ = _noting("divisions", operator.truediv)
 
     def __gt__(self, other: Noted) -> bool:
         Noted.done["comparisons"] += 1
@@ -115,10 +111,9 @@ def test_a_convolution_takes_what_a_loop_counts(
     stride, pad, dilation = (settings.get(k, v) for k, v in
                              (("stride", 1), ("padding", 0), ("dilation", 1)))  # fmt: skip
     wide = noted(np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad))))
-    weights, shifts, up = noted(kernel), noted(shift), draw(*value.shape)
-    ups, each = noted(up), filters[0] // settings.get("groups", 1)
-    outputs = list(np.ndindex(value.shape))
-    taps = list(np.ndindex(*filters[1:]))
+    up, each = draw(*value.shape), filters[0] // settings.get("groups", 1)
+    weights, shifts, ups = noted(kernel), noted(shift), noted(up)
+    outputs, taps = list(np.ndindex(value.shape)), list(np.ndindex(*filters[1:]))
 
     def under(n: int, o: int, r: int, q: int, c: int, i: int, j: int) -> tuple[int, ...]:
         channel = o // each * filters[1] + c
@@ -172,22 +167,19 @@ def test_a_pool_takes_what_a_loop_counts(kind: str, shape: Any, kernel: Any, set
     x = draw(*shape)
     pool: Any = max_pool if kind == "max" else average_pool
     value, vjp = pool(x, kernel, **settings)
-    *_, height, width = shape
+    height, width = shape[-2:]
     sides = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-    strides = settings.get("stride", sides)
-    strides = strides if isinstance(strides, tuple) else (strides, strides)
-    pad = settings.get("padding", 0)
-    ones, up = noted(x), draw(*value.shape)
-    ups = noted(up)
+    strides = (settings["stride"],) * 2 if "stride" in settings else sides
+    pad, up = settings.get("padding", 0), draw(*value.shape)
+    ones, ups = noted(x), noted(up)
     divisor = pool(np.ones(shape), kernel, **settings).value  # only its share of the padding
     windows: dict[Any, list[Any]] = {}
-    for place in np.ndindex(value.shape):
-        *maps, r, q = place
+    for *maps, r, q in np.ndindex(value.shape):
         rows = range(r * strides[0] - pad, r * strides[0] - pad + sides[0])
         columns = range(q * strides[1] - pad, q * strides[1] - pad + sides[1])
         inside = [(*maps, i, j) for i in rows for j in columns
                   if 0 <= i < height and 0 <= j < width]  # fmt: skip
-        windows[place] = inside
+        windows[(*maps, r, q)] = inside
     sizes = {place: Noted(len(inside) / divisor[place]) for place, inside in windows.items()}
 
     def forward() -> Any:
@@ -272,8 +264,7 @@ def test_a_softmax_takes_what_a_loop_counts() -> None:
     assert counted(forward)[1] == asdict(told.forward)
     gradient, taken = counted(backward)
     assert taken == asdict(told.backward)
-    p = np.exp(plain(z))
-    p /= p.sum(axis=1, keepdims=True)
+    p = np.exp(plain(z)) / np.exp(plain(z)).sum(axis=1, keepdims=True)
     inner = (p * plain(up)).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(plain(gradient), p * (plain(up) - inner), ROUNDING, ROUNDING)
 
