@@ -56,7 +56,7 @@ class Design(Protocol):
         """Return the weighted sums (R, m) of squared predictors; coefficients are (R, m, q)."""
         ...
 
-    def informations(self, weights: Floats) -> Floats:
+    def many_information(self, weights: Floats) -> Floats:
         """Return Σ w x xᵀ of shape (R, m, q, q); weights are (R, m, n)."""
         ...
 
@@ -122,7 +122,7 @@ class Own:
         result: Floats = (np.square(eta, out=eta) @ weight[:, :, None])[:, :, 0]
         return result
 
-    def informations(self, weights: Floats) -> Floats:
+    def many_information(self, weights: Floats) -> Floats:
         """Return Σ w x xᵀ of shape (R, m, q, q); weights are (R, m, n)."""
         terms = self.columns.shape[1]
         if not pairs_of(terms):
@@ -193,7 +193,7 @@ class Shared:
         result: Floats = (np.square(eta, out=eta) @ weight[:, :, None])[:, :, 0]
         return result
 
-    def informations(self, weights: Floats) -> Floats:
+    def many_information(self, weights: Floats) -> Floats:
         """Return Σ w x xᵀ of shape (R, m, q, q); weights are (R, m, n)."""
         packed = weights @ self.pairs
         return packed[:, :, _places(len(self.columns))]

@@ -156,7 +156,7 @@ def _most(placed: Placed, responses: Responses, offset: Floats | None) -> Floats
             gradient = exact.many_gradients(_residual(probability, responses))
         if step < _USUAL_STEPS:
             weights: Any = _products(probability, responses.totals).astype(np.float32, copy=False)
-            information = _assembled(narrow.informations(weights).astype(float), here.shape[1])
+            information = _assembled(narrow.many_information(weights).astype(float), here.shape[1])
         move, _ = newton_steps(information, gradient.reshape(information.shape[:2]))
         here += move.reshape(here.shape)
     return here
@@ -249,7 +249,7 @@ def _assembled(grams: Floats, free: int) -> Floats:
 def _information(placed: Placed, probability: Floats, totals: Floats | None) -> Floats:
     """Return Σ w (diag(p) - p pᵀ) ⊗ x xᵀ."""
     weights = _products(probability, totals)
-    return _assembled(placed.design.informations(weights), probability.shape[1] - 1)
+    return _assembled(placed.design.many_information(weights), probability.shape[1] - 1)
 
 
 def _finished(
