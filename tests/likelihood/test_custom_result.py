@@ -161,3 +161,48 @@ def test_nothing_that_was_passed_in_is_changed() -> None:
     assert x.flags.writeable
     np.testing.assert_array_equal(start["a"], np.zeros(1))
     assert start["a"].flags.writeable
+
+
+def slopes(params: Any, x: Any, y: Any) -> dict[str, Any]:
+    z = (y - params["a"] - params["b"] * x) / params["s"]
+    return {"a": z / params["s"], "b": z * x / params["s"], "s": (z**2 - 1) / params["s"]}
+
+
+def test_a_fit_checks_its_gradient_on_its_own_data() -> None:
+    given: list[Any] = []
+
+    def gradient(params: Any, x: Any, y: Any) -> dict[str, Any]:
+        given.append(dict(params))
+        return slopes(params, x, y)
+
+    fit = ek.fit(ek.Likelihood(linear, LIKE.start, gradient, bounds={"s": (0, None)}), X, Y)
+    given.clear()
+    report = fit.check()
+    assert report.ok, str(report)
+    assert report.names == fit.names
+    np.testing.assert_allclose(list(given[0].values()), fit.params, rtol=1e-12)
+    elsewhere = {"a": 3.0, "b": -1.0, "s": 0.25}
+    given.clear()
+    assert fit.check(at=elsewhere).ok
+    np.testing.assert_allclose(list(given[0].values()), list(elsewhere.values()), rtol=1e-12)
+
+
+def test_a_gradient_that_goes_wrong_after_the_fit_is_found_by_its_check() -> None:
+    broken = False
+
+    def gradient(params: Any, x: Any, y: Any) -> dict[str, Any]:
+        rows = slopes(params, x, y)
+        return {**rows, "b": -rows["b"]} if broken else rows
+
+    fit = ek.fit(ek.Likelihood(linear, LIKE.start, gradient, bounds={"s": (0, None)}), X, Y)
+    broken = True
+    report = fit.check()
+    assert report.wrong == ("b",)
+    assert "sign" in report.cause("b")
+
+
+def test_there_is_nothing_to_check_without_a_gradient_or_data() -> None:
+    with pytest.raises(ek.DataError, match="no gradient="):
+        FIT.check()
+    with pytest.raises(ek.EstkitError, match="check needs the training data"):
+        ek.LikelihoodFit.from_dict(FIT.to_dict()).check()

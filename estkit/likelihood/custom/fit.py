@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from estkit.errors import DataError, EstkitError
 from estkit.estimate import Estimate, plain
+from estkit.gradients.checking.report import GradientReport
 from estkit.likelihood import inference
+from estkit.likelihood.custom.given import gradient_report
 from estkit.likelihood.custom.likelihood import Likelihood
 from estkit.likelihood.custom.multistart import Optima
 from estkit.likelihood.custom.parameters import Layout
@@ -72,6 +74,43 @@ class CustomFit(LikelihoodFit):
     fixed: Mapping[str, float]
     bounds: tuple[tuple[float, float], ...]
     _layout: Layout | None = None
+
+    def check(self, *, at: Any = None) -> GradientReport:
+        """Compare the gradient with numerical derivatives on the data of this fit.
+
+        Parameters
+        ----------
+        at : mapping or array, optional
+            Where; by default at the estimates. A gradient of the total is 0 there, and tells more
+            elsewhere.
+
+        Returns
+        -------
+        GradientReport
+            With a verdict and a likely cause for each parameter that is estimated.
+
+        Raises
+        ------
+        DataError
+            If neither the user nor JAX gave a gradient, or `at` does not fit the parameters.
+        EstkitError
+            If the fit has no data, as one that was stored.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import estkit as ek
+        >>> like = ek.Likelihood(
+        ...     lambda p, y: -0.5 * (y - p.mu) ** 2, {"mu": 0.5}, lambda p, y: {"mu": y - p.mu}
+        ... )
+        >>> ek.fit(like, np.array([1.0, 2.0, 4.0])).check()
+        GradientReport(all 1 right)
+        """
+        model = self._training("check")
+        point = model.origin  # where the fit ended
+        if at is not None:
+            point = model.family.inside(at, model.derivatives.function, "at")
+        return gradient_report(model.derivatives, point)
 
     def _formed(self, params: NDArray[Any]) -> Any:
         """Return parameters as the log-likelihood takes them, fixed ones included."""
