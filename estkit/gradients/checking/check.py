@@ -105,9 +105,8 @@ def check_gradient(
     """
     value, slopes = _separate(f, gradient)
     check_rtol(rtol)
-    if directions is not None and (int(directions) != directions or directions < 0):
-        raise DataError(f"directions must be a whole number, 0 or more; got {directions!r}.")
     form = read_form(at, names)
+    along = read_directions(directions, len(form.values))
     score = None
     if simulate is not None:
         streams = np.random.default_rng(rng).spawn(2)
@@ -122,10 +121,7 @@ def check_gradient(
     check = Components(subject, counted, answer, rtol, np.random.default_rng(rng))
     if not np.isfinite(subject.center).all():
         return check.not_finite()
-    many = len(form.values) > COMPONENTS if directions is None else directions > 0
-    report = (
-        check_directions(check, int(directions or 0) or _DIRECTIONS) if many else check.report()
-    )
+    report = check_directions(check, along) if along else check.report()
     return report if score is None else replace(report, score=score)
 
 
@@ -133,6 +129,15 @@ def check_rtol(rtol: float) -> None:
     """Refuse a tolerance by which nothing, or everything, would be right."""
     if not 0 <= rtol < 1:
         raise DataError(f"rtol must be a relative error, from 0 to less than 1; got {rtol!r}.")
+
+
+def read_directions(directions: int | None, parameters: int) -> int:
+    """Return along how many directions to check so many parameters; 0 for one by one."""
+    if directions is None:
+        return _DIRECTIONS if parameters > COMPONENTS else 0
+    if int(directions) != directions or directions < 0:
+        raise DataError(f"directions must be a whole number, 0 or more; got {directions!r}.")
+    return int(directions)
 
 
 def with_data(function: Callable[..., Any], data: Any) -> Callable[[Any], Any]:

@@ -168,6 +168,33 @@ def read_answer(answer: Any, form: Form, out: tuple[int, ...]) -> Answer:
     return Answer(values, per_output, misshapen, repairs, eps)
 
 
+def read_hessian(answer: Any, form: Form) -> Floats:
+    """Return a Hessian as (k, k), from an array or a mapping of pairs of names.
+
+    Raises
+    ------
+    DataError
+        If it does not fit the parameters.
+    """
+    k = len(form.values)
+    if isinstance(answer, Mapping):
+        where = {name: place for place, name, _ in form.places()}
+        whole = np.zeros((k, k))
+        for pair, entry in answer.items():
+            if not (isinstance(pair, tuple) and len(pair) == 2 and set(pair) <= set(where)):
+                raise DataError(f"hessian returned the entry {pair!r}; expected pairs of names.")
+            rows, columns = where[pair[0]], where[pair[1]]
+            part = whole[rows, columns]
+            part[...] = np.asarray(entry, dtype=float).reshape(part.shape)
+            if (pair[1], pair[0]) not in answer:
+                whole[columns, rows] = part.T
+        return whole
+    whole = np.asarray(answer, dtype=float)
+    if whole.size != k * k or (whole.ndim > 2 and form.is_mapping) or (k > 1 and whole.ndim < 2):
+        raise DataError(f"hessian returned shape {whole.shape}, expected ({k}, {k}).")
+    return whole.reshape(k, k)
+
+
 def _fits(given: tuple[int, ...], shape: tuple[int, ...], size: int) -> bool:
     """Say whether two shapes are the same but for axes of length 1, or one is flat."""
     squeezed = tuple(n for n in given if n != 1), tuple(n for n in shape if n != 1)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import DataError
-from estkit.gradients.checking.check import check_rtol, with_data
+from estkit.gradients.checking.check import check_rtol, read_directions, with_data
 from estkit.gradients.checking.components import BESIDE, Components, Counted, Found
 from estkit.gradients.checking.differences import differentiate
-from estkit.gradients.checking.form import Answer, Floats, Form, read_answer, read_form
+from estkit.gradients.checking.form import (
+    Answer,
+    Floats,
+    Form,
+    read_answer,
+    read_form,
+    read_hessian,
+)
 from estkit.gradients.checking.hessian_causes import likely_cause
-from estkit.gradients.checking.hessian_report import HessianReport
+from estkit.gradients.checking.hessian_directions import check_hessian_directions
+from estkit.gradients.checking.hessian_report import HessianReport, definiteness
 from estkit.gradients.checking.report import VERDICTS
 from estkit.gradients.checking.scores import check_scores
 from estkit.gradients.checking.subject import Subject
@@ -31,6 +39,7 @@ def check_hessian(
     gradient: Callable[..., Any] | None = None,
     names: Sequence[str] | None = None,
     rtol: float = _RTOL,
+    directions: int | None = None,
     simulate: Callable[..., Any] | None = None,
     draws: int = 400,
     rng: int = 0,
@@ -55,6 +64,10 @@ def check_hessian(
     rtol : float
         The error that is right, relative to the entry and to the square root of the product of its
         two diagonal entries.
+    directions : int, optional
+        How many random directions to check instead of every pair of parameters; 0 for every pair.
+        By default pairs of up to 100 parameters, and 6 directions beyond, with a search for pairs
+        that are wrong when directions are.
     simulate : callable, optional
         For a log-likelihood: ``simulate(parameters, rng)`` returns a data set drawn at the
         parameters, and all functions take it as their second argument. The mean score must be 0,
@@ -96,6 +109,7 @@ def check_hessian(
             raise DataError(f"{what} must be a function, got {given!r:.60}.")
     check_rtol(rtol)
     form = read_form(at, names)
+    along = read_directions(directions, len(form.values))
     score = None
     if simulate is not None:
         if gradient is None:
@@ -111,34 +125,8 @@ def check_hessian(
         f, hessian, gradient = (with_data(g, data) for g in (f, hessian, gradient))
     whole = Subject(f, form, summed=True)
     whole.start()
-    return _Hessian(whole, hessian, gradient, rtol, np.random.default_rng(rng), score).report()
-
-
-def read_hessian(answer: Any, form: Form) -> Floats:
-    """Return a Hessian as (k, k), from an array or a mapping of pairs of names.
-
-    Raises
-    ------
-    DataError
-        If it does not fit the parameters.
-    """
-    k = len(form.values)
-    if isinstance(answer, Mapping):
-        where = {name: place for place, name, _ in form.places()}
-        whole = np.zeros((k, k))
-        for pair, entry in answer.items():
-            if not (isinstance(pair, tuple) and len(pair) == 2 and set(pair) <= set(where)):
-                raise DataError(f"hessian returned the entry {pair!r}; expected pairs of names.")
-            rows, columns = where[pair[0]], where[pair[1]]
-            part = whole[rows, columns]
-            part[...] = np.asarray(entry, dtype=float).reshape(part.shape)
-            if (pair[1], pair[0]) not in answer:
-                whole[columns, rows] = part.T
-        return whole
-    whole = np.asarray(answer, dtype=float)
-    if whole.size != k * k or (whole.ndim > 2 and form.is_mapping) or (k > 1 and whole.ndim < 2):
-        raise DataError(f"hessian returned shape {whole.shape}, expected ({k}, {k}).")
-    return whole.reshape(k, k)
+    check = HessianCheck(whole, hessian, gradient, rtol, np.random.default_rng(rng), score)
+    return check_hessian_directions(check, along) if along else check.report()
 
 
 def _units(matrix: Floats, point: NDArray[Any]) -> Floats:
@@ -153,7 +141,7 @@ def _units(matrix: Floats, point: NDArray[Any]) -> Floats:
     return units
 
 
-class _Hessian:
+class HessianCheck:
     """A Hessian as the Jacobian of a gradient, in units that make its entries comparable."""
 
     def __init__(
@@ -211,6 +199,34 @@ class _Hessian:
         values, errors = (np.array([getattr(s, what)[0] for s in slopes]) / self.units
                           for what in ("value", "error"))  # fmt: skip
         return values, errors
+
+    def slopes_at_hand(self) -> tuple[Callable[[NDArray[Any]], Any], bool]:
+        """Return the gradient that was given or is exact, and whether there is one."""
+        if self.gradient is not None:
+            return self.slopes, True
+        return self.complex_slopes, bool(np.isfinite(self.complex_slopes(self.form.values)).all())
+
+    def through(self, origin: Floats, moves: Floats, at: Floats, names: tuple[str, ...]) -> Self:
+        """Return the check of f(origin + moves t), a function of t, at a point."""
+
+        def there(t: NDArray[Any]) -> NDArray[Any]:
+            flat: NDArray[Any] = origin + moves @ t
+            complex_too = np.iscomplexobj(flat)
+            return flat if complex_too else flat.astype(self.form.values.dtype)
+
+        def slopes(t: NDArray[Any]) -> NDArray[Any]:
+            found: NDArray[Any] = moves.T @ self.slopes(there(t))
+            return found
+
+        def hessian(t: NDArray[Any]) -> Floats:
+            found: Floats = moves.T @ read_hessian(self.hessian.raw(there(t)), self.form) @ moves
+            return found
+
+        form = Form({"": at.shape}, names, at)
+        whole = Subject(lambda t: self.whole.function(self.form.formed(there(t))), form, True)
+        whole.start()
+        gradient = None if self.gradient is None else slopes
+        return type(self)(whole, hessian, gradient, self.rtol, self.rng, self.score)
 
     def _method(self) -> tuple[Callable[[NDArray[Any]], Any], str, Floats | None]:
         """Return the gradient that is differentiated, in words, and its error."""
@@ -311,7 +327,7 @@ class _Hessian:
             cause=cause,
             method=method,
             asymmetry=float(np.nan_to_num(lost, nan=np.inf).max()),
-            definiteness=_definiteness(found.seen.given),
+            definiteness=definiteness(found.seen.given),
             taylor=taylor,
             calls=calls,
             score=self.score,
@@ -327,16 +343,3 @@ class _Hessian:
             asymmetry=float("nan"), definiteness="", calls={"f": self.whole.calls},
             score=self.score,
         )  # fmt: skip
-
-
-def _definiteness(scaled: Floats) -> str:
-    """Return what the eigenvalues say, in units of the parameters."""
-    if not np.isfinite(scaled).all():
-        return "not finite"
-    values = np.linalg.eigvalsh((scaled + scaled.T) / 2)
-    small = 1e-12 * np.abs(values).max()
-    if (np.abs(values) <= small).any():
-        return "singular"
-    if (values > 0).all():
-        return "positive definite"
-    return "negative definite" if (values < 0).all() else "indefinite"

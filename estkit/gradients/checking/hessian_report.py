@@ -202,3 +202,16 @@ class HessianReport(Tabular):
             stored[what] = getattr(self, what)
         stored["score"] = None if self.score is None else self.score.to_dict()
         return {**stored, "calls": dict(self.calls), "notes": list(self.notes)}
+
+
+def definiteness(scaled: Floats) -> str:
+    """Return what the eigenvalues say, in units of the parameters."""
+    if not np.isfinite(scaled).all():
+        return "not finite"
+    values = np.linalg.eigvalsh((scaled + scaled.T) / 2)
+    small = 1e-12 * np.abs(values).max()
+    if (np.abs(values) <= small).any():
+        return "singular"
+    if (values > 0).all():
+        return "positive definite"
+    return "negative definite" if (values < 0).all() else "indefinite"
