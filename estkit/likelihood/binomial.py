@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError
-from estkit.labels import Labels, read_labels
 from estkit.likelihood.counts import Long, constants_of
 from estkit.likelihood.family import Block, Conclusion, Floats, Response, Sums
 from estkit.likelihood.links import linked, links
@@ -19,7 +18,8 @@ from estkit.likelihood.links.bounds import Domain
 from estkit.likelihood.penalties.penalty import Penalty, check_penalty
 from estkit.likelihood.penalties.rowwise import BinomialRows
 from estkit.likelihood.predictions import expectation
-from estkit.likelihood.weights import KINDS, Weights, hold_shares, read_totals, read_weights
+from estkit.likelihood.successes import read_successes
+from estkit.likelihood.weights import KINDS
 
 
 @dataclass(frozen=True)
@@ -111,74 +111,7 @@ class Binomial:
 
     def encode(self, y: Any, weights: Any, rows: int, *, intercept: bool = True) -> Response:
         """Check y and weights, and return successes and trials of every row."""
-        weights = read_weights(weights, rows=rows)
-        if data.is_table(y) or (self.success is None and hold_shares(y, weights)):
-            return self._encode_counts(y, weights, rows)
-        labels = read_labels(y)
-        data.check_rows("y", len(labels.codes), rows)
-        outcomes = self._outcomes(labels, y)
-        values = np.array([outcome == outcomes[1] for outcome in labels.outcomes], float)
-        values = values[labels.codes]
-        if weights is None:
-            return Response(values, None, rows, 0.0, outcomes, "labels")
-        if weights.kind == "analytic":
-            raise DataError(
-                "analytic_weights are the trials of a share, but y holds labels; for rows that "
-                "were observed several times pass weights."
-            )
-        repeats = weights.values
-        return Response(
-            values * repeats, repeats, weights.n_obs(), 0.0, outcomes, "labels",
-            weighting=weights.kind,
-        )  # fmt: skip
-
-    def _encode_counts(self, y: Any, weights: Weights | None, rows: int) -> Response:
-        counts, _, weights = read_totals(y, weights)
-        if counts.shape != (rows, 2):
-            raise DataError(
-                f"y has shape {counts.shape}; for counts give {rows} rows of (successes, "
-                f"failures), or use Softmax for more than two outcomes."
-            )
-        if self.success is not None:
-            raise DataError("success= names a label, but y holds counts; leave success out.")
-        trials = counts.sum(axis=1)
-        if not trials.any():
-            raise DataError("y has no trials: all successes and failures are 0.")
-        weight = weights.values
-        return Response(
-            counts[:, 0] * weight, trials * weight, weights.n_obs(trials > 0),
-            outcomes=("failure", "success"), kind="counts", weighting=weights.kind,
-            **constants_of(counts, weight),
-        )  # fmt: skip
-
-    def _outcomes(self, labels: Labels, y: Any) -> tuple[Any, Any]:
-        found, given = labels.outcomes, self.success is not None
-        if given and self.success not in found:
-            raise DataError(
-                f"success={self.success!r} is not among the labels of y: {_listed(found)}."
-            )
-        if not given and all(_is_zero_or_one(outcome) for outcome in found):
-            return (False, True) if isinstance(found[0], bool) else (0, 1)
-        numeric = all(isinstance(outcome, int | float) for outcome in found)
-        if not given and numeric and len(found) > 2:
-            wrong = next(outcome for outcome in found if not _is_zero_or_one(outcome))
-            row = int(np.argmax(labels.codes == found.index(wrong)))
-            raise DataError(
-                f"y: row {row} (counted from 0) is {wrong:g}, expected 0 or 1; for counts pass an "
-                f"(n, 2) array of successes and failures."
-            )
-        if len(found) > 2:
-            raise DataError(
-                f"y has {len(found)} labels ({_listed(found)}), a binomial response has two; use "
-                f"Softmax, or code y as success or not yourself."
-            )
-        if given:
-            others = [outcome for outcome in found if outcome != self.success]
-            return (others[0] if others else "other", self.success)
-        raise DataError(
-            f"y has the labels {_listed(found)}; say which is the success, for example "
-            f"Binomial(success={found[-1]!r})."
-        )
+        return read_successes(y, weights, rows, success=self.success)
 
     def rowwise(self, response: Response) -> BinomialRows:
         """Return the likelihood as a function of the linear predictors of the rows."""
@@ -348,12 +281,3 @@ def _pieces(eta: Floats, block: Block) -> tuple[Floats, Floats, Floats]:
     residual = np.where(eta > 0, small * won - lost, won - small * lost)
     residual *= near_one
     return small, near_one, residual
-
-
-def _is_zero_or_one(outcome: Any) -> bool:
-    return isinstance(outcome, bool | int | float) and outcome in (0, 1)
-
-
-def _listed(outcomes: Sequence[Any]) -> str:
-    shown = ", ".join(repr(outcome) for outcome in outcomes[:6])
-    return shown if len(outcomes) <= 6 else f"{shown}, ... ({len(outcomes)} in all)"

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit import data, parallel
-from estkit.errors import ConvergenceError, DataError
+from estkit import parallel
+from estkit.errors import ConvergenceError
 from estkit.likelihood import approach, counts, divergence, existence, newton, rank, score_sums
-from estkit.likelihood.family import Conclusion, Family, Floats, Sums
+from estkit.likelihood.family import Conclusion, Floats, Sums
 from estkit.likelihood.links.bounds import Bounds, Plane
 from estkit.likelihood.links.restarts import restarts
-from estkit.likelihood.model import Coordinate, Model
+from estkit.likelihood.placed import Placed
 from estkit.likelihood.result import measured, unmeasured
-from estkit.likelihood.rows import Rows
 from estkit.likelihood.uncertainty import frozen
 
 if TYPE_CHECKING:
@@ -32,30 +31,10 @@ _COSTLY = 5_000_000  # rows times parameters: one Hessian less is worth the 9th 
 
 
 @dataclass(frozen=True, eq=False)
-class Regression(Model):
-    """A family of linear predictors and the rows to sum over.
+class Regression(Placed):
+    """A family of linear predictors and the rows to sum over."""
 
-    Inside, columns are moved and scaled by a `Placement`, responses by the family.
-    """
-
-    family: Family
-    rows: Rows
     moments: rank.Scan | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names that the family gives the parameters."""
-        return self.family.names(self.rows.terms, self.rows.response)
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """The coefficients of one linear predictor."""
-        return self.rows.terms
-
-    @property
-    def size(self) -> int:
-        """The number of predictors times the number of terms."""
-        return self.rows.size
 
     @property
     def n_obs(self) -> int:
@@ -106,48 +85,6 @@ class Regression(Model):
     def precise(self, point: Floats) -> float | None:
         """Return the log-likelihood of large counts at a point, None if none is large."""
         return counts.loglik_at(self.family, self.rows, point)
-
-    def spread(self, conclusion: Conclusion) -> float:
-        """Return σ of the response as it is held inside."""
-        response = self.rows.response
-        if conclusion.sigma is None:
-            return 1.0
-        return conclusion.sigma / response.unit / float(np.sqrt(response.precision))
-
-    @cached_property
-    def matrix(self) -> Floats:
-        """What inside parameters are multiplied with on the way out, but for the unit of y."""
-        return self.rows.placement.reported(self.family.mixing(self.rows.response))
-
-    @cached_property
-    def displacement(self) -> Floats:
-        """What the origin of y and the level of the offset add to inside parameters."""
-        moved = np.zeros(self.size)
-        if self.rows.placement.intercept:
-            response = self.rows.response
-            moved[:: len(self.terms)] = response.origin - self.rows.level * response.unit
-        return moved
-
-    def inside(self, point: Floats) -> Floats:
-        """Return the parameters for placed columns, in the unit of y: what predicts."""
-        result: Floats = point * self.rows.response.unit + self.displacement
-        return result
-
-    def outside(self, point: Floats) -> Floats:
-        """Return the parameters for the columns as they were given."""
-        result: Floats = self.matrix @ self.inside(point)
-        return result
-
-    def jacobian(self, point: Floats) -> Floats:
-        """Return the same matrix at every point."""
-        result: Floats = self.matrix * self.rows.response.unit
-        return result
-
-    def coordinate(self, index: int) -> Coordinate:
-        """Return the row of the matrix that makes a parameter, and how it is moved."""
-        row, unit = self.matrix[index], self.rows.response.unit
-        moved = float(row @ self.displacement)
-        return Coordinate(row, lambda v: v * unit + moved, lambda v: (v - moved) / unit)
 
     def expected(self, point: Floats) -> Floats:
         """Return the expected information summed over all rows."""
@@ -216,19 +153,6 @@ class Regression(Model):
     def diagonal(self) -> Floats:
         """Return a guess of the diagonal of the information."""
         return self.rows.squares() / 4
-
-    def read_start(self, start: Any) -> Floats:
-        """Return the inside point of parameters for the columns as they were given."""
-        given = data.read_vector(start, what="start").copy()
-        if len(given) != len(self.names):
-            raise DataError(
-                f"start has {len(given)} values, the model has {len(self.names)} parameters."
-            )
-        if len(given) != self.size:  # a symmetric form has more parameters than there are inside
-            placed = np.linalg.lstsq(self.matrix, given, rcond=None)[0]
-            return np.asarray((placed - self.displacement) / self.rows.response.unit, float)
-        inside = self.rows.placement.inside(given) - self.displacement
-        return np.asarray(inside / self.rows.response.unit, float)
 
     def examine(self) -> Regression:
         """Return the model with its columns placed so that their moments keep their digits.
@@ -346,10 +270,6 @@ class Regression(Model):
             "_unit": self.rows.response.unit,
             "_coding": self.rows.columns.coding,
         }
-
-    def predictors(self, inside: Floats) -> Floats:
-        """Return the linear predictors of the rows, in the unit of y."""
-        return self.rows.predictors(inside)
 
     def draw(
         self, point: Floats, sigma: float | None, rng: np.random.Generator, replicates: int

@@ -9,129 +9,35 @@ different ones at each place, so that their errors average out along the line.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.errors import DataError, StudyError
+from estkit.errors import StudyError
 from estkit.estimate import normal_quantile
-from estkit.montecarlo import conditions as settings
 from estkit.montecarlo.crossing import (
-    LOG,
     Line,
     Seen,
     height,
     line_through,
     reach,
-    scale_of_entry,
-    scale_of_measure,
     uncertainty,
 )
+from estkit.montecarlo.evaluations import SEARCH, Evaluations
 from estkit.montecarlo.measures import MEASURES
 from estkit.montecarlo.solution import Solution
-from estkit.montecarlo.summary import Cell, measured
-
-if TYPE_CHECKING:
-    from estkit.montecarlo.study import Study
 
 _COARSE = 400  # replicates of an evaluation in the search, at least
 _CLEAR = 4.0  # so many standard errors apart are different
 _HALVINGS = 12  # of the interval that holds the answer
 _RECENTRED = 6  # how often the centre may move
-_SEARCH = (0, 1)  # the stages in which places share random numbers
 _PLACES = (-1.0, -1 / 3, 1 / 3, 1.0)  # of evaluations around the centre
 
 
-class Search:
-    """Evaluations of a measure at places of an entry, and where they lead."""
-
-    def __init__(
-        self,
-        study: Study,
-        name: str,
-        condition: dict[str, Any],
-        measure: str,
-        target: float,
-        estimator: str | None,
-        parameter: str | None,
-        whole: bool,
-        bounds: tuple[float, float],
-        seed: np.random.SeedSequence,
-        n_jobs: int | None,
-        max_evaluations: int,
-    ) -> None:
-        self.study, self.name, self.condition = study, name, condition
-        self.measure, self.target, self.whole, self.bounds = measure, target, whole, bounds
-        self.estimator, self.parameter = estimator, parameter
-        self.seed, self.n_jobs, self.left = seed, n_jobs, max_evaluations
-        self.scale = scale_of_measure(measure)
-        self.entry = scale_of_entry(measure, whole=whole, least=bounds[0])
-        self.seen: list[Seen] = []
-        self.who = "", ""
-        self.group = study.group_size()
-
-    # evaluations
-
-    def evaluate(self, places: Sequence[float], replicates: int, stage: int) -> list[Seen]:
-        """Return the measure at some places, all with the same random numbers."""
-        self.left -= len(places)
-        if self.left < 0:
-            raise StudyError(
-                f"No {self.name} was found in max_evaluations; the last were {self._last()}. Give "
-                f"bounds closer to the answer, or allow more."
-            )
-        own = copy.copy(self.study)
-        own.conditions = settings.checked(
-            [{**self.condition, self.name: place} for place in places]
-        )
-        own.common_random_numbers = stage in _SEARCH
-        unit = math.lcm(2, self.group)
-        seed = np.random.SeedSequence(
-            self.seed.entropy, spawn_key=(*self.seed.spawn_key, stage)
-        )  # fmt: skip
-        count = math.ceil(replicates / unit) * unit
-        result = own.run(count, rng=seed, n_jobs=self.n_jobs)
-        found = [self._seen(cell, stage) for cell in result.cells() if self._meant(cell, result)]
-        self.seen += found
-        return found
-
-    def _meant(self, cell: Cell, result: Any) -> bool:
-        """Return whether a cell is the one that is solved for, and raise where that is unclear."""
-        for what, wanted, known in (
-            ("estimator", self.estimator, list(result.estimators)),
-            ("parameter", self.parameter, sorted({c.parameter for c in result.cells()
-                if self.estimator in (None, c.estimator)})),
-        ):  # fmt: skip
-            if wanted is None and len(known) > 1:
-                raise DataError(f"{what} must be named, it is one of {', '.join(known)}.")
-            if wanted is not None and wanted not in known:
-                raise DataError(f"{wanted!r} is no {what} of this study: {', '.join(known)}.")
-        return self.estimator in (None, cell.estimator) and self.parameter in (
-            None, cell.parameter,
-        )  # fmt: skip
-
-    def _seen(self, cell: Cell, stage: int) -> Seen:
-        self.who = cell.estimator, cell.parameter
-        row = measured(cell, self.measure, 0.95)
-        place = cell.condition[self.name]
-        if not row["used"] or not math.isfinite(row["value"]):
-            why = "has none of what it needs: intervals, p-values, a truth or an estimate"
-            raise StudyError(
-                f"{self.measure} of {cell.estimator!r} cannot be computed at {self.name}="
-                f"{place!r}: the estimator {why}. Other bounds may help."
-            )
-        if self.scale is LOG and row["value"] <= 0:
-            raise StudyError(
-                f"{self.measure} of {cell.estimator!r} is {row['value']:g} at {self.name}="
-                f"{place!r}, so there is no scale on which to search."
-            )
-        return Seen(place, row["value"], row["mcse"], row["used"], stage)
-
-    # the search
+class Search(Evaluations):
+    """The way from evaluations near some start to the line on which the answer lies."""
 
     def neighbourhood(
         self, start: float, ends: Sequence[float], replicates: int
@@ -224,7 +130,7 @@ class Search:
 
     def _check_monotone(self) -> None:
         """Raise when the measure clearly rises and clearly falls."""
-        ordered = sorted((e for e in self.seen if e.stage in _SEARCH), key=lambda each: each.at)
+        ordered = sorted((e for e in self.seen if e.stage in SEARCH), key=lambda each: each.at)
         kinds: dict[bool, tuple[Seen, Seen]] = {}
         for i, a in enumerate(ordered):
             for b in ordered[i + 1 :]:
@@ -260,7 +166,7 @@ class Search:
             slope = chord
         if not slope:
             raise StudyError(
-                f"{self.measure} does not change with {self.name}: it was {self._last()}."
+                f"{self.measure} does not change with {self.name}: it was {self.last()}."
             )
         return self._inside(middle + (self.scale.to(self.target) - level) / slope), slope
 
@@ -309,7 +215,7 @@ class Search:
             if moved > _RECENTRED:
                 raise StudyError(
                     f"The search for {self.name} did not settle; the last evaluations were "
-                    f"{self._last()}. Take more replicates, or bounds closer to the answer."
+                    f"{self.last()}. Take more replicates, or bounds closer to the answer."
                 )
 
     def _around(self, center: float, distance: float) -> list[float]:
@@ -320,9 +226,6 @@ class Search:
             below = min(max(math.floor(self.entry.back(center)), low), high - 1)
             places = sorted({*places, *([below, below + 1] if len(places) < 3 else [])})
         return places
-
-    def _last(self) -> str:
-        return ", ".join(f"{each.value:.4g} at {each.at:g}" for each in self.seen[-4:])
 
     # the answer
 

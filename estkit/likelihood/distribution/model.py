@@ -13,13 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.errors import ConvergenceError, EstkitError, FitError
-from estkit.estimate import normal_quantile
 from estkit.likelihood import newton
-from estkit.likelihood.distribution import breaks
+from estkit.likelihood.distribution import boundary, breaks
 from estkit.likelihood.distribution.censoring import Observations
 from estkit.likelihood.distribution.laws import starts
 from estkit.likelihood.distribution.laws.ascent import ascend
-from estkit.likelihood.distribution.laws.counts import BOUNDARY
 from estkit.likelihood.distribution.laws.law import Axis, Law, find_law
 from estkit.likelihood.distribution.laws.rows import LawRows
 from estkit.likelihood.distribution.laws.samples import Sample, check_values, place, summarise
@@ -229,8 +227,8 @@ class DistributionModel(Model):
     def solve(self, start: Any = None) -> newton.Optimum:
         """Return the maximum."""
         begin = self.begin() if start is None else self.read_start(start)
-        if max(map(abs, begin.tolist())) >= BOUNDARY:
-            return self._at_boundary(begin)
+        if boundary.reached(begin):
+            return boundary.maximum(self, begin)
         if self.sample is not None:
             found = ascend(self.sample.total, begin)
             if found is not None:
@@ -252,29 +250,7 @@ class DistributionModel(Model):
 
     def limits(self, point: Floats, level: float) -> Floats | None:
         """Return profile limits of a parameter at its boundary; elsewhere they are searched for."""
-        if np.abs(point).max() < BOUNDARY:
-            return None
-        top, fall = self.total(point).loglik, normal_quantile(level) ** 2 / 2
-        axis = self.axes[self.free[0]]
-
-        def excess(v: float) -> float:
-            return top - self.total(np.array([v])).loglik - fall
-
-        from scipy.optimize import brentq
-
-        edge = float(point[0])
-        limit = brentq(excess, edge, -edge if axis.upper < math.inf else 700.0, xtol=1e-13)
-        ends = axis.outward(edge), axis.outward(float(limit))
-        return np.array([[min(ends), max(ends)]])
-
-    def _at_boundary(self, point: Floats) -> newton.Optimum:
-        """Return a maximum at 0 or 1, where the likelihood has a slope and no curvature."""
-        sums = self.total(point)
-        edge = self.outside(point)[0]
-        reason = f"the maximum lies at the boundary {self.names[0]} = {edge:g}"
-        missing = np.full((self.size, self.size), np.nan)
-        measured = newton.Certificate(0.0, 0.0, math.nan, 0, reason)
-        return newton.Optimum(point, sums.loglik, missing, missing, 0.0 * point, True, measured)
+        return boundary.limits(self, point, level) if boundary.reached(point) else None
 
     def _lost(self, optimum: newton.Optimum) -> FitError:
         """Return what to raise where the search ended without a maximum."""
