@@ -143,8 +143,9 @@ def max(X: ArrayLike, *, axis: Axis = None, keepdims: bool = False) -> Rule:
 
     def back(U: Array) -> tuple[Array]:
         largest = X == over(axes, X, maximum)
-        share = U / np.count_nonzero(largest, axis=axes)  # 0 / 0 where the maximum is NaN
-        gradient = largest * over(axes, X, share.astype(X.dtype, copy=False))
+        # 0 / 0 where the maximum is NaN
+        share = over(axes, X, U) / np.count_nonzero(largest, axis=axes, keepdims=True)
+        gradient = largest * share.astype(X.dtype, copy=False)
         return (gradient,)
 
     return answer(_kept(maximum, axes, X, keepdims), back)

@@ -266,3 +266,15 @@ def test_probabilities_at_the_edge_have_the_slope_inwards() -> None:
 
 def test_penalties_have_the_subgradient_zero_at_zero() -> None:
     assert g.l1_penalty([0.0, -0.0, 2.0], strength=3.0).vjp(1.0)[0].tolist() == [0.0, 0.0, 3.0]
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "norm"])
+@pytest.mark.parametrize("axis", [0, 1, -1, (0, 2), None])
+def test_axes_that_are_kept_change_shapes_and_no_numbers(name: str, axis: Any) -> None:
+    X = np.random.default_rng(1).integers(-2, 3, (2, 3, 4)) + 0.5  # with ties
+    rule = getattr(g, name)
+    value, vjp = rule(X, axis=axis)
+    kept, back = rule(X, axis=axis, keepdims=True)
+    upstream = np.random.default_rng(2).normal(size=kept.shape)
+    np.testing.assert_array_equal(kept.reshape(np.shape(value)), value)
+    np.testing.assert_array_equal(back(upstream)[0], vjp(upstream.reshape(np.shape(value)))[0])
