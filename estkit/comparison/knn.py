@@ -21,6 +21,7 @@ from estkit.errors import DataError
 from estkit.similarity.nearest import top_k
 from estkit.similarity.search import euclidean_search
 
+_MOST = 400  # the exponent of numbers whose squares are what floats hold
 _WEIGHTS = ("uniform", "distance")
 
 
@@ -134,6 +135,8 @@ def knn_curve(
     45  57.6    1.7  9.80  simplest within one error
     """
     data = numbers_of(read_data(X, y, task))
+    if scale:
+        data = data._replace(X=_squarable(data.X))
     ks = _checked_ks(k)
     if weights not in _WEIGHTS:
         raise DataError(f"weights must be 'uniform' or 'distance', got {weights!r}.")
@@ -223,6 +226,13 @@ def _scaled(train: Floats, test: Floats) -> tuple[Floats, Floats]:
 
     scaler = StandardScaler().fit(train)
     return scaler.transform(train), scaler.transform(test)
+
+
+def _squarable(X: Floats) -> Floats:
+    """Return columns whose squares floats hold: some multiplied by a power of two, if need be."""
+    exponents = np.frexp(np.abs(X).max(axis=0, initial=0.0))[1]
+    far = np.abs(exponents) > _MOST
+    return np.ldexp(X, np.where(far, -exponents, 0)) if far.any() else X
 
 
 def _scales_without(X: Floats) -> Floats:

@@ -19,7 +19,7 @@ from estkit.similarity.rows import Floats
 Score = Callable[[NDArray[Any], NDArray[Any]], Floats]
 """The score of the pairs (query, row), which depends on the two rows alone; larger is better."""
 
-_PIECE = 1 << 15  # hits that are gathered at a time
+PIECE = 1 << 15  # hits that are gathered at a time, where there is room
 _GROUPS = 32  # of the columns of a block, of which each has a largest value
 
 
@@ -58,6 +58,8 @@ class Candidates:
         Of the values.
     excluded : array of bool of shape (n,), optional
         Queries that have no neighbours.
+    piece : int
+        How many hits are gathered at a time.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class Candidates:
         score: Score,
         dtype: Any,
         excluded: NDArray[np.bool_] | None = None,
+        piece: int = PIECE,
     ) -> None:
+        self.piece = piece
         self.first, self.slack, self.k, self.score = first, slack, k, score
         self.dtype = np.dtype(dtype)
         # What is below its floor cannot be among the k best; -inf marks pairs that do not count.
@@ -94,7 +98,7 @@ class Candidates:
     def offer(self, values: Floats, column: int, mask: NDArray[np.bool_]) -> None:
         """Take what may count of a block of values whose first column is row number `column`."""
         np.greater_equal(values, self.floor[:, None], out=mask)
-        for part in pieces(mask):
+        for part in pieces(mask, self.piece):
             hits = positions(mask[part])
             row, offset = np.divmod(hits, values.shape[1])
             self.add(row + part.start, values[part].reshape(-1)[hits], offset + column)
@@ -168,11 +172,11 @@ class Candidates:
         self._lost += np.bincount(equal, minlength=len(self.slack))
 
 
-def pieces(mask: NDArray[np.bool_]) -> list[slice]:
+def pieces(mask: NDArray[np.bool_], most: int) -> list[slice]:
     """Cut the rows of a mask so that no part has many hits, if it has more than one row."""
-    if np.count_nonzero(mask) <= _PIECE:
+    if np.count_nonzero(mask) <= most:
         return [slice(0, len(mask))]
-    parts = np.cumsum(np.count_nonzero(mask, axis=1)) // _PIECE
+    parts = np.cumsum(np.count_nonzero(mask, axis=1)) // most
     edges = [0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), len(mask)]
     return [slice(*pair) for pair in pairwise(edges)]
 

@@ -34,9 +34,10 @@ def debiased_cosine(X: Any, Y: Any, *, level: float = 0.95) -> Estimate:
     -------
     Estimate
         The cosine, cut off at -1 and 1. Its error is that of the jackknife over the replicates of
-        both, its interval has the degrees of freedom of Welch and Satterthwaite; both
-        need 3 replicates of each. Its status is ``"failed"`` where an average is no longer
-        than its noise.
+        both, before anything is cut off; its interval has the degrees of freedom of Welch and
+        Satterthwaite. Both need 3 replicates of each. The error is NaN, and the interval all of
+        [-1, 1], where an average without one replicate is no longer than its noise; the status is
+        ``"failed"`` where that of all is not.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def debiased_cosine(X: Any, Y: Any, *, level: float = 0.95) -> Estimate:
                 f"got {table.rows}."
             )
     rows = [_replicates(table) for table in (left, right)]
-    whole = _denoised(*rows)
+    whole = float(np.clip(_denoised(*rows), -1.0, 1.0))
     if np.isnan(whole):
         return Estimate(
             np.nan,
@@ -79,6 +80,10 @@ def debiased_cosine(X: Any, Y: Any, *, level: float = 0.95) -> Estimate:
         return Estimate(whole, names=["cosine"], level=level)
     variances = np.array([_variance(rows, which) for which in (0, 1)])
     error = float(np.sqrt(variances.sum()))
+    if np.isnan(error):
+        return Estimate(
+            whole, names=["cosine"], std_error=np.nan, lower=-1.0, upper=1.0, level=level
+        )
     freedoms = np.array([len(table) - 1 for table in rows])
     freedom = variances.sum() ** 2 / max((variances**2 / freedoms).sum(), np.finfo(float).tiny)
     half = student(level, max(float(freedom), 1.0)) * error
@@ -107,7 +112,10 @@ def _variance(rows: list[Real], which: int) -> float:
 
 
 def _denoised(X: Real, Y: Real) -> float:
-    """Return the cosine of two averages whose squared lengths are freed of the part of noise."""
+    """Return the cosine of two averages whose squared lengths are freed of the part of noise.
+
+    It is beyond ±1 where chance takes too much away.
+    """
     first, second = X.mean(axis=0), Y.mean(axis=0)
     lengths = [
         mean @ mean - rows.var(axis=0, ddof=1).sum() / len(rows)
@@ -115,4 +123,4 @@ def _denoised(X: Real, Y: Real) -> float:
     ]
     if min(lengths) <= 0:
         return np.nan
-    return float(np.clip(first @ second / np.sqrt(lengths[0]) / np.sqrt(lengths[1]), -1.0, 1.0))
+    return float(first @ second / np.sqrt(lengths[0]) / np.sqrt(lengths[1]))

@@ -20,6 +20,7 @@ Part = slice | NDArray[np.intp]
 # Sums of squares between these are right: what underflowed in them does not matter.
 SAFE = {np.dtype(np.float32): (1e-24, 1e36), np.dtype(np.float64): (1e-280, 1e300)}
 _CHUNK = 256  # squares added up in float32 before float64 takes over
+_NUMBERS = 1 << 16  # coordinates that are mapped at a time
 _WORTH_THREADS = 1 << 24  # bytes, for fewer of which threads take longer to start than to work
 _EPS = float(np.finfo(float).eps)
 
@@ -139,7 +140,7 @@ def unit_rows(
     if vectors.sparse and form.diagonal:
         return _sparse_units(vectors.block(part), form, dtype)
     if not form.plain:
-        return _placed(mapped_units(vectors.dense(part), form, dtype), place)
+        return _mapped(vectors, form, part, dtype, place)
     short = vectors.short and np.dtype(dtype) == np.float32
     block = vectors.dense(part, np.float32 if short else np.float64)
     squares = row_dots(block, block)
@@ -155,6 +156,24 @@ def unit_rows(
         made = mapped_units(np.asarray(block[odd], dtype=float), form, block.dtype)
         rows[odd], zero[odd], missing[odd] = made
     return _placed(Units(rows.astype(dtype, copy=False), zero, missing), place)
+
+
+def _mapped(vectors: Vectors, form: Form, part: Part, dtype: Any, place: Real | None) -> Units:
+    """Return rows mapped, some at a time, for that takes several copies of each."""
+    count = len(range(vectors.rows)[part]) if isinstance(part, slice) else len(part)
+    width = vectors.width if form.factor is None else form.factor.shape[1]
+    made = np.empty((count, width), dtype) if place is None else place
+    zero, missing = np.empty(count, bool), np.empty(count, bool)
+    step = max(1, _NUMBERS // max(vectors.width, width, 1))
+    for start in range(0, count, step):
+        some = slice(start, min(start + step, count))
+        if isinstance(part, slice):
+            first = part.start or 0
+            block = vectors.dense(slice(first + some.start, first + some.stop))
+        else:
+            block = vectors.dense(part[some])
+        made[some], zero[some], missing[some] = mapped_units(block, form, dtype)
+    return Units(made, zero, missing)
 
 
 def _placed(made: Units, place: Real | None) -> Units:

@@ -105,8 +105,10 @@ class Spared:
         return found
 
 
-def spare(search: Search, k: int) -> Spared | None:
+def spare(search: Search, k: int, max_bytes: int) -> Spared | None:
     """Return a search among no more than k + 1 rows of each kind, if that leaves out many.
+
+    None, too, if there is too little memory to look for them.
 
     Of equal rows, which have equal scores with any query, the first k + 1 are all that can be among
     the k best, one of them being the query itself at most.
@@ -114,6 +116,8 @@ def spare(search: Search, k: int) -> Spared | None:
     known = search.known
     count = known.shape[0]
     if search.multiply is not products or count < 4 * _SAMPLE:
+        return None
+    if 2 * _READ * known.shape[1] * search.product_dtype.itemsize > max_bytes:
         return None
     some = np.sort(np.random.default_rng(0).choice(count, _SAMPLE, replace=False))
     sample = known.take(some)

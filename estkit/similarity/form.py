@@ -18,6 +18,7 @@ from estkit.errors import DataError
 from estkit.similarity.vectors import Real, Vectors, read_vectors
 
 _EPS = float(np.finfo(float).eps)
+_TOGETHER = 192  # rows that are multiplied at once: a multiple of what any kernel takes together
 _BLOCK = 1 << 20  # numbers looked at together where column means are taken
 
 
@@ -77,7 +78,22 @@ class Form:
             rows = rows - self.mean(rows)  # what the rounding of the first mean left behind
         if self.roots is not None:
             rows = rows * self.roots
-        return rows if self.factor is None else np.asarray(rows @ self.factor)
+        return rows if self.factor is None else _multiplied(rows, self.factor)
+
+
+def _multiplied(rows: Real, factor: Real) -> Real:
+    """Return the product of rows with a matrix, to the last bit whatever rows are beside them.
+
+    The digits of a product depend on how many rows it has; so each has the same number of them.
+    """
+    made = np.empty((len(rows), factor.shape[1]))
+    for start in range(0, len(rows), _TOGETHER):
+        part = rows[start : start + _TOGETHER]
+        count = len(part)
+        if count < _TOGETHER:
+            part = np.vstack([part, np.zeros((_TOGETHER - count, rows.shape[1]))])
+        made[start : start + count] = (part @ factor)[:count]
+    return made
 
 
 def read_form(

@@ -143,7 +143,7 @@ def _gatherer(
             elif search.own:
                 hide_own(values, first, start)
             np.greater_equal(values, floor[:, None], out=mask)
-            for part in pieces(mask):
+            for part in pieces(mask, plan.piece):
                 row, column = np.divmod(positions(mask[part]), values.shape[1])
                 row, column = row + part.start, column + start
                 scores = search.score(row + first, column)

@@ -13,8 +13,8 @@ _FACTS = ("zero_rows", "missing_rows", "zero_columns", "missing_columns", "rows"
 class Similarities(np.ndarray[Any, Any]):
     """An array of cosines, distances or angles, with the rows that have no direction.
 
-    It is an array in all that it does. A part of it, or what is computed from it, is one without
-    these facts (they are None).
+    It is an array in all that it does. A copy of all of it has the same facts; a part of it, or
+    what is computed from it, is an array without them (they are None).
 
     Attributes
     ----------
@@ -49,10 +49,26 @@ class Similarities(np.ndarray[Any, Any]):
         for fact in _FACTS:
             setattr(self, fact, None)
 
+    def copy(self, order: Any = "C") -> Similarities:
+        """Return a copy, with its facts."""
+        return with_facts(np.array(self, order=order), self._facts())
+
+    def __copy__(self) -> Similarities:
+        """Return what copy.copy gives."""
+        return self.copy("K")
+
+    def __deepcopy__(self, memo: Any) -> Similarities:
+        """Return what copy.deepcopy gives: a copy with facts of its own."""
+        facts = {fact: None if v is None else v.copy() for fact, v in self._facts().items()}
+        return with_facts(np.array(self, order="K"), facts)
+
+    def _facts(self) -> dict[str, Any]:
+        return {fact: getattr(self, fact) for fact in _FACTS}
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what a pickle holds, the facts with it."""
         made: Any = super().__reduce__()
-        return made[0], made[1], (made[2], {fact: getattr(self, fact) for fact in _FACTS})
+        return made[0], made[1], (made[2], self._facts())
 
     def __setstate__(self, state: Any) -> None:
         """Take back what a pickle held."""
@@ -74,7 +90,7 @@ def labelled(values: Similarities, row_labels: Any, column_labels: Any) -> Any:
     """Return a pandas frame (or series, of one dimension) where the input had an index."""
     import pandas as pd
 
-    facts = {fact: getattr(values, fact) for fact in _FACTS}
+    facts = values._facts()
 
     def index(labels: Any, positions: Any) -> Any:
         return pd.Index(positions) if labels is None else labels[positions]

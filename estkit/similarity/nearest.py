@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from estkit import parallel
 from estkit.errors import DataError
-from estkit.similarity.candidates import Candidates, Found, pieces, positions
+from estkit.similarity.candidates import PIECE, Candidates, Found, pieces, positions
 from estkit.similarity.duplicates import Spared, spare
 from estkit.similarity.rows import Floats
 from estkit.similarity.search import Search
@@ -26,7 +26,8 @@ ENOUGH = 1 << 28  # bytes to work in beside the rows and the result
 _QUERIES, _ROWS = 512, 1024  # of a block: its products stay in the cache of a core
 _OWN = 2048  # rows of a block of a self-join, most of which is met only once
 _SMALL = 1 << 24  # multiplications for which a second thread is not worth its start
-_FAR = 1 << 28  # places for neighbours, of which a result has no more unless they exist
+_FEW = 8  # queries and rows of the smallest block
+_PLACE = 16  # bytes of a neighbour in the result
 _HELD = 64  # bytes of a candidate with all that is made of it while they are sorted
 
 
@@ -36,6 +37,7 @@ class Plan(NamedTuple):
     queries: int
     rows: int
     threads: int
+    piece: int = PIECE
 
 
 def top_k(
@@ -55,7 +57,8 @@ def top_k(
     k : int
         How many; where there are fewer, row -1 and score NaN stand for the rest.
     max_bytes : int
-        Memory to work in, beside the rows and the result.
+        Memory to work in, beside the rows and the result; and for those of its places that stay
+        empty because k is more than there are rows.
     threads : int, optional
         By default as many as there are cores.
     progress : bool
@@ -67,10 +70,7 @@ def top_k(
         If the memory does not suffice.
     """
     count, total = search.queries.shape[0], search.known.shape[0]
-    if k > total and count * k > _FAR:
-        raise DataError(
-            f"k is {k:,}, but there are {total:,} rows to be found; ask for no more than those."
-        )
+    check_places(count, total, k, max_bytes)
     found = Found(
         np.full((count, k), -1, np.intp),
         np.full((count, k), np.nan, search.dtype),
@@ -79,13 +79,21 @@ def top_k(
     if count == 0 or total == 0:
         return found
     few = min(k, total)
-    spared = spare(search, few)
+    spared = spare(search, few, max_bytes)
     if spared is not None:
         _answer(spared.search, few, found, max_bytes, threads, progress)
         _restore(spared, few, found)
     else:
         _answer(search, few, found, max_bytes, threads, progress)
     return found
+
+
+def check_places(count: int, total: int, k: int, max_bytes: int) -> None:
+    """Raise if places that no row can fill would take more than the memory to work in."""
+    if k > total and count * (k - total) * _PLACE > max_bytes:
+        raise DataError(
+            f"k is {k:,}, but there are {total:,} rows to be found; ask for no more than those."
+        )
 
 
 def _restore(spared: Spared, k: int, found: Found) -> None:
@@ -132,21 +140,34 @@ def plan_blocks(search: Search, k: int, left: int, threads: int, *, own: bool) -
     size = search.product_dtype.itemsize
     queries, rows = (_OWN, _OWN) if own else (_QUERIES, max(_ROWS, min(4 * k, 1 << 14)))
     queries, rows = min(queries, search.queries.shape[0]), min(rows, search.known.shape[0])
-    while True:
-        blocks = queries * rows * (size + 1)
-        read = (queries + rows) * columns * size * (0 if search.known.held else 2)
-        held = _HELD * (3 * k * queries + 2 * (1 << 15) + rows)
-        if threads * (blocks + read + held + search.scoring_bytes) <= left:
-            return Plan(queries, rows, threads)
-        if rows > 256 and rows >= queries:
-            rows //= 2
-            queries = min(queries, rows) if own else queries
-        elif queries > 32 and not own:
-            queries //= 2
-        elif threads > 1:
-            threads -= 1
-        else:
-            return None
+    plan: Plan | None = Plan(queries, rows, threads)
+    while plan is not None:
+        blocks = plan.queries * plan.rows * (size + 1)
+        read = (plan.queries + plan.rows) * columns * size * (0 if search.known.held else 2)
+        kept = _HELD * (3 * k * plan.queries + 2 * plan.piece + plan.rows)
+        if plan.threads * (blocks + read + kept + search.scoring_bytes) <= left:
+            break
+        plan = _smaller(plan, own)
+    return plan
+
+
+def _smaller(plan: Plan, own: bool) -> Plan | None:
+    """Return blocks that take less memory and a little more time, if there are any."""
+    queries, rows, threads, piece = plan
+    if piece > 1 << 12:
+        return plan._replace(piece=piece // 2)
+    if rows > 256 and rows >= queries:
+        return Plan(min(queries, rows // 2) if own else queries, rows // 2, threads, piece)
+    if queries > 32 and not own:
+        return plan._replace(queries=queries // 2)
+    if threads > 1:
+        return plan._replace(threads=threads - 1)
+    if own or (queries <= _FEW and rows <= _FEW):
+        return None
+    piece = max(256, piece // 2)
+    if rows >= queries:
+        return Plan(queries, rows // 2, threads, piece)
+    return Plan(queries // 2, rows, threads, piece)
 
 
 class Buffers(threading.local):
@@ -168,11 +189,11 @@ class Buffers(threading.local):
         return values, self._mask[: values.size].reshape(shape)
 
 
-def _candidates(search: Search, start: int, stop: int, k: int) -> Candidates:
+def _candidates(search: Search, start: int, stop: int, k: int, piece: int) -> Candidates:
     outside = search.queries.excluded
     return Candidates(
         start, search.slack(start, stop), k, search.score, search.product_dtype,
-        None if outside is None else outside[start:stop],
+        None if outside is None else outside[start:stop], piece,
     )  # fmt: skip
 
 
@@ -210,7 +231,7 @@ def _pass(search: Search, k: int, plan: Plan, found: Found, progress: bool) -> N
     def answer(first: int) -> int:
         stop = min(first + plan.queries, count)
         asked = queries.block(first, stop)
-        best = _candidates(search, first, stop, k)
+        best = _candidates(search, first, stop, k, plan.piece)
         for start in range(0, total, plan.rows):
             values, mask = buffers.products(search, asked, (first, stop), start)
             hide(values, known.excluded, start)
@@ -241,7 +262,7 @@ def _meet(search: Search, k: int, plan: Plan, found: Found, progress: bool) -> N
     rows, size = search.queries, plan.rows
     count = rows.shape[0]
     edges = [(start, min(start + size, count)) for start in range(0, count, size)]
-    best = [_candidates(search, *edge, k) for edge in edges]
+    best = [_candidates(search, *edge, k, plan.piece) for edge in edges]
     locks = [threading.Lock() for _ in edges]
     buffers = Buffers(plan, search.product_dtype)
 
@@ -265,7 +286,7 @@ def _meet(search: Search, k: int, plan: Plan, found: Found, progress: bool) -> N
         with locks[one]:
             best[one].offer(values, edges[other][0], mask)
         np.greater_equal(values, best[other].floor, out=mask)
-        for part in pieces(mask):
+        for part in pieces(mask, plan.piece):
             hits = positions(mask[part])
             row, column = np.divmod(hits, values.shape[1])
             with locks[other]:

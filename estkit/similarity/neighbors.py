@@ -10,10 +10,10 @@ from estkit.errors import DataError
 from estkit.similarity.blocks import MEMORY
 from estkit.similarity.found import Integers, Neighbors, SimilarPairs
 from estkit.similarity.joining import join
-from estkit.similarity.nearest import top_k
+from estkit.similarity.nearest import check_places, top_k
 from estkit.similarity.preparation import Options, Prepared, prepare
 from estkit.similarity.rows import Units
-from estkit.similarity.search import Search, cosine_search, overlap_search
+from estkit.similarity.search import PAIRS, Search, cosine_search, overlap_search
 from estkit.similarity.sparse import compiled_top_k
 
 
@@ -44,7 +44,8 @@ def cosine_top_k(
         As of `cosine_similarity`. Rows without a direction have no neighbours (-1 and NaN) and are
         nobody's; with ``zero="zero"`` a zero row has a cosine of 0 with all others.
     k : int
-        How many; positions of -1 stand for what is missing when Y has fewer rows.
+        How many; positions of -1 stand for what is missing when Y has fewer rows, which is refused
+        where they would take more than `max_bytes`.
     max_bytes : int, optional
         Memory to work in, beside input and result; by default 256 MiB. Unit rows are held in it
         where they leave half of it free, and else made again whenever they are needed.
@@ -89,9 +90,10 @@ def cosine_top_k(
     options = Options(weights, center, soft, zero, nan, dtype, max_bytes, n_jobs, progress)
     prepared = prepare(X, Y, options)
     room, threads = _room(prepared, options), prepared.layout.threads
+    check_places(prepared.left.rows, prepared.other.rows, int(k), room)
     found = compiled_top_k(
         prepared, int(k), max_bytes=room, threads=threads, progress=progress
-    ) or top_k(_search(prepared), int(k), max_bytes=room, threads=threads, progress=progress)
+    ) or top_k(_search(prepared, room), int(k), max_bytes=room, threads=threads, progress=progress)
     none = ~np.isfinite(found.scores)
     indices = _positions(prepared, np.where(none, 0, found.rows))
     indices[none] = -1
@@ -159,8 +161,9 @@ def cosine_join(
         raise DataError(f"threshold must be a cosine from -1 to 1, got {threshold!r:.60}.")
     options = Options(weights, center, soft, zero, nan, dtype, max_bytes, n_jobs, progress)
     prepared = prepare(X, Y, options)
+    room = _room(prepared, options)
     found = join(
-        _search(prepared), float(threshold), max_bytes=_room(prepared, options),
+        _search(prepared, room), float(threshold), max_bytes=room,
         threads=prepared.layout.threads, progress=progress,
     )  # fmt: skip
     return SimilarPairs(
@@ -177,13 +180,14 @@ def _shape(prepared: Prepared) -> tuple[int, int]:
     return prepared.left.vectors.rows, prepared.other.vectors.rows
 
 
-def _search(prepared: Prepared) -> Search:
+def _search(prepared: Prepared, room: int) -> Search:
+    pairs = max(1, min(PAIRS, room // 128))
     counts = prepared.policy.zero == "zero"
     left = Units(prepared.left, counts)
     right = None if prepared.right is None else Units(prepared.right, counts)
     if prepared.policy.nan == "pairwise":
-        return overlap_search(left, right, prepared.policy)
-    return cosine_search(left, right)
+        return overlap_search(left, right, prepared.policy, pairs=pairs)
+    return cosine_search(left, right, pairs=pairs)
 
 
 def _room(prepared: Prepared, options: Options) -> int:

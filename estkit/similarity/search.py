@@ -17,7 +17,9 @@ from estkit.similarity.overlap import overlap_block, overlapping
 from estkit.similarity.policies import Policy
 from estkit.similarity.rows import Floats, Held, Places, Rows, Units
 
-_PAIRS = 1 << 17  # numbers of a block of pairs that are scored at a time
+PAIRS = 1 << 17  # numbers of a block of pairs that are scored at a time, where there is room
+_SAMPLE = 64  # sparse rows of which the numbers are counted
+_MOST = 480  # the exponent of numbers of which many squares can be added
 _READ = 1024  # rows whose lengths are taken at a time
 
 
@@ -50,6 +52,8 @@ class Search:
         Of the scores.
     scored_width : int
         The number of columns that a score reads.
+    pairs : int
+        How many numbers of pairs are scored at a time.
     multiply : callable
         Writes the products of a block of queries with a block of known rows to an array.
     places : array of int, optional
@@ -64,6 +68,7 @@ class Search:
     symmetric: bool
     dtype: np.dtype[Any]
     scored_width: int
+    pairs: int = PAIRS
     multiply: Callable[[Any, Any, Floats], Any] = products
     places: NDArray[np.intp] | None = None
 
@@ -81,10 +86,10 @@ class Search:
     @property
     def scoring_bytes(self) -> int:
         """The memory that scoring takes at a time."""
-        return 24 * max(_PAIRS, self.scored_width)
+        return 24 * max(self.pairs, self.scored_width)
 
 
-def cosine_search(queries: Rows, corpus: Rows | None = None) -> Search:
+def cosine_search(queries: Rows, corpus: Rows | None = None, *, pairs: int = PAIRS) -> Search:
     """Return the search by the products of rows of length 1, which are their cosines.
 
     A cosine is the product of both rows in float64, divided by their lengths, which are not quite
@@ -93,23 +98,32 @@ def cosine_search(queries: Rows, corpus: Rows | None = None) -> Search:
     known = queries if corpus is None else corpus
     dtype = np.result_type(queries.dtype, known.dtype)
     columns = queries.shape[1]
-    first, off = squared_lengths(queries)
-    second, also_off = (first, off) if corpus is None else squared_lengths(known)
+    first, off = squared_lengths(queries, pairs)
+    second, also_off = (first, off) if corpus is None else squared_lengths(known, pairs)
+    stored = min(map(_stored, (queries, known)))
     # A sum of n products in any order is off by at most n units in the last place of the sum of
     # their sizes, which is 1; rounding the score takes less than one.
     slack = 2.0 * ((columns + 4) * float(np.finfo(dtype).eps) + max(off, also_off))
 
     def score(rows: NDArray[Any], others: NDArray[Any]) -> Floats:
         out = np.empty(len(rows), dtype)
-        for part in _chunks(len(rows), columns):
+        for part in _chunks(len(rows), stored, pairs):
             found = _row_products(queries.take(rows[part]), known.take(others[part]))
             out[part] = found / np.sqrt(first[rows[part]] * second[others[part]])
         return np.clip(out, -1, 1, out=out)
 
     return Search(
         queries, known, corpus is None, score,
-        lambda start, stop: np.full(stop - start, slack), True, dtype, columns,
+        lambda start, stop: np.full(stop - start, slack), True, dtype, columns, pairs,
     )  # fmt: skip
+
+
+def _stored(rows: Rows) -> int:
+    """Return how many numbers a row has; of sparse ones, about as many as the first have."""
+    if not is_sparse(rows.block(0, min(1, rows.shape[0]))):
+        return max(1, rows.shape[1])
+    block = rows.block(0, min(_SAMPLE, rows.shape[0]))
+    return int(3 * block.nnz // max(block.shape[0], 1)) + 1
 
 
 def _row_products(first: Any, second: Any) -> Floats:
@@ -121,19 +135,22 @@ def _row_products(first: Any, second: Any) -> Floats:
     return np.asarray(np.multiply(first, second, dtype=np.float64).sum(axis=1))
 
 
-def squared_lengths(rows: Rows) -> tuple[Floats, float]:
+def squared_lengths(rows: Rows, numbers: int = PAIRS) -> tuple[Floats, float]:
     """Return the squared length of every row, 1 for a zero row, and how far from 1 one is."""
     count = rows.shape[0]
     squares = np.empty(count)
-    for start in range(0, count, _READ):
-        block = rows.block(start, min(start + _READ, count))
+    step = min(_READ, max(1, numbers // _stored(rows)))
+    for start in range(0, count, step):
+        block = rows.block(start, min(start + step, count))
         part = slice(start, start + block.shape[0])
         squares[part] = _row_products(block, block)
     squares[squares == 0] = 1.0
     return squares, float(np.abs(squares - 1).max(initial=0.0))
 
 
-def overlap_search(queries: Units, corpus: Units | None, policy: Policy) -> Search:
+def overlap_search(
+    queries: Units, corpus: Units | None, policy: Policy, *, pairs: int = PAIRS
+) -> Search:
     """Return the search by cosines over the coordinates that both rows have."""
     known = queries if corpus is None else corpus
     left, right = queries.directions, known.directions
@@ -155,7 +172,7 @@ def overlap_search(queries: Units, corpus: Units | None, policy: Policy) -> Sear
 
     def score(rows: NDArray[Any], others: NDArray[Any]) -> Floats:
         out = np.empty(len(rows), np.result_type(left.dtype, right.dtype))
-        for part in _chunks(len(rows), 16 * columns):
+        for part in _chunks(len(rows), 16 * columns, pairs):
             cosines = overlapping(left.given(rows[part]), right.given(others[part]), left.form)
             out[part] = np.where(np.isnan(cosines), nothing, cosines)
         return out
@@ -163,7 +180,7 @@ def overlap_search(queries: Units, corpus: Units | None, policy: Policy) -> Sear
     return Search(
         Places(queries), Places(known), corpus is None, score,
         lambda start, stop: np.full(stop - start, slack), True,
-        np.result_type(left.dtype, right.dtype), columns, multiply,
+        np.result_type(left.dtype, right.dtype), columns, pairs, multiply,
     )  # fmt: skip
 
 
@@ -173,7 +190,8 @@ def euclidean_search(
     """Return the search by -|x - y|^2, made of products of rows moved near 0.
 
     The scores are minus the sums of squared differences of the two rows, so they are exact for
-    whole numbers, and right far from the origin.
+    whole numbers, and right far from the origin. Of numbers so large or so small that squares would
+    be beyond what floats hold, all are multiplied by the same power of two first.
 
     Parameters
     ----------
@@ -184,6 +202,10 @@ def euclidean_search(
     scales : array of shape (m, p), optional
         What every query divides the columns by.
     """
+    shift = _shift(train, queries)
+    if shift:
+        train = np.ldexp(train, shift)
+        queries, scales = (None if t is None else np.ldexp(t, shift) for t in (queries, scales))
     asked = train if queries is None else queries
     weights = None if scales is None else scales**-2.0
     middle = train.mean(axis=0)
@@ -201,7 +223,7 @@ def euclidean_search(
 
     def score(rows: NDArray[Any], others: NDArray[Any]) -> Floats:
         out = np.empty(len(rows))
-        for part in _chunks(len(rows), columns):
+        for part in _chunks(len(rows), columns, PAIRS):
             apart = np.take(asked, rows[part], axis=0)
             apart -= np.take(train, others[part], axis=0)
             apart *= apart
@@ -214,6 +236,16 @@ def euclidean_search(
         Held(first), Held(second), queries is None, score,
         lambda start, stop: slack[start:stop], weights is None, np.dtype(float), columns,
     )  # fmt: skip
+
+
+def _shift(train: Floats, queries: Floats | None) -> int:
+    """Return the power of two to multiply by so that squares are what floats hold; mostly 0."""
+    tables = [table for table in (train, queries) if table is not None and table.size]
+    largest = max((float(max(table.max(), -table.min())) for table in tables), default=0.0)
+    exponent = int(np.frexp(largest)[1])
+    if largest == 0 or not np.isfinite(largest) or -_MOST < exponent < _MOST:
+        return 0
+    return _MOST - exponent
 
 
 def _euclidean_slack(
@@ -234,6 +266,6 @@ def _euclidean_slack(
     return np.asarray(8 * (train.shape[1] + 8) * tiny * size + 16 * offset)
 
 
-def _chunks(count: int, columns: int) -> list[slice]:
-    step = max(1, _PAIRS // max(columns, 1))
+def _chunks(count: int, columns: int, numbers: int) -> list[slice]:
+    step = max(1, numbers // max(columns, 1))
     return [slice(start, start + step) for start in range(0, count, step)]

@@ -250,6 +250,28 @@ def test_the_debiased_cosine_knows_no_scale_and_without_noise_is_the_cosine() ->
     assert still.std_error == 0.0
 
 
+def test_a_debiased_cosine_that_is_cut_off_is_not_certain() -> None:
+    rng = np.random.default_rng(14)
+    cut, covered = 0, []
+    for _ in range(200):
+        X, Y = (np.eye(1, 60)[0] + 0.05 * rng.standard_normal((4, 60)) for _ in range(2))
+        estimate = ek.debiased_cosine(X, Y)
+        covered.append(estimate.lower <= 1.0 <= estimate.upper)
+        cut += estimate.value == 1.0
+        assert estimate.std_error > 0
+        assert estimate.lower < estimate.upper
+    assert cut > 50
+    assert np.mean(covered) > 0.93
+
+
+def test_a_debiased_cosine_whose_error_is_not_known_has_the_whole_interval() -> None:
+    X = np.array([[1.0, 0.2], [1.0, -0.2], [-0.4, 0.0], [0.5, 0.1]])
+    estimate = ek.debiased_cosine(X, [[1.0, 0.0], [1.0, 0.1], [1.0, -0.1]])
+    assert estimate.status == "ok"
+    assert np.isnan(estimate.std_error)
+    assert (estimate.lower, estimate.upper) == (-1.0, 1.0)
+
+
 def test_the_debiased_cosine_fails_aloud() -> None:
     lost = ek.debiased_cosine([[1.0, 0.0], [-1.0, 0.1]], [[1.0, 0.0], [1.0, 0.1]])
     assert lost.status == "failed"
