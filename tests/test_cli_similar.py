@@ -189,7 +189,62 @@ def test_a_column_of_lists_is_rows_of_numbers(wines: pd.DataFrame, tmp_path: Pat
     assert "column 'embedding' has 4 numbers in row 3" in str(ended.exception)
 
 
+@pytest.mark.parametrize("given", ["text", "csv", "npy"])
+@pytest.mark.parametrize("measure", ["similarity", "distance", "angle"])
+def test_weights_and_measures_are_those_of_the_call(
+    folder: Path, tmp_path: Path, given: str, measure: str
+) -> None:
+    weights = {"alcohol": 2.0, "ash": 1.0, "hue": 1.0, "proline": 0.01, "flavanoids": 1.0}
+    pd.DataFrame([weights]).iloc[:, ::-1].to_csv(tmp_path / "w.csv", index=False)
+    np.save(tmp_path / "w.npy", list(weights.values()))
+    text = "proline = 0.01, alcohol=2" if given == "text" else tmp_path / f"w.{given}"
+    X, W = labelled(folder / "wines.csv"), list(weights.values())
+    options = ["--label", "name", "--weights", text, "--measure", measure, "--adjusted"]
+    out = tmp_path / "found.csv"
+    told(folder / "wines.csv", *options, "--top", 2, "--interval", "--out", out)
+    found = pd.read_csv(out)
+    mean = X.mean().to_numpy()
+    left, right = X.loc[found["row"]].to_numpy(), X.loc[found["neighbor"]].to_numpy()
+    direct = ek.cosine_pairs(left, right, measure=measure, weights=W, center=mean)
+    assert found[measure].to_numpy() == pytest.approx(np.asarray(direct), rel=1e-6)
+    sure = ek.cosine_interval(left, right, weights=W, center=mean)
+    assert found["lower"].to_numpy() == pytest.approx(sure.lower, rel=1e-6)
+    printed = told(folder / "wines.csv", *options, "--matrix", "--out", tmp_path / "m.json")
+    key = {"similarity": "cosines", "distance": "distances", "angle": "angles"}[measure]
+    whole = ek.cosine_distance(X, measure=measure, weights=W, center="columns")
+    made = json.loads((tmp_path / "m.json").read_text("utf-8"))[key]
+    np.testing.assert_allclose(made, whole, rtol=1e-13, atol=1e-15)
+    assert printed.startswith(f"{key.title()} of 45 x 45 rows")
+
+
+@pytest.mark.parametrize("kind", ["npy", "plain", "named"])
+def test_a_soft_cosine_takes_its_matrix_from_a_file(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    S = np.exp(-abs(np.subtract.outer(np.arange(5), np.arange(5))) / 2.0)
+    frame = pd.DataFrame(S, COLUMNS, COLUMNS)
+    file = tmp_path / ("s.npy" if kind == "npy" else "s.csv")
+    if kind == "npy":
+        np.save(file, S)
+    elif kind == "plain":
+        frame.iloc[::-1, ::-1].to_csv(file, index=False)
+    else:
+        frame.iloc[[2, 0, 1, 4, 3], ::-1].to_csv(file)
+    out = tmp_path / "found.csv"
+    told(folder / "wines.csv", "--label", "name", "--soft", file, "--threshold", 0.99,
+         "--measure", "distance", "--out", out)  # fmt: skip
+    X = labelled(folder / "wines.csv")
+    expected = ek.cosine_join(X, threshold=0.99, soft=S).to_frame()
+    found = pd.read_csv(out)
+    assert found[["row", "neighbor"]].equals(expected[["row", "neighbor"]])
+    assert found["similarity"].to_numpy() == pytest.approx(expected["similarity"], rel=1e-12)
+    assert found["distance"].to_numpy() == pytest.approx(1 - found["similarity"], abs=1e-13)
+
+
 WRONG: dict[str, tuple[list[str], str]] = {
+    "no such weight": (["--weights", "ash=2,kind=1"], "--weights: 'kind' is no column that is"),
+    "a weight in words": (["--weights", "ash=much"], "'ash=much' must be name=number"),
+    "a negative weight": (["--weights", "ash=-1"], "weights: number 1 is negative"),
     "no such label": (["--label", "kind"], "--label: there is no column 'kind' in "),
     "no such column": (["--columns", "ash,kind"], "--columns: there is no column 'kind'"),
     "text to compare": (["--columns", "name"], "column 'name', row 0 (counted from 0) is not a n"),

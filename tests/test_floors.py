@@ -30,6 +30,7 @@ FLOORS = (
     {"report"},
     {"estkit"},
     {"files"},
+    {"similar_inputs"},
     {"demo", "study_command", "compare_command", "similar_command"},
     {"cli"},
     {"__main__"},

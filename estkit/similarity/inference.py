@@ -20,7 +20,7 @@ from estkit.similarity.twofold import moved, scaled
 from estkit.similarity.vectors import Real, read_vectors
 
 _ALMOST = 1.0 - 2.0**-53
-_LEAST = 3  # coordinates, for two leave one when one is left out
+_LEAST = 3  # coordinates, one more where centred: without one of them more than a line is left
 
 
 def cosine_interval(
@@ -53,13 +53,15 @@ def cosine_interval(
     -------
     Estimate
         The cosine, its jackknife standard error and its interval, within [-1, 1]. Where all but one
-        coordinate are parallel, the interval is all of [-1, 1].
+        coordinate are parallel, the interval is all of [-1, 1]. Parallel vectors have an error of
+        0; of others whose cosine no coordinate changes (none is in both, say) it is NaN, and the
+        interval all of [-1, 1].
 
     Raises
     ------
     DataError
-        If there are fewer than 3 coordinates, or a single vector is zero; of rows, a zero one has
-        the cosine NaN.
+        If there are fewer than 3 coordinates (4, if centred), or a single vector is zero; of rows,
+        a zero one has the cosine NaN.
 
     References
     ----------
@@ -75,13 +77,13 @@ def cosine_interval(
     cosine, without = _leave_one_out(x, y, weights, center, soft)
     n = without.shape[-1]
     exact = (abs(cosine) == 1) & (without == cosine[:, None]).all(axis=1)
+    error = np.where(exact, 0.0, _known(_jackknife(without), ~exact))
     spread = student(level, n - 1) * _jackknife(_artanh(without))
-    spread = np.where(np.isnan(spread), np.inf, spread)
+    spread = np.where(np.isnan(spread) | np.isnan(error), np.inf, spread)
     lower = np.where(exact, cosine, np.tanh(_artanh(cosine) - spread))
     upper = np.where(exact, cosine, np.tanh(_artanh(cosine) + spread))
     unknown = np.isnan(cosine)
     lower, upper = (np.where(unknown, np.nan, side) for side in (lower, upper))
-    error = np.where(exact, 0.0, _jackknife(without))
     return _estimate(cosine, x, "cosine", std_error=error, lower=lower, upper=upper, level=level)
 
 
@@ -107,6 +109,8 @@ def cosine_difference(
     -------
     Estimate
         cos(x, y) - cos(x, z), its standard error and interval, and the p-value of no difference.
+        Where no coordinate tells how sure it is, error and p-value are NaN, and the interval is all
+        of [-2, 2].
 
     Raises
     ------
@@ -127,10 +131,11 @@ def cosine_difference(
     one, one_without = _leave_one_out(x, y, weights, center, None)
     two, two_without = _leave_one_out(x, z, weights, center, None)
     n = one_without.shape[-1]
-    value, error = one - two, _jackknife(one_without - two_without)
+    value = one - two
+    error = _known(_jackknife(one_without - two_without), value != 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         p_value = np.where(value == 0, 1.0, 2 * _student_tail(abs(value) / error, n - 1))
-    half = student(level, n - 1) * error
+    half = student(level, n - 1) * np.where(np.isnan(error) & ~np.isnan(value), np.inf, error)
     return _estimate(
         value,
         x,
@@ -148,9 +153,10 @@ def _leave_one_out(x: Any, y: Any, weights: Any, center: Any, soft: Any) -> tupl
     left, right, form = read_pair(x, y, weights, center, soft)
     matrix = None if soft is None else soft_matrix(soft, form)
     pair = _Pair(left, right, form, matrix)
-    if left.shape[1] < _LEAST:
+    least = _LEAST + form.center
+    if left.shape[1] < least:
         raise DataError(
-            f"x and y have {left.shape[1]} coordinates that count; at least {_LEAST} are needed to "
+            f"x and y have {left.shape[1]} coordinates that count; at least {least} are needed to "
             f"tell how sure their cosine is."
         )
     return pair.cosine(), pair.without()
@@ -262,6 +268,11 @@ def _jackknife(values: Real) -> Real:
     with np.errstate(invalid="ignore"):
         moved_values = values - values.mean(axis=-1, keepdims=True)
         return np.asarray(np.sqrt((n - 1) / n * (moved_values**2).sum(axis=-1)))
+
+
+def _known(errors: Real, varies: Any) -> Real:
+    """Return errors, NaN for those of 0 where that does not mean that a value is certain."""
+    return np.asarray(np.where((errors == 0) & varies, np.nan, errors))
 
 
 def student(level: float, freedom: float) -> float:

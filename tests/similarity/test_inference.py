@@ -250,6 +250,26 @@ def test_the_debiased_cosine_knows_no_scale_and_without_noise_is_the_cosine() ->
     assert still.std_error == 0.0
 
 
+def test_what_no_coordinate_changes_is_not_certain_unless_it_is_parallel() -> None:
+    apart = ek.cosine_interval([1.0, 0.0, 2.0, 0.0], [0.0, 1.0, 0.0, 1.0])
+    assert apart.value == 0
+    assert np.isnan(apart.std_error)
+    assert (apart.lower, apart.upper) == (-1.0, 1.0)
+    parallel = ek.cosine_interval([1.0, 2.0, 4.0], [3.0, 6.0, 12.0])
+    assert (parallel.lower, parallel.upper, parallel.std_error) == (1.0, 1.0, 0.0)
+    x, y = [1.0, 0.0, 2.0, 0.0], [0.0, 1.0, 0.0, 1.0]
+    difference = ek.cosine_difference(x, y, x)
+    assert (difference.value, difference.lower, difference.upper) == (-1.0, -2.0, 2.0)
+    assert np.isnan(difference.p_value)
+    same = ek.cosine_difference(x, y, y)
+    assert (same.value, same.std_error, same.p_value) == (0.0, 0.0, 1.0)
+
+
+def test_three_centred_coordinates_are_too_few_to_leave_one_out() -> None:
+    with pytest.raises(ek.DataError, match="3 coordinates that count; at least 4 are needed"):
+        ek.cosine_interval([1.0, 2.0, 3.5], [3.0, 6.0, 1.0], center=True)
+
+
 def test_a_debiased_cosine_that_is_cut_off_is_not_certain() -> None:
     rng = np.random.default_rng(14)
     cut, covered = 0, []
