@@ -136,14 +136,18 @@ def workers(search: Search, threads: int | None) -> int:
 
 def plan_blocks(search: Search, k: int, left: int, threads: int, *, own: bool) -> Plan | None:
     """Return the largest blocks that fit into the bytes that are left, if any do."""
-    columns = search.queries.shape[1]
     size = search.product_dtype.itemsize
     queries, rows = (_OWN, _OWN) if own else (_QUERIES, max(_ROWS, min(4 * k, 1 << 14)))
     queries, rows = min(queries, search.queries.shape[0]), min(rows, search.known.shape[0])
     plan: Plan | None = Plan(queries, rows, threads)
     while plan is not None:
         blocks = plan.queries * plan.rows * (size + 1)
-        read = (plan.queries + plan.rows) * columns * size * (0 if search.known.held else 2)
+        read = (
+            (plan.queries + plan.rows)
+            * search.scored_width
+            * size
+            * (0 if search.known.held else 2)
+        )
         kept = _HELD * (3 * k * plan.queries + 2 * plan.piece + plan.rows)
         if plan.threads * (blocks + read + kept + search.scoring_bytes) <= left:
             break

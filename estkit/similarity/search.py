@@ -51,7 +51,7 @@ class Search:
     dtype : dtype
         Of the scores.
     scored_width : int
-        The number of columns that a score reads.
+        How many numbers of a row a score reads: of sparse rows about as many as are held.
     pairs : int
         How many numbers of pairs are scored at a time.
     multiply : callable
@@ -100,7 +100,7 @@ def cosine_search(queries: Rows, corpus: Rows | None = None, *, pairs: int = PAI
     columns = queries.shape[1]
     first, off = squared_lengths(queries, pairs)
     second, also_off = (first, off) if corpus is None else squared_lengths(known, pairs)
-    stored = min(map(_stored, (queries, known)))
+    stored = max(map(_stored, (queries, known)))
     # A sum of n products in any order is off by at most n units in the last place of the sum of
     # their sizes, which is 1; rounding the score takes less than one.
     slack = 2.0 * ((columns + 4) * float(np.finfo(dtype).eps) + max(off, also_off))
@@ -114,7 +114,7 @@ def cosine_search(queries: Rows, corpus: Rows | None = None, *, pairs: int = PAI
 
     return Search(
         queries, known, corpus is None, score,
-        lambda start, stop: np.full(stop - start, slack), True, dtype, columns, pairs,
+        lambda start, stop: np.full(stop - start, slack), True, dtype, stored, pairs,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import estkit as ek
 from estkit.similarity.directions import unit_rows
@@ -40,6 +41,14 @@ def test_little_memory_is_kept_and_changes_no_digit(options: dict[str, Any], roo
         np.testing.assert_array_equal(getattr(little, name), getattr(plain[0], name))
     for name in ("indptr", "indices", "similarities"):
         np.testing.assert_array_equal(getattr(pairs, name), getattr(plain[1], name))
+
+
+def test_little_memory_is_enough_for_sparse_rows_of_many_columns() -> None:
+    S = sparse.random(300, 20_000, 0.003, format="csr", random_state=2)
+    found = ek.cosine_top_k(S, k=3, max_bytes=300_000)
+    plain = ek.cosine_top_k(S, k=3)
+    np.testing.assert_array_equal(found.indices, plain.indices)
+    np.testing.assert_array_equal(found.similarities, plain.similarities)
 
 
 @pytest.mark.parametrize("width", [1, 7, 40])
