@@ -83,16 +83,23 @@ def carried_out(jacobian: Floats, inverse: Floats, spread: float) -> tuple[Float
 def _few_carried_out(
     jacobian: list[list[float]], inverse: list[list[float]], spread: float
 ) -> tuple[Floats, Floats]:
-    """Do the same in plain numbers, which for one or two parameters takes a third of the time."""
+    """Do the same in plain numbers, which for one or two parameters takes a quarter of the time."""
     sizes = [max(map(abs, row)) or 1.0 for row in jacobian]
     back = [[v * spread / size for v in row] for row, size in zip(jacobian, sizes, strict=True)]
-    covariance, errors, every = [], [], range(len(inverse))
-    for i, size in enumerate(sizes):
-        half = [sum(back[i][a] * inverse[a][b] for a in every) for b in every]
-        relative = [sum(half[b] * row[b] for b in every) for row in back]
-        covariance.append([v * size * other for v, other in zip(relative, sizes, strict=True)])
-        errors.append(size * math.sqrt(relative[i]) if relative[i] >= 0.0 else math.nan)
-    return np.array(covariance), np.array(errors)
+    if len(sizes) == 1:
+        ((share,),), ((variance,),), (size,) = back, inverse, sizes
+        relative = share * variance * share
+        return np.array([[relative * size * size]]), np.array([size * _root(relative)])
+    ((a, b), (c, d)), ((p, q), (_, r)), (size, other) = back, inverse, sizes
+    left, right, low, high = a * p + b * q, a * q + b * r, c * p + d * q, c * q + d * r
+    first, across, second = left * a + right * b, left * c + right * d, low * c + high * d
+    across = across * size * other  # in this order: a product of sizes may overflow
+    covariance = [[first * size * size, across], [across, second * other * other]]
+    return np.array(covariance), np.array([size * _root(first), other * _root(second)])
+
+
+def _root(square: float) -> float:
+    return math.sqrt(square) if square >= 0.0 else math.nan
 
 
 def wald_interval(params: Floats, std_errors: Floats, level: float) -> Floats:

@@ -25,6 +25,7 @@ from estkit.likelihood.family import Floats, Sums
 
 _LARGE = 30.0  # a shape from which differences with the logarithm lose more than the series do
 _ENOUGH = 15.0  # a shape from which the asymptotic series have all digits
+_SETTLED = 1e-4  # relative: a step whose square, which is what it leaves, is below the certificate
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -81,8 +82,10 @@ class Gamma:
         s = self.gap
         a = (3.0 - s + math.sqrt((s - 3.0) ** 2 + 24.0 * s)) / (12.0 * s)  # Minka (2002)
         for _ in range(4):
-            _, slope, curve = stirling(a)
+            before, (_, slope, curve) = a, stirling(a)
             a = 1.0 / (1.0 / a + (slope - s) / (a * a * curve))
+            if abs(a - before) <= _SETTLED * a:
+                break
         return np.array([math.log(a), log_mean])
 
 
