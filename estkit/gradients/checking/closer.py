@@ -82,7 +82,8 @@ def look_closer(
         below=np.where(moved, below, slope.below),
         above=np.where(moved, above, slope.above),
         kink=np.where(moved, kink, slope.kink),
-        scale=np.where(moved, np.abs(above - below), slope.scale),
+        # What slopes change by grows as steps shrink only at a jump, beside which nothing is small.
+        scale=np.where(moved, np.minimum(np.abs(above - below), slope.scale), slope.scale),
         step=chosen,
         method="smaller steps",
     )

@@ -14,6 +14,7 @@ from estkit.gradients.checking.closer import look_closer
 from estkit.gradients.checking.differences import SURE, Slope, differentiate, roughness
 from estkit.gradients.checking.form import Answer, Floats, Form, read_answer
 from estkit.gradients.checking.inquiry import causes_of
+from estkit.gradients.checking.jumps import size_of_jumps
 from estkit.gradients.checking.report import VERDICTS, GradientReport
 from estkit.gradients.checking.subject import Subject
 
@@ -81,6 +82,7 @@ class Components:
     def __post_init__(self) -> None:
         self.rtol = max(self.rtol, 100 * max(self.subject.eps, self.answer.eps))
         self.notes: list[str] = []
+        self.jumps: dict[int, float] = {}  # of parameters, by their positions
 
     def found(self) -> Found:
         """Return every parameter beside its numerical derivative."""
@@ -114,6 +116,7 @@ class Components:
         subject = self.subject
         steps = np.array([slope.step for slope in found.slopes])
         steps = np.where(np.isfinite(steps), steps, 0.0)
+        steps[list(self.jumps)] = 0.0  # a jump is no noise
         if not steps.any():
             return found
         again = subject.rows(subject.form.values)
@@ -147,7 +150,22 @@ class Components:
                 subject.change(int(j)), slopes[j], answer.values[:, j], doubted[:, j], subject.noise
             )
         same = all(a is b for a, b in zip(closer, slopes, strict=True))
-        return found if same else self._compared(closer, subject, answer)
+        found = found if same else self._compared(closer, subject, answer)
+        return self._landed(found, subject, answer)
+
+    def _landed(self, found: Found, subject: Subject, answer: Answer) -> Found:
+        """Take back what was said where the function jumps: there is no derivative there."""
+        larger = np.fmax(np.abs(found.seen.given), np.abs(found.seen.numeric))
+        with np.errstate(invalid="ignore"):
+            vague = (found.relative > self.rtol) | (SURE * found.error > _TELLING * larger)
+        vague &= (found.codes != VERDICTS.index("kink")) & np.isfinite(found.seen.given)
+        vague[:, list(answer.misshapen)] = False
+        for j in np.flatnonzero(vague.any(axis=0)).tolist():
+            if (slope := found.slopes[j]).method != "complex step":
+                jumps = size_of_jumps(subject, np.eye(len(larger[0]))[j], slope.step) * vague[:, j]
+                found.codes[jumps > 0, j] = VERDICTS.index("cannot tell")
+                self.jumps |= {j: float(jumps.max())} if jumps.any() else {}
+        return found
 
     def _compared(self, slopes: list[Slope], subject: Subject, answer: Answer) -> Found:
         """Compare given and numeric derivatives."""
@@ -172,11 +190,12 @@ class Components:
                 extra = np.minimum(extra, 1e-2 * size)
             allowed = self.rtol * size + SURE * error + extra
             off = np.abs(given - numeric)
-            telling = np.maximum(size, 1e-9 * np.abs(subject.center).sum() /
-                                 np.maximum(np.abs(subject.form.values), 1.0))  # fmt: skip
+            level = np.abs(subject.center).sum() / np.maximum(np.abs(subject.form.values), 1.0)
             codes = np.where(off <= allowed, VERDICTS.index("ok"), VERDICTS.index("wrong"))
-            unsure = (off <= allowed) & (SURE * error > _TELLING * telling)
-            codes[unsure & ~((given == 0) & (off <= error))] = VERDICTS.index("cannot tell")
+            unsure = SURE * error > _TELLING * np.maximum(size, 1e-9 * level)
+            # What does not matter: differences that are noise, unless of the size of f itself.
+            flat = (given == 0) & (off <= error) & ((error <= _TELLING * level) | (level == 0))
+            codes[(off <= allowed) & unsure & ~flat] = VERDICTS.index("cannot tell")
             between = (given >= low - allowed) & (given <= high + allowed)
             codes[kink & between] = VERDICTS.index("kink")
             relative = np.where(off == 0, 0.0, off / size)
@@ -290,6 +309,8 @@ class Components:
         if max(subject.eps, self.answer.eps) > 1e-12:
             eps = max(subject.eps, self.answer.eps)
             self.notes.append(f"Computed in single precision or less (eps = {eps:.1g}).")
+        for j, jump in list(self.jumps.items())[:3]:
+            self.notes.append(f"f jumps by {jump:.3g} at {form.names[j]}: no derivative there.")
         return GradientReport(
             names=form.names,
             analytic=found.seen.given[pick],

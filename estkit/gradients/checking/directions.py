@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from estkit.gradients.checking.closer import look_closer
 from estkit.gradients.checking.differences import SURE, Slope, differentiate
 from estkit.gradients.checking.form import Answer, Floats, Form, read_answer
+from estkit.gradients.checking.jumps import size_of_jumps
 from estkit.gradients.checking.report import VERDICTS, GradientReport
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def _along(check: Components, direction: Floats) -> tuple[Floats, Slope, bool]:
     if doubted.any():
         noise = subject.noise + rounding * slope.step
         slope = look_closer(line, slope, given @ direction, doubted, noise)
+        jumps = size_of_jumps(subject, direction, slope.step)
+        slope = replace(slope, value=np.where(jumps > 0, np.nan, slope.value))
         right = np.abs(given @ direction - slope.value) <= allowed + SURE * slope.error
     unknown = slope.kink | ~np.isfinite(slope.value)
     return direction, slope, bool((right | unknown).all())

@@ -87,13 +87,18 @@ class Subject:
         return np.array([rows.sum()]) if self.summed else rows
 
     @property
-    def noise(self) -> Floats:
-        """How far rounding, and noise beyond it, may move what is differentiated."""
+    def rounding(self) -> Floats:
+        """How far rounding may move what is differentiated."""
         rounding = _ROUNDING * self.eps * np.abs(self.center)
         if self.summed:
             total = np.sqrt((rounding**2).sum()) if len(rounding) > 1 else rounding.sum()
             rounding = np.array([total])
-        level: Floats = np.maximum(rounding, self.noise_level)
+        return np.asarray(rounding)
+
+    @property
+    def noise(self) -> Floats:
+        """How far rounding, and noise beyond it, may move what is differentiated."""
+        level: Floats = np.maximum(self.rounding, self.noise_level)
         return level
 
     def change(self, index: int, point: NDArray[Any] | None = None) -> Change:
