@@ -38,13 +38,26 @@ def cores() -> int:
     return min(available or 1, int(asked)) if asked.isdigit() and int(asked) else available or 1
 
 
-def workers(n_jobs: int | None) -> int:
-    """Return how many joblib workers `n_jobs` means under the user's ``parallel_config``."""
+def check_jobs(n_jobs: Any, *, what: str = "workers") -> None:
+    """Refuse a number of workers that is none: 0, a fraction, a word."""
     whole = isinstance(n_jobs, int | np.integer) and not isinstance(n_jobs, bool)
     if n_jobs is not None and not (whole and n_jobs):
         raise DataError(
-            f"n_jobs must be a number of workers, -1 for all cores or None, got {n_jobs!r}."
+            f"n_jobs must be a number of {what}, -1 for all cores or None, got {n_jobs!r:.60}."
         )
+
+
+def thread_count(n_jobs: int | None) -> int:
+    """Return how many threads `n_jobs` means: -1 is one for each core, -2 is one less."""
+    check_jobs(n_jobs, what="threads")
+    if n_jobs is None or n_jobs > 0:
+        return cores() if n_jobs is None else int(n_jobs)
+    return max(1, cores() + 1 + int(n_jobs))
+
+
+def workers(n_jobs: int | None) -> int:
+    """Return how many joblib workers `n_jobs` means under the user's ``parallel_config``."""
+    check_jobs(n_jobs)
     if n_jobs == 1 or (n_jobs is None and "joblib" not in sys.modules):
         return 1
     import joblib

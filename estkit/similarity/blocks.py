@@ -10,7 +10,7 @@ import numpy as np
 
 from estkit.data import is_sparse
 from estkit.errors import DataError
-from estkit.parallel import cores, map_threads, progress_bar, serial_algebra
+from estkit.parallel import map_threads, progress_bar, serial_algebra, thread_count
 from estkit.similarity.directions import Directions
 from estkit.similarity.vectors import Real
 
@@ -63,7 +63,7 @@ def lay_out(
         If not even one pair of rows fits.
     """
     room = MEMORY if max_bytes is None else int(max_bytes)
-    threads = cores() if n_jobs is None or n_jobs < 0 else max(1, int(n_jobs))
+    threads = thread_count(n_jobs)
     needed = size * (rows + columns) * width
     row, value = 8 * width * _COPIES, 8 * _VALUES
     hold = needed + 4 * row <= room and 2 * needed <= room

@@ -13,8 +13,8 @@ _FACTS = ("zero_rows", "missing_rows", "zero_columns", "missing_columns", "rows"
 class Similarities(np.ndarray[Any, Any]):
     """An array of cosines, distances or angles, with the rows that have no direction.
 
-    It is an array in all that it does. A copy of all of it has the same facts; a part of it, or
-    what is computed from it, is an array without them (they are None).
+    It is an array in all that it does. A copy of all of it has the same facts, which are of the
+    whole: a part of it, its transpose and what is computed from it are plain arrays.
 
     Attributes
     ----------
@@ -45,9 +45,26 @@ class Similarities(np.ndarray[Any, Any]):
     columns: NDArray[np.intp] | None
 
     def __array_finalize__(self, made_of: Any) -> None:
-        """Forget the facts: they are of the whole."""
+        """Forget the facts, which may be those of another array."""
         for fact in _FACTS:
             setattr(self, fact, None)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a part: a plain array, for the facts are of the whole."""
+        part = super().__getitem__(key)
+        return np.asarray(part) if isinstance(part, np.ndarray) else part
+
+    def __array_wrap__(self, made: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """Return what was computed as a plain array; what was computed in place is this array."""
+        if made is self:
+            return self
+        plain = np.asarray(made)
+        return plain[()] if return_scalar or plain.ndim == 0 else plain
+
+    @property
+    def T(self) -> Any:
+        """The transpose, a plain array."""
+        return np.asarray(self).T
 
     def copy(self, order: Any = "C") -> Similarities:
         """Return a copy, with its facts."""

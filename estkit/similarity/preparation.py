@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from estkit.errors import DataError
+from estkit.parallel import check_jobs
 from estkit.similarity.blocks import Layout, lay_out, parts
 from estkit.similarity.directions import Directions, find_directions
 from estkit.similarity.form import Form, read_form
@@ -32,9 +34,11 @@ class Options:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        for name, given in (("max_bytes", self.max_bytes), ("n_jobs", self.n_jobs)):
-            if isinstance(given, bool) or not isinstance(given, Integral | float | None):
-                raise DataError(f"{name} must be a whole number, got {given!r:.60}.")
+        check_jobs(self.n_jobs, what="threads")
+        given: Any = self.max_bytes
+        finite = isinstance(given, Integral) or (isinstance(given, float) and isfinite(given))
+        if given is not None and (isinstance(given, bool) or not finite):
+            raise DataError(f"max_bytes must be a number of bytes, got {given!r:.60}.")
 
     @property
     def policy(self) -> Policy:

@@ -15,8 +15,9 @@ X = np.array([[3.0, 4.0], [4.0, 3.0], [1.0, 0.0]])
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"max_bytes": "1GB"}, "max_bytes must be a whole number, got '1GB'"),
-        ({"n_jobs": "all"}, "n_jobs must be a whole number, got 'all'"),
+        ({"max_bytes": "1GB"}, "max_bytes must be a number of bytes, got '1GB'"),
+        ({"max_bytes": float("inf")}, "max_bytes must be a number of bytes, got inf"),
+        ({"n_jobs": "all"}, "n_jobs must be a number of threads, -1 for all cores .* got 'all'"),
         ({"dtype": "short"}, "dtype must be float32 or float64, got 'short'"),
         ({"soft": "all"}, "soft must be a matrix of numbers, got 'all'"),
         ({"soft": [[1, 0.5], [0, 1]]}, "holds 0.5 in row 0, column 1 and 0 in row 1, column 0"),
@@ -26,6 +27,22 @@ X = np.array([[3.0, 4.0], [4.0, 3.0], [1.0, 0.0]])
 def test_options_of_the_wrong_kind_are_refused_in_words(options, words):
     with pytest.raises(ek.DataError, match=words):
         ek.cosine_similarity(X, **options)
+
+
+@pytest.mark.parametrize("n_jobs", [0, 0.5, 2.0, True])
+@pytest.mark.parametrize("name", ["similarity", "distance", "pairs", "top_k", "join"])
+def test_no_threads_are_refused_as_no_workers_are(name, n_jobs):
+    call = {
+        "similarity": ek.cosine_similarity,
+        "distance": ek.cosine_distance,
+        "pairs": lambda X, **options: ek.cosine_pairs(X, X, **options),
+        "top_k": lambda X, **options: ek.cosine_top_k(X, k=1, **options),
+        "join": lambda X, **options: ek.cosine_join(X, threshold=0.5, **options),
+    }[name]
+    with pytest.raises(ek.DataError, match=f"n_jobs must be a number of threads.* got {n_jobs}"):
+        call(X, n_jobs=n_jobs)
+    call(X, n_jobs=-1)
+    call(X, n_jobs=np.int64(-9))  # joblib's rule: all cores but so many, and at least one
 
 
 def test_pairs_need_a_second_table():

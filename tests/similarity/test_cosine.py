@@ -406,8 +406,15 @@ def test_the_facts_are_of_the_whole_and_survive_a_pickle() -> None:
     again = pickle.loads(pickle.dumps(S))
     np.testing.assert_array_equal(again.zero_rows, [1])
     np.testing.assert_array_equal(again, S)
-    assert S[1:].zero_rows is None
-    assert (S + 1).zero_rows is None
+    for part in (S[1:], S[0], S[:, [0]], S[S > 0], S[...], S.T, S + 1, -S, S.max(axis=1), S @ S):
+        assert type(part) is np.ndarray
+    assert S[0, 0] == 1.0
+    assert isinstance(S[0, 0], float)
+    assert isinstance(S.sum(), float)
+    S *= 2  # the same array, with what it knows
+    np.testing.assert_array_equal(S.zero_rows, [1])
+    S[0] = 0.5
+    np.testing.assert_array_equal(np.asarray(S)[0], [0.5, 0.5])
 
 
 @pytest.mark.parametrize(

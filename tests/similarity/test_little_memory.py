@@ -76,7 +76,7 @@ def test_a_copy_knows_what_the_whole_knows(how: Any) -> None:
     assert again.columns.tolist() == [0, 2]
     again[0, 0] = 7.0
     assert made[0, 0] == 1.0
-    assert made[:1].zero_rows is None
+    assert type(made[:1]) is np.ndarray
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e160, 1e300])
