@@ -7,7 +7,10 @@ gradients of all rows lead near the maximum.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from estkit.likelihood import newton
 from estkit.likelihood.family import Floats
@@ -40,7 +43,8 @@ def near(model: Regression, close: float) -> Floats:
     if many:
         start = _climbed(some, _ROUGH)
         _, _, information = some.objective(start)
-        return follow(model.slope, start, information / share, close=close)
+        information /= share
+        return follow(model.slope, start, information, close=close)
     start = some.near(_ROUGH)
     rough = newton.maximise(
         some.objective, start, precision=_ROUGH, max_iter=EASY_STEPS, stand_in=some.stand_in
@@ -86,7 +90,7 @@ def follow(
     of what is to be gained. Where they get nowhere near, for some of the data said little of the
     rest, the answer is the `fallback` if the value is higher there.
     """
-    factor = _Diagonal(information) if information.ndim == 1 else newton.factorised(information)
+    factor = _Diagonal(information) if information.ndim == 1 else _factorised(information)
     if factor is None:
         return start
     point, (value, gradient) = start, slope(start)
@@ -118,7 +122,7 @@ def follow(
 
 
 def _two_loops(
-    factor: newton.Factor | _Diagonal, pairs: list[tuple[Floats, Floats]], gradient: Floats
+    factor: Preconditioner, pairs: list[tuple[Floats, Floats]], gradient: Floats
 ) -> Floats:
     rest, used = gradient.copy(), []
     for step, change in reversed(pairs):
@@ -131,6 +135,14 @@ def _two_loops(
     return result
 
 
+class Preconditioner(Protocol):
+    """What stands for an information matrix where a step is chosen."""
+
+    def solve(self, gradient: Floats) -> Floats:
+        """Return about the Newton step."""
+        ...
+
+
 class _Diagonal(NamedTuple):
     """A diagonal in the place of an information matrix."""
 
@@ -138,3 +150,37 @@ class _Diagonal(NamedTuple):
 
     def solve(self, gradient: Floats) -> Floats:
         return gradient / self.values
+
+
+class _Rough(NamedTuple):
+    """The Cholesky factor of an information matrix in single precision: half the work."""
+
+    lower: NDArray[np.float32]
+    scale: Floats
+
+    def solve(self, gradient: Floats) -> Floats:
+        from scipy.linalg.lapack import spotrs
+
+        right = gradient * self.scale
+        size = float(np.abs(right).max()) or 1.0
+        solution, _ = spotrs(self.lower, (right / size).astype(np.float32), lower=1)
+        result: Floats = solution * (size * self.scale)
+        return result
+
+
+def _factorised(information: Floats) -> Preconditioner | None:
+    """Return the factor of a matrix, rough if it is large and that is enough, or None."""
+    diagonal = information.diagonal()
+    if len(information) <= _WIDE or not ((diagonal > 0) & np.isfinite(diagonal)).all():
+        return newton.factorised(information)
+    from scipy.linalg.lapack import spotrf
+
+    scale = 1.0 / np.sqrt(diagonal)
+    scaled = np.empty(information.shape, np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # such a factor is not rough but wrong
+        np.multiply(information, scale, out=scaled, casting="same_kind")
+        scaled *= scale[:, None].astype(np.float32)
+    lower, trouble = spotrf(scaled.T, lower=1, overwrite_a=1)
+    if trouble or not np.isfinite(lower.diagonal()).all():
+        return newton.factorised(information)
+    return _Rough(lower, scale)

@@ -13,13 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.likelihood.triangles import add_transpose
+from estkit.likelihood.pairs import paired_gram
 
 Floats = NDArray[np.float64]
 
 _MANY_WEIGHTS = 6
 _ROWS_OF_PAIRS = 256
-_PAIRS = 1 << 23  # of entries of a sparse design, added together, each pair twice
 _LONGEST = 64  # entries in a row of a sparse design whose pairs are worth visiting one by one
 _WIDEST = 4096
 
@@ -210,7 +209,7 @@ class Sparse:
             if not self.ones:
                 return products
             return _bordered(products, columns.T @ weight, weight.sum())
-        whole = _paired_gram(columns, weight, int(self.ones))
+        whole = paired_gram(columns, weight, int(self.ones))
         if self.ones:
             whole[0, 0] = weight.sum()
             whole[0, 1:] = whole[1:, 0] = columns.T @ weight
@@ -235,64 +234,6 @@ class Sparse:
         """Return the largest size in each row, of columns divided by a unit (q,)."""
         sizes = np.abs(self.dense / unit).max(axis=1)
         return np.asarray(sizes, float)
-
-
-def _paired_gram(columns: Any, weight: Floats, before: int) -> Floats:
-    """Return Σ w x xᵀ with empty rows and columns before it, from pairs of entries of each row.
-
-    Rows of equal length are taken together.
-    """
-    lengths, size = np.diff(columns.indptr), columns.shape[1] + before
-    whole: Floats | None = None
-    squares = np.zeros(size)
-    for length in np.unique(lengths[lengths > 0]).tolist():
-        rows = np.flatnonzero(lengths == length)
-        together = max(1, _PAIRS // (length * length))
-        for start in range(0, len(rows), together):
-            some = rows[start : start + together]
-            index, entry = _entries(columns, some, length)
-            scaled = weight[some] * entry
-            index = index + before
-            squares += np.bincount(index.ravel(), (scaled * entry).ravel(), minlength=size)
-            whole = _add_pairs(whole, size, index, scaled, entry)
-    if whole is None:
-        return np.zeros((size, size))
-    whole.ravel()[:: size + 1] += 0.5 * squares  # adding the transpose makes them whole
-    add_transpose(whole)
-    return whole
-
-
-def _entries(columns: Any, rows: NDArray[Any], length: int) -> tuple[NDArray[Any], Floats]:
-    """Return column numbers and values (length, rows) of the entries in rows of equal length."""
-    first, last = columns.indptr[rows[0]], columns.indptr[rows[-1] + 1]
-    if last - first == len(rows) * length:  # they lie side by side
-        index, entry = columns.indices[first:last], columns.data[first:last]
-        return index.reshape(len(rows), length).T, entry.reshape(len(rows), length).T.copy("C")
-    where = np.arange(length)[:, None] + columns.indptr[rows]
-    return columns.indices[where], columns.data[where]
-
-
-def _add_pairs(
-    whole: Floats | None, size: int, index: NDArray[Any], scaled: Floats, entry: Floats
-) -> Floats:
-    """Add the products of two entries in the same row, of rows of equal length as columns here."""
-    from scipy import sparse
-
-    length, rows = entry.shape
-    count = length * (length - 1) // 2 * rows
-    values, done = np.empty(count), 0
-    first, second = np.empty((2, count), index.dtype)
-    for j in range(length - 1):
-        part = slice(done, done := done + (length - 1 - j) * rows)
-        np.multiply(scaled[j], entry[j + 1 :], out=values[part].reshape(-1, rows))
-        first[part].reshape(-1, rows)[:] = index[j]
-        second[part].reshape(-1, rows)[:] = index[j + 1 :]
-    if whole is None or count > size * size / 16:
-        # adds up what shares a place, and other threads run meanwhile
-        added: Floats = sparse.coo_array((values, (first, second)), shape=(size, size)).toarray()
-        return added if whole is None else np.add(whole, added, out=whole)
-    np.add.at(whole, (first, second), values)
-    return whole
 
 
 def _bordered(products: Floats, sums: Floats, total: Any) -> Floats:

@@ -29,7 +29,7 @@ _NEAR = 1e-2
 _SAME = 3e-6  # so near, the information is that at the maximum to the digits of a standard error
 _HALVINGS = 40
 _TILE = 128  # rows of a large one that are looked at together
-_LARGE = 200  # from so many parameters on, the condition is estimated
+_LARGE = 200  # from so many parameters on, the eigenvalues cost more than the fit
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Certificate:
     newton_decrement : float
         √(gᵀ H⁻¹ g): the distance to the maximum in units of standard errors.
     condition : float
-        The condition number of the information matrix scaled to a unit diagonal.
+        The condition number of the information matrix scaled to a unit diagonal; of more than 200
+        parameters that of the 1-norm, at least as large.
     iterations : int
         The number of Newton steps.
     reason : str
@@ -143,26 +144,29 @@ def maximise(
         decrement = _length(gradient, step)
         trusted = not convex and decrement <= max(precision, _ROUNDING) and settled(step)
         if trusted and decrement <= precision:
-            return here.stop("the Newton decrement is at its target", factor, converged=True)
+            reason = "the Newton decrement is at its target"
+            return here.stop(reason, factor, step, converged=True)
         if trusted and decrement >= 0.5 * previous:
             reason = "the Newton decrement is at the level of rounding"
-            return here.stop(reason, factor, converged=True)
+            return here.stop(reason, factor, step, converged=True)
         if slope is not None and decrement <= _SAME and not convex:
-            arrived = _confirmed(slope, here, factor, step)
-            measured = arrived.decrement(factor)
-            if measured <= precision and settled(factor.solve(arrived.gradient)):
+            arrived = _confirmed(slope, here, step)
+            last = factor.solve(arrived.gradient)
+            if _length(arrived.gradient, last) <= precision and settled(last):
                 reason = "the Newton decrement is at its target"
-                return arrived.stop(reason, factor, converged=True)
+                return arrived.stop(reason, factor, last, converged=True)
         if iteration == max_iter:
-            return here.stop(f"the limit of {max_iter} iterations was reached", factor)
+            return here.stop(f"the limit of {max_iter} iterations was reached", factor, step)
         slow = slow + 1 if decrement > 0.5 * previous else 0
         if slow > patience:
-            return here.stop(f"steps up to iteration {iteration} hardly lead nearer", factor)
+            reason = f"steps up to iteration {iteration} hardly lead nearer"
+            return here.stop(reason, factor, step)
         # a hundredth of a standard error away, the value says less than its own rounding does
         near = decrement <= _NEAR and not convex
         ahead = _ascend(objective, point, value, step, -math.inf if near else decrement**2)
         if ahead is None:
-            return here.stop(f"no step from iteration {iteration} raises the value", factor)
+            reason = f"no step from iteration {iteration} raises the value"
+            return here.stop(reason, factor, step)
         point, value, gradient, information = ahead
         previous = decrement
         iteration += 1
@@ -185,7 +189,7 @@ def _ascend(
     return None
 
 
-def _confirmed(slope: Slope, here: _Here, factor: Factor, step: Floats) -> _Here:
+def _confirmed(slope: Slope, here: _Here, step: Floats) -> _Here:
     """Return what is found one step further, with the information as it was."""
     value, gradient = slope(here.point + step)
     return _Here(here.point + step, value, gradient, here.information, here.iteration + 1)
@@ -210,16 +214,10 @@ class Factor(NamedTuple):
         result: Floats = solution * self.scale
         return result
 
-    def condition(self, information: Floats) -> float:
-        """Return the condition number of the scaled matrix; of a large one, an estimate."""
+    def condition(self, information: Floats, inverse: Floats) -> float:
+        """Return the condition number of the scaled matrix; of a large one, in the 1-norm."""
         if len(information) > _LARGE:
-            from scipy.linalg.lapack import dpocon
-
-            tiles = range(0, len(information), _TILE)
-            sums = [np.abs(information[i : i + _TILE]) @ self.scale for i in tiles]
-            norm = (self.scale * np.concatenate(sums)).max()
-            reciprocal, _ = dpocon(self.lower, norm, uplo="L")
-            return 1.0 / reciprocal if reciprocal > 0 else math.inf
+            return _longest(information, self.scale) * _longest(inverse, 1.0 / self.scale)
         scaled = information * self.scale * self.scale[:, None]
         spectrum = np.linalg.eigvalsh(scaled)
         return float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else math.inf
@@ -240,6 +238,13 @@ class Factor(NamedTuple):
         half = np.tril(half) * self.scale
         result: Floats = half.T @ half
         return result
+
+
+def _longest(matrix: Floats, scale: Floats) -> float:
+    """Return the 1-norm of a symmetric matrix whose rows and columns are multiplied by a scale."""
+    tiles = range(0, len(matrix), _TILE)
+    sums = [np.abs(matrix[i : i + _TILE]) @ scale for i in tiles]
+    return float((scale * np.concatenate(sums)).max())
 
 
 def is_definite(information: Floats) -> bool:
@@ -272,26 +277,27 @@ class _Here(NamedTuple):
     iteration: int
     certify: bool = True
 
-    def decrement(self, factor: Factor) -> float:
-        """Return the distance to the maximum in standard errors."""
-        return _length(self.gradient, factor.solve(self.gradient))
-
     def stop(
-        self, reason: str, factor: Factor | None = None, *, converged: bool = False
+        self,
+        reason: str,
+        factor: Factor | None = None,
+        step: Floats | None = None,
+        *,
+        converged: bool = False,
     ) -> Optimum:
         """Return the optimum, with what was measured at it."""
         with np.errstate(divide="ignore", invalid="ignore"):
             deviation = np.sqrt(self.information.diagonal())
             relative = float(np.max(np.abs(self.gradient) / deviation, initial=0.0))
-        step = np.full(len(self.point), np.nan)
-        inverse = np.full_like(self.information, np.nan)
-        decrement = condition = math.inf
-        if factor is not None:
-            step = factor.solve(self.gradient)
-            decrement = _length(self.gradient, step)
-            if self.certify:
-                condition = factor.condition(self.information)
-                inverse = factor.into_inverse()
+        condition = math.inf
+        if factor is not None and self.certify:
+            inverse = factor.into_inverse()
+            condition = factor.condition(self.information, inverse)
+        else:
+            inverse = np.full_like(self.information, np.nan)
+        decrement = math.inf if step is None else _length(self.gradient, step)
+        if step is None:
+            step = np.full(len(self.point), np.nan)
         measured = Certificate(relative, decrement, condition, self.iteration, reason)
         # the step is known, and shorter than the precision: taking it costs nothing
         point = self.point + step if converged else self.point

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from estkit.likelihood import design
+from estkit.likelihood import pairs
 from estkit.likelihood.design import Dense, Sparse
 from estkit.likelihood.triangles import add_transpose, mirror
 
@@ -47,8 +47,24 @@ def test_rows_whose_entries_are_unsorted_or_repeated_are_added_up() -> None:
 def test_rows_are_taken_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     held, weight = table(300, 12, 0.5), np.random.default_rng(1).random(300)
     whole = Sparse(held, True).gram(weight)
-    monkeypatch.setattr(design, "_PAIRS", 64)
+    monkeypatch.setattr(pairs, "_PAIRS", 64)
     np.testing.assert_allclose(Sparse(held, True).gram(weight), whole, rtol=REL, atol=REL)
+
+
+@pytest.mark.parametrize("cells", [0, 1 << 17])
+def test_codes_of_factors_give_the_same_with_tables_and_without(
+    monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    rng = np.random.default_rng(3)
+    codes = np.column_stack([rng.integers(0, 5, 400), rng.integers(5, 12, 400)])
+    codes = np.column_stack([codes, np.full(400, 12), rng.integers(13, 20, 400)])
+    codes[:30, 3] = 19 - codes[:30, 3] % 3 * 6  # columns that two positions share
+    values, starts = rng.standard_normal(1600), np.arange(0, 1601, 4)
+    held = sparse.csr_matrix((values, codes.ravel(), starts), shape=(400, 21))
+    weight = rng.random(400)
+    monkeypatch.setattr(pairs, "_TABLE", cells)
+    expected = Dense(held.toarray(), True).gram(weight)
+    np.testing.assert_allclose(Sparse(held, True).gram(weight), expected, rtol=REL, atol=REL * 400)
 
 
 @pytest.mark.parametrize("size", [0, 1, 5, 128, 129, 300])
