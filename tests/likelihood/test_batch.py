@@ -245,6 +245,15 @@ def test_a_replicate_does_not_depend_on_its_company() -> None:
         np.testing.assert_array_equal(some.loglik, whole.loglik[part])
 
 
+def test_columns_far_from_0_leave_the_others_as_they_are() -> None:
+    moved = X.copy()
+    moved[::3] = moved[::3] * 100.0 + 1000.0
+    near, fits = np.arange(REPLICATES) % 3 > 0, assert_same_as_loop(ek.Binomial(), moved, HIT)
+    clean = ek.fit_many(ek.Binomial(), X, HIT)
+    np.testing.assert_array_equal(fits.params[near], clean.params[near])
+    np.testing.assert_array_equal(fits.std_errors[near], clean.std_errors[near])
+
+
 def test_what_converged_is_what_is_ok() -> None:
     hit = HIT.copy()
     hit[3] = True

@@ -17,16 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit import parallel
-from estkit.likelihood.batches.design import (
-    Placed,
-    Solved,
-    common_place,
-    independent_where_seen,
-    inverses,
-    newton_steps,
-    place,
-    single,
-)
+from estkit.likelihood.batches.design import Solved, single
+from estkit.likelihood.batches.matrices import independent_where_seen, inverses, newton_steps
+from estkit.likelihood.batches.placed import Placed, common_place, place
 from estkit.likelihood.batches.responses import Responses
 from estkit.likelihood.binomial import Binomial
 from estkit.likelihood.existence import SMALL_MOVE
@@ -123,15 +116,16 @@ def _start(placed: Placed, outcomes: Responses, offset: Floats | None) -> Floats
     observations = outcomes.seen.shape[1]
     gradient = placed.design.gradient(outcomes.seen) * (0.5 / observations)
     step = 4.0 * newton_steps(placed.gram, gradient)[0]
-    if not placed.shift.any():
+    if not placed.intercept:
         return step
     mean = gradient[:, 0]  # of successes, less a half
-    explained = 0.25 * (gradient[:, 1:] * step[:, 1:]).sum(axis=1)
+    explained = 0.25 * (gradient * step).sum(axis=1) - mean * mean
     total = 0.25 - mean * mean
     with np.errstate(all="ignore"):
         rest = total - explained
         step[:, 1:] /= 4.0 * rest[:, None]
-        step[:, 0] = np.log((0.5 + mean) / (0.5 - mean)) + mean * explained / (total * rest)
+        level = np.log((0.5 + mean) / (0.5 - mean)) + mean * explained / (total * rest)
+        step[:, 0] = level - (step[:, 1:] * placed.gram[:, 0, 1:]).sum(axis=1)
     return step
 
 
@@ -169,7 +163,7 @@ def _approach(
     here, again = params, _start(placed, outcomes, offset)
     params, near = again.copy(), np.zeros(len(again), dtype=bool)
     active = np.arange(len(again))
-    root = np.sqrt(outcomes.seen.shape[1])
+    reach = placed.reach()
     for number in range(_STEPS):
         if not len(active):
             break
@@ -179,8 +173,7 @@ def _approach(
         step, regular = newton_steps(information, gradient)
         decrement = np.sqrt(np.maximum((gradient * step).sum(axis=1), 0.0))
         here = here + step
-        # no entry of a column of unit spread exceeds the root of n: a bound on how far η moves
-        move = np.abs(step).sum(axis=1) * root
+        move = (np.abs(step) * reach).sum(axis=1)  # a bound on how far η moves
         arrived = (decrement * move <= _SURE) & (move < SMALL_MOVE) & regular
         if not number:
             far = ~(regular & (decrement < 1.0))
@@ -190,7 +183,7 @@ def _approach(
         left = regular & ~arrived
         if not left.all():
             placed, outcomes = placed.keep(left), outcomes.take(left)
-            here, active = here[left], active[left]
+            here, active, reach = here[left], active[left], reach[left]
     return params, near
 
 
@@ -267,15 +260,18 @@ def _finished(
     short = (np.sqrt(gain) * move <= _SURE) & (move <= _SHORT)
     proved = regular & (short | (gain <= precision**2)) & (move < SMALL_MOVE)
     proved &= np.isfinite(loglik)
-    back = placed.back()
-    slopes = (back @ (params + step)[:, :, None])[:, :, 0] / placed.spread
-    rows = back @ covariance
-    variances = (rows * back).sum(axis=2)
+    slopes, rows = params + step, covariance
+    variances = np.diagonal(covariance, axis1=1, axis2=2)
+    if placed.shift.any():
+        back = placed.back()
+        slopes = (back @ slopes[:, :, None])[:, :, 0]
+        rows = back @ covariance
+        variances = (rows * back).sum(axis=2)
     # by how much the step changes the weights, and so the variances
     moved *= np.tanh(single(-0.5 * eta))
     moved *= single(weight)
-    variances -= narrow.squares(single(rows), moved)
-    errors = np.sqrt(variances) / placed.spread
+    variances = variances - narrow.squares(single(rows), moved)
+    slopes, errors = slopes / placed.spread, np.sqrt(variances) / placed.spread
     proved &= np.isfinite(errors).all(axis=1)
     loglik += 0.5 * gain
     if not proved.all():

@@ -1,7 +1,6 @@
-"""The designs of many replicates at once, and Newton steps for all of them.
+"""The designs of many replicates at once: the products with them that Newton's method needs.
 
-Every array has the replicates first. Columns are centred and have unit spread, and so have their
-parameters, so that one tolerance suits them all.
+Every array has the replicates first.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from estkit.likelihood.family import Floats
 
 _FEW_TERMS = 8
-_NEARLY_DEPENDENT = 1e-8  # the smallest eigenvalue of a correlation matrix to work with
 
 
 class Solved(NamedTuple):
@@ -207,135 +205,7 @@ class Shared:
         return Shared(single(self.columns))
 
 
-class Placed(NamedTuple):
-    """Centred columns of unit spread, and for each replicate how to get back and how it looks.
-
-    `spread` was the root mean square of each column, `gram` is the mean of the products of columns,
-    and `good` says whether all columns vary and none nearly depends on others.
-    """
-
-    design: Design
-    shift: Floats
-    spread: Floats
-    gram: Floats
-    good: NDArray[np.bool_]
-
-    def keep(self, which: NDArray[np.bool_]) -> Placed:
-        """Return the designs of some replicates."""
-        return Placed(
-            self.design.keep(which),
-            self.shift[which],
-            self.spread[which],
-            self.gram[which],
-            self.good[which],
-        )
-
-    def back(self) -> Floats:
-        """Return what takes coefficients back to the columns not centred, of shape (R, q, q)."""
-        back: Floats = np.eye(self.gram.shape[1]) * np.ones((len(self.gram), 1, 1))
-        back[:, 0] -= self.shift / self.spread
-        return back
-
-    def repeated(self, times: int) -> Placed:
-        """Return the one placement of a shared design for several replicates."""
-        every = np.zeros(times, dtype=np.int64)
-        return Placed(
-            self.design, self.shift[every], self.spread[every], self.gram[every], self.good[every]
-        )
-
-
 def single(values: Floats) -> Floats:
     """Return numbers in single precision, for mypy as wide as any: it is all the same here."""
     narrow: Any = values.astype(np.float32)
     return narrow  # type: ignore[no-any-return]
-
-
-def place(X: NDArray[Any], intercept: bool) -> Placed:
-    """Bring columns to unit spread, centred when an intercept can take up where they were."""
-    values: Floats = np.asarray(X, dtype=float)
-    replicates, observations, columns = values.shape
-    start = int(intercept)
-    size = columns + start
-    room = np.empty((replicates, size + 1, observations))
-    room[:, size] = 0.0  # a row too many, so that numpy takes no rank-k update: slow when small
-    design = room[:, :size]
-    shift = np.zeros((replicates, size))
-    with np.errstate(all="ignore"):  # a bad replicate is seen below, and fitted alone
-        if intercept:
-            design[:, 0] = 1.0
-            shift[:, 1:] = np.ones(observations) @ values
-            shift[:, 1:] /= observations
-        np.subtract(values.transpose(0, 2, 1), shift[:, start:, None], out=design[:, start:])
-        moments = (room @ design.transpose(0, 2, 1))[:, :size]
-        moments /= observations
-        spread = np.sqrt(np.diagonal(moments, axis1=1, axis2=2))
-        gram = moments / (spread[:, :, None] * spread[:, None, :])
-        design[:, start:] *= (1.0 / spread)[:, start:, None]
-        good = (spread > 1e-13 * np.abs(shift)).all(axis=1)
-        good &= np.isfinite(gram).all(axis=(1, 2))
-    if not good.all():
-        gram = np.where(good[:, None, None], gram, np.eye(size))
-    return Placed(Own(design), shift, spread, gram, good & independent(gram))
-
-
-def independent(gram: Floats) -> NDArray[np.bool_]:
-    """Return in which correlation matrices no eigenvalue is nearly 0.
-
-    The determinant tells it of most: the other eigenvalues sum to at most q, so that their product
-    is at most (q / (q - 1))^(q - 1).
-    """
-    size = gram.shape[1]
-    least = np.linalg.det(gram) * (1.0 - 1.0 / size) ** (size - 1)
-    independent = np.asarray(least > _NEARLY_DEPENDENT)
-    if not independent.all():
-        unsure = ~independent
-        independent[unsure] = np.linalg.eigvalsh(gram[unsure])[:, 0] > _NEARLY_DEPENDENT
-    return independent
-
-
-def independent_where_seen(information: Floats, regular: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which information matrices are regular, and of columns that do not nearly depend."""
-    with np.errstate(all="ignore"):
-        scale = np.sqrt(np.diagonal(information, axis1=1, axis2=2))
-        correlation = information / (scale[:, :, None] * scale[:, None, :])
-    usable: NDArray[np.bool_] = regular & np.isfinite(correlation).all(axis=(1, 2))
-    identity = np.eye(correlation.shape[1])
-    usable &= independent(np.where(usable[:, None, None], correlation, identity))
-    return usable
-
-
-def common_place(X: NDArray[Any], intercept: bool) -> Placed:
-    """Return the placement of a design that all replicates share."""
-    placed = place(X[None], intercept)
-    columns = placed.design.columns[0] if isinstance(placed.design, Own) else X
-    return placed._replace(design=Shared(columns))
-
-
-def newton_steps(information: Floats, gradient: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return Newton steps, and which replicates have a usable information matrix."""
-    step, regular = _solutions(information, gradient[:, :, None])
-    return step[:, :, 0], regular
-
-
-def inverses(information: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the inverse information matrices, and which replicates have a usable one."""
-    return _solutions(information, np.eye(information.shape[1]))
-
-
-def _solutions(matrices: Floats, right: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Solve for each replicate; 0, and said to be irregular, where that cannot be done."""
-    try:
-        solution = np.asarray(np.linalg.solve(matrices, right), dtype=float)
-    except np.linalg.LinAlgError:  # one singular matrix fails the whole call: find it
-        finite = np.isfinite(matrices).all(axis=(1, 2), keepdims=True)
-        identity = np.eye(matrices.shape[1])
-        matrices = np.where(finite, matrices, identity)
-        spectrum = np.linalg.eigvalsh(matrices)
-        good = np.ravel(finite) & (spectrum[:, 0] > 1e-13 * spectrum[:, -1])
-        matrices = np.where(good[:, None, None], matrices, identity)
-        solution = np.asarray(np.linalg.solve(matrices, right), dtype=float)
-        solution[~good] = np.nan
-    regular = np.asarray(np.isfinite(solution).all(axis=(1, 2)))
-    if not regular.all():
-        solution[~regular] = 0.0
-    return solution, regular

@@ -13,16 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit import parallel
-from estkit.likelihood.batches.design import (
-    Placed,
-    Solved,
-    common_place,
-    independent_where_seen,
-    inverses,
-    newton_steps,
-    pairs_of,
-    place,
-)
+from estkit.likelihood.batches.design import Solved, pairs_of
+from estkit.likelihood.batches.matrices import independent_where_seen, inverses, newton_steps
+from estkit.likelihood.batches.placed import Placed, common_place, place
 from estkit.likelihood.batches.softmax_outcomes import Responses
 from estkit.likelihood.existence import SMALL_MOVE
 from estkit.likelihood.family import Floats
@@ -123,7 +116,7 @@ def _start(placed: Placed, responses: Responses, offset: Floats | None) -> Float
     replicates, outcomes, rows = responses.counts.shape
     terms = placed.gram.shape[1]
     params = np.zeros((replicates, outcomes - 1, terms))
-    if offset is not None or responses.totals is not None or not placed.shift.any():
+    if offset is not None or responses.totals is not None or not placed.intercept:
         return params
     sums = placed.design.many_gradients(responses.counts)
     share = sums[:, :, :1] / rows
@@ -169,7 +162,7 @@ def _approach(
     lost = ~np.isfinite(start).all(axis=(1, 2), keepdims=True)
     here = np.where(lost, _start(placed, responses, offset), start) if lost.any() else start
     params, near = here.copy(), np.zeros(len(here), dtype=bool)
-    active, rows = np.arange(len(here)), responses.counts.shape[2]
+    active = np.arange(len(here))
     for _ in range(_STEPS):
         if not len(active):
             break
@@ -181,7 +174,7 @@ def _approach(
         decrement = np.sqrt(np.maximum((flat * step).sum(axis=1), 0.0))
         step = step.reshape(here.shape)
         here = here + step
-        move = _largest_move(step, rows)
+        move = _largest_move(step, placed)
         arrived = (decrement * move <= _SURE) & (move < SMALL_MOVE) & regular
         params[active] = here
         near[active] = arrived
@@ -192,12 +185,10 @@ def _approach(
     return params, near
 
 
-def _largest_move(step: Floats, rows: int) -> Floats:
-    """Return a bound on how far any linear predictor moves, from the mean one: twice any of them.
-
-    No entry of a column of unit spread exceeds the root of the number of rows.
-    """
-    move: Floats = 2.0 * np.abs(step).sum(axis=2).max(axis=1) * np.sqrt(rows)
+def _largest_move(step: Floats, placed: Placed) -> Floats:
+    """Return a bound on how far a linear predictor moves from the mean one: twice any of them."""
+    farthest = np.abs(step) @ placed.reach()[:, :, None]
+    move: Floats = 2.0 * farthest[:, :, 0].max(axis=1)
     return move
 
 
@@ -276,7 +267,7 @@ def _finished(
     step = (inverse @ flat[:, :, None]).reshape(params.shape)
     if responses.totals is not None:  # columns may depend in the rows that were observed
         regular &= independent_where_seen(information, regular)
-    move = _largest_move(step, weight.shape[2])
+    move = _largest_move(step, placed)
     proved = regular & ((flat * step.reshape(flat.shape)).sum(axis=1) <= precision**2)
     proved &= (move < SMALL_MOVE) & np.isfinite(loglik)
     slopes = (params + step) / placed.spread[:, None]
