@@ -105,7 +105,7 @@ def cosine_pairs(
             _plain_quotients(tables[0], tables[1], run, inside, cosines)
         else:
             cosines = np.concatenate([kernel(tables[0], tables[1], part) for part in inside])
-        rows = np.arange(run.start, run.stop)
+        rows = np.arange(run.start, run.stop if measure != "similarity" else run.start)
         made = measured(
             cosines, measure, tables[0], tables[1], rows, rows, overlap=nan == "pairwise"
         )
@@ -169,9 +169,15 @@ def _divide(
     direct = kind == np.float64 or left.width <= _FEW
     sums = np.empty((3, run.stop - run.start), kind if direct else float)
     multiply = _multiply if direct else _add_up
-    for part in inside:
-        place = sums[:, part.start - run.start : part.stop - run.start]
-        multiply(left.dense(part, kind), right.dense(part, kind), place)
+    if _ready(left, right, kind):
+        x, y = left.dense(run, kind), right.dense(run, kind)
+        for part in inside:
+            here = slice(part.start - run.start, part.stop - run.start)
+            multiply(x[here], y[here], sums[:, here])
+    else:
+        for part in inside:
+            place = sums[:, part.start - run.start : part.stop - run.start]
+            multiply(left.dense(part, kind), right.dense(part, kind), place)
     low, high = SAFE[kind]
     xy, xx, yy = sums
     both = np.multiply(xx, yy, dtype=float)
@@ -191,18 +197,26 @@ def _divide_compiled(
     """Do as `_divide`, in one pass over the rows; all of them where that takes no copies."""
     from estkit.similarity.kernels import row_cosines
 
-    ready = all(t.values.dtype == kind and t.values.flags.c_contiguous for t in (left, right))
     safe = True
-    for part in [run] if ready else inside:
+    for part in [run] if _ready(left, right, kind) else inside:
         place = cosines[part.start - run.start : part.stop - run.start]
         safe &= row_cosines(left.dense(part, kind), right.dense(part, kind), *SAFE[kind], place)
     return safe
 
 
+def _ready(left: Vectors, right: Vectors, kind: Any) -> bool:
+    """Tell whether rows are read without copies."""
+    return all(t.values.dtype == kind and t.values.flags.c_contiguous for t in (left, right))
+
+
 def _multiply(x: Real, y: Real, sums: Real) -> None:
-    """Write the product of each row of `x` with that of `y`, and the squared lengths of both."""
-    for place, (a, b) in zip(sums, ((x, y), (x, x), (y, y)), strict=True):
-        np.vecdot(a, b, out=place)
+    """Write the product of each row of `x` with that of `y`, and the squared lengths of both.
+
+    The lengths come first: what they cost is spent while memory is waited for, and the product then
+    finds its rows in the cache.
+    """
+    for number, a, b in ((1, x, x), (2, y, y), (0, x, y)):
+        np.vecdot(a, b, out=sums[number])
 
 
 def _add_up(x: Real, y: Real, sums: Real) -> None:
