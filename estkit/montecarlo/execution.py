@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SECONDS_PER_TASK = 0.25  # long against the cost of sending a task, short against waiting for it
 _ALL = [("always", None, Warning, None, 0)]  # the filter under which every warning is recorded
+_BLOCKS_LOOPED = 10  # are taken at once where replicates are looped, for each costs some time
 _FIRST_LOOK = 4  # replicates that are run here before workers start, to see what is wrong
 
 
@@ -70,6 +71,8 @@ class Runner:
     step : int
         A multiple of it is where spans must begin: 1 where replicates are drawn and estimated one
         by one, the length of a block where anything works on whole blocks.
+    longest : int
+        How many replicates `run` takes at most.
     """
 
     def __init__(self, study: Study, number: int, seed: np.random.SeedSequence) -> None:
@@ -94,14 +97,17 @@ class Runner:
             estimator.try_blocks(self.source)
         whole = any(estimator.whole is not None for estimator in self.estimators)
         self.step = self.source.block_length if whole or self.source.whole_blocks else 1
+        self.longest = self.source.block_length
+        if self.step == 1 and not setting.every:
+            self.longest *= _BLOCKS_LOOPED
 
     def run(self, first: int, end: int) -> tuple[Block, BaseException | None]:
-        """Return the replicates from `first`, at most one block and not beyond `end`.
+        """Return the replicates from `first`, at most `longest` and not beyond `end`.
 
         What stopped it before comes along, if anything did. What works on whole blocks always gets
         the whole block, so that fewer replicates give the same bytes as the beginning of more.
         """
-        need = min(self.source.block_length, end - first)
+        need = min(self.longest, end - first)
         drawn = self.drawn(first, need)
         looped = [estimator for estimator in self.estimators if estimator.whole is None]
         whole = [estimator for estimator in self.estimators if estimator.whole is not None]
@@ -322,7 +328,7 @@ def _run_task(task: _Task) -> list[_Finished]:
 
 def _pieces(runner: Runner, span: Span, seconds: dict[int, float]) -> Iterator[_Finished]:
     """Yield a span piece by piece, none much longer than a task or a block."""
-    first, longest = span.start - span.start % runner.step, runner.source.block_length
+    first, longest = span.start - span.start % runner.step, runner.longest
     length = longest if runner.step > 1 else _FIRST_LOOK
     while first < span.stop:
         started = time.perf_counter()
