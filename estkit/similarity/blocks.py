@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from estkit.data import is_sparse
+from estkit.data import is_sparse, rows_of
 from estkit.errors import DataError
 from estkit.parallel import map_threads, progress_bar, serial_algebra, thread_count
 from estkit.similarity.directions import Directions
@@ -21,6 +21,7 @@ _PANEL = 1024  # columns that are added up at once: sums of sums lose fewer digi
 _TASKS = 512  # at most, that all blocks are shared into
 _COPIES = 6  # of a block of coordinates, at most, while unit rows are made
 _VALUES = 5  # of float64 for each pair of a block, at most, while it is worked on
+_SPARSE = 1 << 12  # products of sparse rows that may be a sparse matrix, which takes more memory
 _SHARES, _LEAST = 8, 128  # strips that rows are cut into at least, if they remain so tall
 _TILE = 128  # rows and columns of a block that are mirrored at a time
 
@@ -169,9 +170,12 @@ def _mirror(values: Real) -> None:
 
 def inner_products(left: Any, right: Any, place: Real | None = None) -> Real:
     """Return the products of all rows of one with all of another, dense or sparse."""
+    if is_sparse(left) and is_sparse(right):
+        made = np.empty((left.shape[0], right.shape[0]), left.dtype) if place is None else place
+        _sparse_products(left, right.T.tocsr(), made)
+        return made
     if is_sparse(left) or is_sparse(right):
-        made = left @ right.T
-        return np.asarray(made.toarray() if is_sparse(made) else made)
+        return np.asarray(left @ right.T)
     if left.shape[1] > _PANEL:
         total = np.zeros((len(left), len(right)))
         for part in parts(left.shape[1], _PANEL):
@@ -183,3 +187,19 @@ def inner_products(left: Any, right: Any, place: Real | None = None) -> Real:
     if place is None:
         return np.asarray(left @ right.T)
     return np.asarray(np.matmul(left, right.T, out=place))
+
+
+def _sparse_products(left: Any, turned: Any, made: Real) -> None:
+    """Write the products of sparse rows, of which no more than a quarter are sparse at a time.
+
+    A product that is sparse takes up to twice the memory of one that is not.
+    """
+    ends = turned.indptr
+    few = int((ends[left.indices + 1] - ends[left.indices]).sum()) <= made.size // 4
+    step = len(made) if few else max(-(-_SPARSE // max(1, made.shape[1])), -(-len(made) // 4))
+    for part in parts(len(made), max(1, step)):
+        product = rows_of(left, part) @ turned
+        if made.flags.c_contiguous and made.dtype == product.dtype:
+            product.toarray(out=made[part])
+        else:
+            made[part] = product.toarray()

@@ -6,6 +6,7 @@ at both ends; there both are made of the sine.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from estkit.errors import DataError
 from estkit.similarity.compensated import sines
 from estkit.similarity.directions import Directions
+from estkit.similarity.form import Form
 from estkit.similarity.twofold import exact_rows
 from estkit.similarity.vectors import Real
 
@@ -53,7 +55,6 @@ def measured(
     overlap : bool
         Whether each cosine is over the coordinates that both rows have.
     """
-    form = left.form
     np.clip(cosines, -1.0, 1.0, out=cosines)
     if measure == "similarity":
         return cosines
@@ -67,9 +68,9 @@ def measured(
     step = max(1, _NUMBERS // max(1, left.vectors.width))
     for start in range(0, len(near), step):
         part = slice(start, start + step)
-        x, y = (t.vectors.dense(t.places(at[part])) for t, at in ((left, i), (right, j)))
+        x, y, own = _given(left, right, i[part], j[part], compact=step == 1 and not overlap)
         both = np.isfinite(x) & np.isfinite(y) if overlap else None
-        sine = sines(exact_rows(x, form, both), exact_rows(y, form, both), form)
+        sine = sines(exact_rows(x, own, both), exact_rows(y, own, both), own)
         cosine = np.sqrt((1.0 - sine) * (1.0 + sine))
         if measure == "angle":
             exact = np.arctan2(sine, signs[part] * cosine)
@@ -77,3 +78,26 @@ def measured(
             exact = sine * sine / (1.0 + cosine)
         cosines[tuple(near[part].T)] = exact
     return cosines
+
+
+def _given(
+    left: Directions, right: Directions, i: NDArray[np.intp], j: NDArray[np.intp], *, compact: bool
+) -> tuple[Real, Real, Form]:
+    """Return rows as they were given; of sparse ones, if asked, only columns where either has any.
+
+    What is asked for depends on the width alone, so the digits of a pair do not depend on others.
+    """
+    form = left.form
+    ends = [(left, left.places(i)), (right, right.places(j))]
+    if not (compact and left.sparse and right.sparse):
+        x, y = (table.vectors.dense(places) for table, places in ends)
+        return x, y, form
+    blocks = [table.vectors.block(places) for table, places in ends]
+    columns = np.union1d(blocks[0].indices, blocks[1].indices)
+    made = [np.zeros((block.shape[0], len(columns))) for block in blocks]
+    for block, rows in zip(blocks, made, strict=True):
+        owner = np.repeat(np.arange(len(rows)), np.diff(block.indptr))
+        rows[owner, np.searchsorted(columns, block.indices)] = block.data
+    if form.roots is not None and form.weights is not None:
+        form = replace(form, roots=form.roots[columns], weights=form.weights[columns])
+    return made[0], made[1], form

@@ -28,6 +28,7 @@ _OWN = 2048  # rows of a block of a self-join, most of which is met only once
 _SMALL = 1 << 24  # multiplications for which a second thread is not worth its start
 _FEW = 8  # queries and rows of the smallest block
 _PLACE = 16  # bytes of a neighbour in the result
+_SPARSE = 8  # bytes of a product of sparse rows beside its place: a quarter are sparse at a time
 _HELD = 64  # bytes of a candidate with all that is made of it while they are sorted
 
 
@@ -136,17 +137,17 @@ def workers(search: Search, threads: int | None) -> int:
 
 def plan_blocks(search: Search, k: int, left: int, threads: int, *, own: bool) -> Plan | None:
     """Return the largest blocks that fit into the bytes that are left, if any do."""
-    size = search.product_dtype.itemsize
+    size, sparse = search.product_dtype.itemsize, search.sparse
     queries, rows = (_OWN, _OWN) if own else (_QUERIES, max(_ROWS, min(4 * k, 1 << 14)))
     queries, rows = min(queries, search.queries.shape[0]), min(rows, search.known.shape[0])
     plan: Plan | None = Plan(queries, rows, threads)
     while plan is not None:
-        blocks = plan.queries * plan.rows * (size + 1)
+        blocks = plan.queries * plan.rows * (size + 1 + (_SPARSE if sparse else 0))
         read = (
             (plan.queries + plan.rows)
             * search.scored_width
             * size
-            * (0 if search.known.held else 2)
+            * (0 if search.known.held and not sparse else 2)
         )
         kept = _HELD * (3 * k * plan.queries + 2 * plan.piece + plan.rows)
         if plan.threads * (blocks + read + kept + search.scoring_bytes) <= left:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from estkit.data import is_sparse
 from estkit.errors import DataError
 from estkit.similarity.blocks import MEMORY
 from estkit.similarity.found import Integers, Neighbors, SimilarPairs
@@ -194,8 +195,13 @@ def _room(prepared: Prepared, options: Options) -> int:
     """Return what is left of the memory beside the unit rows that are held."""
     room = MEMORY if options.max_bytes is None else int(options.max_bytes)
     tables = [prepared.left] + ([] if prepared.right is None else [prepared.right])
-    sizes = (getattr(table.held, "nbytes", 0) for table in tables if table.held is not None)
-    return room - sum(sizes)
+    return room - sum(_bytes_of(table.held) for table in tables if table.held is not None)
+
+
+def _bytes_of(held: Any) -> int:
+    """Return the memory that unit rows take, dense or sparse."""
+    parts = (held.data, held.indices, held.indptr) if is_sparse(held) else (held,)
+    return sum(int(part.nbytes) for part in parts)
 
 
 def _positions(prepared: Prepared, rows: Integers) -> Integers:

@@ -26,7 +26,9 @@ _READ = 1024  # rows whose lengths are taken at a time
 def products(first: Any, second: Any, out: Floats) -> None:
     """Write the products of all rows of one block with all of another."""
     if is_sparse(first) or is_sparse(second):
-        out[:] = inner_products(first, second)
+        made = inner_products(first, second, out)
+        if made is not out:
+            out[:] = made
     else:
         np.matmul(first, second.T, out=out)
 
@@ -77,6 +79,12 @@ class Search:
         """The type of the products."""
         dtype: np.dtype[Any] = np.result_type(self.queries.dtype, self.known.dtype)
         return dtype
+
+    @property
+    def sparse(self) -> bool:
+        """Whether products are made of two blocks of sparse rows."""
+        ends = (table.block(0, min(1, table.shape[0])) for table in (self.queries, self.known))
+        return all(map(is_sparse, ends))
 
     @property
     def work(self) -> int:
@@ -130,8 +138,10 @@ def _row_products(first: Any, second: Any) -> Floats:
     """Return the product of each row of one block with that of another, in float64."""
     if is_sparse(first) or is_sparse(second):
         first, second = (first, second) if is_sparse(first) else (second, first)
+        made = first.astype(np.float64).multiply(second).tocsr()
+        row = np.repeat(np.arange(made.shape[0]), np.diff(made.indptr))
         # Added up one by one, as the compiled kernel for sparse rows does.
-        return np.asarray(first.astype(np.float64).multiply(second) @ np.ones(first.shape[1]))
+        return np.bincount(row, weights=made.data, minlength=made.shape[0])
     return np.asarray(np.multiply(first, second, dtype=np.float64).sum(axis=1))
 
 

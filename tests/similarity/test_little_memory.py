@@ -51,6 +51,60 @@ def test_little_memory_is_enough_for_sparse_rows_of_many_columns() -> None:
     np.testing.assert_array_equal(found.similarities, plain.similarities)
 
 
+def terms(columns: int, each: int, rows: int = 1500) -> Any:
+    """Rows of counts of words, of which few are in most rows: their products are dense."""
+    rng = np.random.default_rng(12)
+    shares = 1 / np.arange(1, columns + 1)
+    words = rng.choice(columns, size=rows * each, p=shares / shares.sum())
+    made = sparse.csr_array(
+        (rng.random(rows * each) + 0.1, (np.repeat(np.arange(rows), each), words)),
+        shape=(rows, columns),
+    )
+    made.sum_duplicates()
+    return made
+
+
+SPARSE = {
+    "similarity": lambda S, T, out, **o: ek.cosine_similarity(S, out=out, **o),
+    "of two": lambda S, T, out, **o: ek.cosine_similarity(S, T, out=out, **o),
+    "distance": lambda S, T, out, **o: ek.cosine_distance(S, out=out, **o),
+    "top_k": lambda S, T, out, **o: ek.cosine_top_k(S, k=5, **o),
+    "join": lambda S, T, out, **o: ek.cosine_join(S, threshold=0.97, **o),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "room"),
+    [(name, columns, room) for name in ("top_k", "join", "of two") for columns, room in
+     ((1_000, 10_000_000), (200, 20_000_000))] + [("similarity", 1_000, 5_000_000),
+     ("distance", 60_000, 1_000_000), ("top_k", 60_000, 1_000_000)],
+)  # fmt: skip
+def test_products_of_sparse_rows_keep_to_the_memory(
+    name: str, columns: int, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("estkit.similarity.compiled.installed", lambda: False)
+    S = terms(columns, 40, rows=500) if columns > 1_000 else terms(columns, 80, rows=2000)
+    T, out = S.copy(), np.empty((S.shape[0],) * 2)
+    SPARSE[name](S[:5], T[:5], np.empty((5, 5)))
+    tracemalloc.start()
+    SPARSE[name](S, T, out, max_bytes=room, n_jobs=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < room + 600_000  # the result, flags, and what the interpreter itself takes
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_wide_sparse_rows_are_as_far_apart_as_dense_ones(weighted: bool) -> None:
+    S = terms(30_000, 30, rows=40)
+    T = S.copy()
+    T.data = T.data * (1 + 1e-9 * np.random.default_rng(1).standard_normal(T.nnz))
+    weights = np.arange(30_000) % 3.0 if weighted else None
+    far = ek.cosine_pairs(S, T, measure="distance", weights=weights)
+    dense = ek.cosine_pairs(S.toarray(), T.toarray(), measure="distance", weights=weights)
+    np.testing.assert_allclose(far, dense, rtol=1e-12)
+    np.testing.assert_array_equal(far, np.diag(ek.cosine_distance(S, T, weights=weights)))
+
+
 @pytest.mark.parametrize("width", [1, 7, 40])
 def test_soft_rows_depend_on_no_other_rows(width: int) -> None:
     vectors = read_vectors(table()[:500, :width], what="X")
