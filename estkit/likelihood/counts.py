@@ -45,19 +45,21 @@ def constants_of(counts: Floats, weights: Floats) -> Constants:
     If any total is large, also the log-likelihood of the counts under their own shares. Each row
     counts as often as its weight says.
     """
-    totals = counts.sum(axis=1)
-    constant = float(weights @ (log_factorial(totals) - log_factorial(counts).sum(axis=1)))
-    large = totals.max(initial=0.0) > LARGE
+    large = counts.sum(axis=1).max(initial=0.0) > LARGE
+    constant = log_ways(counts, weights)
     return {"constant": constant, "saturated": _saturated(counts, weights) if large else None}
 
 
 def _saturated(counts: Floats, weights: Floats) -> float:
-    totals = counts.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = _stirling_error(counts) + 0.5 * (_LOG_2PI + np.log(counts))
-        whole = _stirling_error(totals) + 0.5 * (_LOG_2PI + np.log(totals))
-    rows = np.where(totals > 0, whole, 0.0) - np.where(counts > 0, parts, 0.0).sum(axis=1)
+    rows = _saturated_parts(counts).sum(axis=1) - _saturated_parts(counts.sum(axis=1))
     return math.fsum((weights * rows).tolist())
+
+
+def _saturated_parts(n: Floats) -> Floats:
+    """Return n log n - n - log n!, the log-probability of n under a Poisson law of mean n."""
+    with np.errstate(divide="ignore"):
+        parts = -_stirling_error(n) - 0.5 * (_LOG_2PI + np.log(n))
+    return np.where(n > 0, parts, 0.0)
 
 
 def _stirling_error(n: Floats) -> Floats:
@@ -65,17 +67,19 @@ def _stirling_error(n: Floats) -> Floats:
     large = np.maximum(n, _SERIES)
     r = 1.0 / (large * large)
     series = (1 - r * (1 / 30 - r * (1 / 105 - r * (1 / 140 - r / 99)))) / (12 * large)
-    small = np.clip(n, 1.0, _SERIES)
+    small = np.clip(n, np.finfo(float).tiny, _SERIES)
     exact = log_factorial(small) - small * np.log(small) + small
     exact = exact - 0.5 * (_LOG_2PI + np.log(small))
     return np.where(n >= _SERIES, series, exact)
 
 
-def _half_deviance(counts: Floats, shares: Long) -> float:
-    """Return half of the deviance of counts (n, K) from probabilities of the same shape."""
+def half_deviances(counts: Floats, expected: Any, apart: Any = None) -> Long:
+    """Return half of the deviance of each count x from what was expected, x log(x / e) - (x - e).
+
+    `apart` is x - e, where the caller knows more of its digits.
+    """
     x = counts.astype(np.longdouble)
-    expected = x.sum(axis=1, keepdims=True) * shares
-    apart, both = x - expected, x + expected
+    apart, both = x - expected if apart is None else apart, x + expected
     with np.errstate(divide="ignore", invalid="ignore"):
         v = apart / both
         far = x * np.log(x / expected) - apart
@@ -85,7 +89,83 @@ def _half_deviance(counts: Floats, shares: Long) -> float:
             term = term * square
             near = near + term / (2 * j + 1)
     parts = np.where(np.abs(apart) < _CLOSE * both, near, np.where(x > 0, far, expected))
-    return float(np.where(both > 0, parts, 0.0).sum())
+    return np.where(both > 0, parts, 0.0)
+
+
+def _half_deviance(counts: Floats, shares: Long) -> float:
+    """Return half of the deviance of counts (n, K) from probabilities of the same shape."""
+    totals = counts.astype(np.longdouble).sum(axis=1, keepdims=True)
+    return float(half_deviances(counts, totals * shares).sum())
+
+
+def multinomial_loglik(counts: Any, weights: Floats, seen: Floats, codes: Any = None) -> float:
+    """Return the log-likelihood of rows of counts under the shares of counts.
+
+    Parameters
+    ----------
+    counts : array or scipy sparse array of shape (n, K)
+        The counts of the rows; of sparse ones only what is not 0 is looked at.
+    weights : array of shape (n,)
+        How often each row counts.
+    seen : array of shape (C, K)
+        The counts whose shares are the probabilities of C populations.
+    codes : array of shape (n,), optional
+        The population of each row; the first unless given.
+    """
+    row, column, x = _entries(counts, weights)
+    totals = np.bincount(row, x, len(weights)).astype(float)
+    codes = np.zeros(len(weights), np.intp) if codes is None else codes
+    population = codes[row]
+    whole = seen.astype(np.longdouble).sum(axis=1)
+    own, weight = seen[population, column], weights[row]
+    share = own / whole[population]
+    if totals.max(initial=0.0) <= LARGE:
+        parts = weight @ (x * np.log(share.astype(float)) - log_factorial(x))
+        return float(weights @ log_factorial(totals) + parts)
+    every = whole[codes]  # `unseen` is what was expected of counts of 0
+    unseen = totals * ((every - np.bincount(row, own, len(weights))) / every)
+    parts = weight * (_saturated_parts(x) - half_deviances(x, totals[row] * share))
+    rows = -weights * (_saturated_parts(totals) + unseen)
+    return math.fsum([*parts.astype(float).tolist(), *rows.astype(float).tolist()])
+
+
+def log_ways(counts: Any, weights: Floats) -> float:
+    """Return the logarithm of the multinomial coefficients of rows of counts, as of weights."""
+    row, _, x = _entries(counts, weights)
+    totals = np.bincount(row, x, len(weights)).astype(float)
+    return float(weights @ log_factorial(totals) - weights[row] @ log_factorial(x))
+
+
+def _entries(counts: Any, weights: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """Return row, column and value of the counts that are not 0, nor the weight of their row."""
+    if data.is_sparse(counts):
+        thin = counts.tocoo()
+        places, x = [thin.row, thin.col], thin.data.astype(float)
+    else:
+        places = list(np.nonzero(counts))
+        x = np.asarray(counts[tuple(places)], float)
+    row, column = (np.asarray(place, np.intp) for place in places)
+    seen = (x != 0) & (weights[row] != 0)
+    return row[seen], column[seen], x[seen]
+
+
+def poisson_loglik(counts: Floats, weights: Floats, mean: Any) -> float:
+    """Return the log-likelihood of counts, each as often as its weight says, under a mean."""
+    if counts.max(initial=0.0) <= LARGE:
+        logs = counts * math.log(mean) if mean else 0.0
+        return float(weights @ (logs - mean - log_factorial(counts)))
+    return float(weights @ (_saturated_parts(counts) - half_deviances(counts, mean)))
+
+
+def negative_binomial_logliks(counts: Floats, size: float, mean: float) -> Floats:
+    """Return the log-probabilities of large counts under a law of any size."""
+    own, both = np.full_like(counts, size), counts.astype(np.longdouble) + size
+    whole = np.longdouble(size) + mean
+    apart = (counts - mean) * (size / whole)
+    fall = half_deviances(own, both * (size / whole), -apart)
+    fall = fall + half_deviances(counts, both * (mean / whole), apart)
+    parts = _saturated_parts(own) + _saturated_parts(counts) - _saturated_parts(counts + size)
+    return np.asarray(parts - fall - np.log1p(counts / size), float)
 
 
 def softmax_shares(eta: Long) -> Long:

@@ -71,24 +71,38 @@ def beta_cdf(a: mp.mpf, b: mp.mpf, p: mp.mpf) -> mp.mpf:
             return mp.exp(log_front - mp.loggamma(a) - mp.loggamma(b)) * value
 
 
+def beta_slope(a: mp.mpf, b: mp.mpf, p: mp.mpf) -> mp.mpf:
+    """Return the derivative of I_p(a, b)."""
+    if b == 0 or a == 0:
+        return mp.mpf(0)
+    log_slope = (a - 1) * mp.log(p) + (b - 1) * mp.log1p(-p) + mp.loggamma(a + b)
+    return mp.exp(log_slope - mp.loggamma(a) - mp.loggamma(b))
+
+
 def log_likelihood(x: int, n: int, p: mp.mpf) -> mp.mpf:
     return (x * mp.log(p) if x else 0) + ((n - x) * mp.log1p(-p) if x < n else 0)
 
 
 def evidence(method: str, x: int, n: int, p: mp.mpf) -> mp.mpf:
     """Return what rises with p up to p̂ and reaches `threshold` at the lower limit of a method."""
-    y, half = n - x, mp.mpf(1) / 2
     center = mp.mpf(x) / n
     if method == "wilson":
         return -(center - p) / mp.sqrt(p * (1 - p) / n)
-    if method == "jeffreys":
-        return beta_cdf(x + half, y + half, p)
-    if method == "clopper_pearson":
-        return beta_cdf(mp.mpf(x), mp.mpf(y + 1), p)
-    if method == "mid_p":
-        return (beta_cdf(mp.mpf(x), mp.mpf(y + 1), p) + beta_cdf(mp.mpf(x + 1), mp.mpf(y), p)) / 2
     drop = log_likelihood(x, n, center) - log_likelihood(x, n, p)
     return -mp.sqrt(2 * drop) if p < center else mp.sqrt(2 * drop)
+
+
+def tail(method: str, x: int, n: int, p: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
+    """Return the same of the methods with tails of a beta law, and its derivative."""
+    y, half = n - x, mp.mpf(1) / 2
+    a, b = (x + half, y + half) if method == "jeffreys" else (mp.mpf(x), mp.mpf(y + 1))
+    value, slope = beta_cdf(a, b, p), beta_slope(a, b, p)
+    if method == "mid_p":  # P(X > x) = P(X >= x) - P(X = x)
+        a, b = mp.mpf(x + 1), mp.mpf(y)
+        ways = mp.loggamma(n + 1) - mp.loggamma(x + 1) - mp.loggamma(y + 1)
+        value -= mp.exp(ways + log_likelihood(x, n, p)) / 2
+        slope = (slope + beta_slope(a, b, p)) / 2
+    return value, slope
 
 
 def quantile(level: float) -> mp.mpf:
@@ -123,6 +137,11 @@ def check_lower(method: str, x: int, n: int, level: float, p: mp.mpf, spacing: f
         return
     below, above = p - slack, p + slack
     wanted = threshold(method, level)
+    if method not in ("wilson", "likelihood_ratio"):
+        value, slope = tail(method, x, n, p)  # within the slack it is as straight as a line
+        assert below <= 0 or value - slack * slope < wanted
+        assert above >= 1 or value + slack * slope > wanted
+        return
     assert below <= 0 or evidence(method, x, n, below) < wanted
     assert above >= 1 or evidence(method, x, n, above) > wanted
 

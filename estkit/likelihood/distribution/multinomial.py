@@ -15,7 +15,8 @@ from estkit.errors import DataError
 from estkit.frames import as_frame
 from estkit.labels import read_labels
 from estkit.likelihood import newton
-from estkit.likelihood.family import Conclusion, Floats, Sums, log_factorial
+from estkit.likelihood.counts import half_deviances, log_ways, multinomial_loglik
+from estkit.likelihood.family import Conclusion, Floats, Sums
 from estkit.likelihood.model import Coordinate, Model
 from estkit.likelihood.proportion import proportion
 from estkit.likelihood.result import measured, unmeasured
@@ -104,23 +105,25 @@ class MultinomialModel(Model):
         return start, matrix
 
     def total(self, point: Floats, *, curvature: bool = True) -> Sums:
-        """Return the log-likelihood, its gradient and information."""
+        """Return the log-likelihood less its maximum, its gradient and information."""
         start, matrix = self.map
         seen = self.sums > 0
         sums, p = self.sums[seen], (start + matrix @ point)[seen]
-        least = _LEAST * sums / sums.sum()
+        number = sums.sum()
+        least = _LEAST * sums / number
         held = np.maximum(p, least)
         beyond = (p - held) / held
-        value = float((sums * (np.log(held) + beyond - beyond * beyond / 2)).sum())
+        value = -float(half_deviances(sums, number * held).sum())
+        value += float((sums * (beyond - beyond * beyond / 2) - number * (p - held)).sum())
         gradient = matrix[seen].T @ (sums / held * (1.0 - beyond))
         information = (matrix[seen].T * (sums / held**2)) @ matrix[seen]
         return Sums(value, gradient, information)
 
     def conclude(self, value: float) -> Conclusion:
         """Return the log-likelihood with the multinomial coefficients."""
-        ways = log_factorial(self.counts.sum(axis=1)) - log_factorial(self.counts).sum(axis=1)
-        constant = float(ways.sum() if self.weights is None else (ways * self.weights).sum())
-        return Conclusion(value + constant, None, constant)
+        times = np.ones(len(self.counts)) if self.weights is None else self.weights
+        top = multinomial_loglik(self.counts, times, self.sums[None])
+        return Conclusion(value + top, None, log_ways(self.counts, times))
 
     def outside(self, point: Floats) -> Floats:
         """Return the probabilities of all categories."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from estkit import data, parallel
 from estkit.errors import DataError
 from estkit.likelihood import newton
-from estkit.likelihood.family import Conclusion, Floats, Sums, log_factorial
+from estkit.likelihood.family import Conclusion, Floats, Sums
 from estkit.likelihood.joint import moments
 from estkit.likelihood.joint.pieces import Normals, Shares, blocks
 from estkit.likelihood.model import Coordinate, Model
@@ -143,23 +143,22 @@ class JointModel(Model):
     @cached_property
     def constant(self) -> float:
         """The multinomial coefficients of rows of counts."""
-        if self.family.law != "multinomial":
-            return 0.0
-        total = 0.0
-        for values, _, weights in self.sums.blocks():
-            dense = values.toarray() if data.is_sparse(values) else np.asarray(values, float)
-            whole = log_factorial(dense.sum(axis=1)) - log_factorial(dense).sum(axis=1)
-            total += float(weights @ whole)
-        return total
+        return moments.ways(self.sums) if self.family.law == "multinomial" else 0.0
+
+    @cached_property
+    def lacking(self) -> float:
+        """What `total` leaves out: the maxima of shares, constants, and the units of columns."""
+        lacking, law = self.shares.peak(), self.law
+        if isinstance(law, Shares):
+            return lacking + moments.height(self.sums, law, counts=self.family.law != "bernoulli")
+        assert law is not None
+        per_row = 0.5 * len(self.columns.names) * math.log(2 * math.pi)
+        per_row += float(np.log(law.unit.reshape(-1, len(self.columns.names))[0]).sum())
+        return lacking + law.peak() - self.n_obs * per_row
 
     def conclude(self, value: float) -> Conclusion:
-        """Add the constants, and the units of the columns."""
-        added = self.constant
-        if isinstance(self.law, Normals):
-            per_row = 0.5 * len(self.columns.names) * math.log(2 * math.pi)
-            per_row += float(np.log(self.law.unit.reshape(-1, len(self.columns.names))[0]).sum())
-            added = -self.n_obs * per_row
-        return Conclusion(value + added, None, self.constant)
+        """Add what `total` leaves out."""
+        return Conclusion(value + self.lacking, None, self.constant)
 
     def expected(self, point: Floats) -> Floats:
         """Return the information, which at the maximum is the observed one."""
@@ -209,17 +208,9 @@ class JointModel(Model):
         if start is not None:
             raise DataError("Joint has its maximum in closed form and takes no start.")
         point = np.concatenate([piece.best() for piece in self.pieces])
-        value = self.shares.peak()
-        law = self.law
-        if self.family.smoothing and isinstance(law, Shares):
-            observed = self._law(0.0)
-            assert isinstance(observed, Shares)
-            value += observed.value(law.shares)
-        elif law is not None:
-            value += law.peak()
         certificate = newton.Certificate(0.0, 0.0, math.nan, 0, "The maximum has a closed form")
         none = np.zeros((0, 0))
-        return newton.Optimum(point, value, none, none, np.zeros(0), True, certificate)
+        return newton.Optimum(point, 0.0, none, none, np.zeros(0), True, certificate)
 
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from estkit import data
 from estkit.errors import DataError, RankError
 from estkit.likelihood import rank
+from estkit.likelihood.counts import log_ways, multinomial_loglik
 from estkit.likelihood.family import Floats
 from estkit.likelihood.joint.pieces import Normals, Shares
 from estkit.likelihood.placement import place, rescale
@@ -79,6 +81,21 @@ def words(classes: Classes, smoothing: float) -> Shares:
         if total == 0:
             raise DataError(f"class {outcome!r} has no counts at all, so its shares are 0 / 0.")
     return Shares(counts + smoothing, counts.shape[1])
+
+
+def height(classes: Classes, law: Shares, *, counts: bool) -> float:
+    """Return the log-likelihood of the columns under shares, with multinomial coefficients."""
+    if not counts:
+        return binary(classes, 0.0).value(law.shares)
+    return math.fsum(
+        multinomial_loglik(values, weights, law.counts, codes)
+        for values, codes, weights in classes.blocks()
+    )
+
+
+def ways(classes: Classes) -> float:
+    """Return the logarithm of the multinomial coefficients of all rows."""
+    return math.fsum(log_ways(values, weights) for values, _, weights in classes.blocks())
 
 
 def normals(classes: Classes, covariance: str) -> Normals:

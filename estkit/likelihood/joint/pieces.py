@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from estkit.likelihood.counts import half_deviances
 from estkit.likelihood.family import Floats, Sums
 
 
@@ -30,7 +31,7 @@ class Piece(Protocol):
         ...
 
     def total(self, point: Floats) -> Sums:
-        """Return value, gradient and negative Hessian; -inf outside the domain."""
+        """Return value less `peak`, gradient and negative Hessian; -inf outside the domain."""
         ...
 
     def peak(self) -> float:
@@ -95,7 +96,7 @@ class Shares:
         return whole[:, : self.shown].ravel()
 
     def total(self, point: Floats) -> Sums:
-        """Return Σ counts · log share; a category that was not seen adds nothing."""
+        """Return Σ counts · log share less its maximum: what is not large where counts are."""
         free = point.reshape(len(self.counts), -1)
         last = 1.0 - free.sum(axis=1)
         share = np.column_stack([free, last])
@@ -110,7 +111,9 @@ class Shares:
         for b, (own, rest) in enumerate(zip(curvature[:, :-1], curvature[:, -1], strict=True)):
             part = slice(b * each, (b + 1) * each)
             information[part, part] = np.diag(own) + rest
-        return Sums(self.value(share), (slope[:, :-1] - slope[:, -1:]).ravel(), information)
+        totals = self.counts.sum(axis=1, keepdims=True)
+        value = -float(half_deviances(self.counts, totals * share).sum())
+        return Sums(value, (slope[:, :-1] - slope[:, -1:]).ravel(), information)
 
     def peak(self) -> float:
         """Return the value at the maximum."""
@@ -222,8 +225,8 @@ class Normals:
         return means, covariance
 
     def total(self, point: Floats) -> Sums:
-        """Return the log-likelihood without its constant."""
-        value, gradient = 0.0, np.empty((len(self.counts), self.each))
+        """Return the log-likelihood without its constant, less its maximum."""
+        value, gradient = -self.peak(), np.empty((len(self.counts), self.each))
         information = np.zeros((self.size, self.size))
         if not np.isfinite(point).all():
             return Sums(-np.inf, np.zeros(self.size), information)

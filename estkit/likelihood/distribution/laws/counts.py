@@ -7,12 +7,17 @@ parameters, which are logarithms and for a probability log-odds.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from estkit.errors import FitError
+from estkit.likelihood.counts import (
+    multinomial_loglik,
+    negative_binomial_logliks,
+    poisson_loglik,
+)
 from estkit.likelihood.distribution.laws.sums import Values
 from estkit.likelihood.family import Floats, Sums, log_factorial
 from estkit.likelihood.proportion import minus_log
@@ -42,7 +47,7 @@ def mean_of(values: Floats, number: Floats) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Poisson:
-    """The mean; coordinate log mu."""
+    """The mean; coordinate log mu. `constant` is the maximum."""
 
     names: ClassVar = ("mu",)
     mixing: ClassVar = None
@@ -54,13 +59,18 @@ class Poisson:
     def of(cls, values: Values) -> Poisson:
         """Return the sums of counts."""
         counts, number = tally(values)
-        return cls(mean_of(counts, number), values.n, -float(number @ log_factorial(counts)))
+        mean = mean_of(counts, number)
+        return cls(mean, values.n, poisson_loglik(counts, number, mean))
 
     def total(self, point: Floats) -> Sums:
-        """Return the log-likelihood without `constant`, its gradient and information."""
+        """Return by how much the log-likelihood differs from `constant`, and its derivatives."""
         mu = math.exp(min(point[0], 700.0))
-        value = self.n * (self.mean * point[0] - mu) if self.mean else -self.n * mu
-        return Sums(value, np.array([self.n * (self.mean - mu)]), np.array([[self.n * mu]]))
+        fall = mu
+        if self.mean:
+            beyond = point - math.log(self.mean)
+            fall = self.mean * float(minus_log(np.expm1(np.minimum(beyond, 700.0)), beyond)[0])
+        gradient = np.array([self.n * (self.mean - mu)])
+        return Sums(-self.n * fall, gradient, np.array([[self.n * mu]]))
 
     def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
         """Return the maximum, at the boundary if all counts are 0."""
@@ -69,7 +79,7 @@ class Poisson:
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """Successes and failures of a probability; coordinate its log-odds."""
+    """Successes and failures of a probability; coordinate log-odds. `constant` is the maximum."""
 
     names: ClassVar = ("p",)
     mixing: ClassVar = None
@@ -80,32 +90,46 @@ class Trials:
     @classmethod
     def geometric(cls, values: Values) -> Trials:
         """Return one success for each number of trials that it took."""
-        return cls(values.n, values.sums_of(lambda v: [v])[0] - values.n)
+        found = cls(values.n, values.sums_of(lambda v: [v])[0] - values.n)
+        return replace(found, constant=found._plain(float(found.begin((True,), np.zeros(1))[0])))
 
     @classmethod
     def binomial(cls, values: Values) -> Trials:
         """Return the successes among a fixed number of trials, which is the unit."""
         counts, number = tally(values)
-        trials = values.unit
-        ways = log_factorial(np.array(trials)) - log_factorial(counts)
-        ways = ways - log_factorial(trials - counts)
-        successes = float(number @ counts)
-        return cls(successes, values.n * trials - successes, float(number @ ways))
+        both = np.column_stack([counts, values.unit - counts])
+        sums = number @ both
+        return cls(float(sums[0]), float(sums[1]), multinomial_loglik(both, number, sums[None]))
 
     def total(self, point: Floats) -> Sums:
-        """Return the log-likelihood without `constant`, its gradient and information."""
+        """Return by how much the log-likelihood differs from `constant`, and its derivatives."""
         v = float(point[0])
         tail = math.exp(-abs(v))
-        soft = math.log1p(tail)
         near, far = 1.0 / (1.0 + tail), tail / (1.0 + tail)
         p, q = (near, far) if v > 0 else (far, near)
-        log_p, log_q = (-soft, -v - soft) if v > 0 else (v - soft, -soft)
-        value = (self.successes * log_p if self.successes else 0.0) + (
-            self.failures * log_q if self.failures else 0.0
-        )
         gradient = self.successes * q - self.failures * p
         both = (self.successes + self.failures) * p * q
-        return Sums(value, np.array([gradient]), np.array([[both]]))
+        return Sums(self._beyond(v), np.array([gradient]), np.array([[both]]))
+
+    def _beyond(self, v: float) -> float:
+        """Return the log-likelihood less its maximum; near that, no small rest of large sums."""
+        if not self.successes or not self.failures:
+            return self._plain(v)
+        top = math.log(self.successes) - math.log(self.failures)
+        less, more, d = self.successes, self.failures, v - top
+        if less > more:
+            less, more, d = more, less, -d
+        if abs(d) > 1.0:
+            return self._plain(v) - self._plain(top)
+        both = less + more
+        return less * d - both * math.log1p(less / both * math.expm1(d))
+
+    def _plain(self, v: float) -> float:
+        soft = math.log1p(math.exp(-abs(v)))
+        log_p, log_q = (-soft, -v - soft) if v > 0 else (v - soft, -soft)
+        return (self.successes * log_p if self.successes else 0.0) + (
+            self.failures * log_q if self.failures else 0.0
+        )
 
     def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
         """Return the maximum, at a boundary if there are no failures or no successes."""
@@ -146,7 +170,7 @@ class NegativeBinomial:
             above = values.n - np.cumsum(table)[:-1]
         mean = mean_of(counts, number)
         variance = mean_of((counts - mean) ** 2, number)
-        constant = -float(number @ log_factorial(counts))
+        constant = 0.0 if above is None else -float(number @ log_factorial(counts))
         return cls(counts, number, above, mean, variance, values.n, constant)
 
     def total(self, point: Floats) -> Sums:
@@ -161,6 +185,8 @@ class NegativeBinomial:
         rising, first, second = self._rising(size)
         drop = mean * (float(point[1]) - float(log_rate[0])) if mean else 0.0
         value = rising - n * size * float(log_rate[0]) + n * drop
+        if self.above is None:
+            value = float(self.number @ negative_binomial_logliks(self.values, size, mu))
         gradient = np.array([first + n * (excess + mu * short), n * size * short])
         across = -n * short * size * mu / both
         along = -second - n * (excess - mu * mu / both - short * size * mu / both)
@@ -171,20 +197,22 @@ class NegativeBinomial:
         )
 
     def _rising(self, size: float) -> tuple[float, float, float]:
-        """Return Σ log(1 + j / size) over j below each value, and derivatives in log size."""
+        """Return Σ log(1 + j / size) over j below each value, and derivatives in log size.
+
+        Of large counts 0: `total` has their value from parts that do not cancel.
+        """
         if self.above is not None:
             j = np.arange(float(len(self.above)))
             part = j / (size + j)
             first = -float(self.above @ part)
             second = float(self.above @ (part * (size / (size + j))))
             return float(self.above @ np.log1p(j / size)), first, second
-        from scipy.special import gammaln, psi, zeta
+        from scipy.special import psi, zeta
 
         x, number = self.values, self.number
         harmonic = size * (psi(x + size) - psi(size))
         curve = size * size * (zeta(2.0, x + size) - zeta(2.0, size))
-        value = number @ (gammaln(x + size) - gammaln(size) - x * math.log(size))
-        return float(value), float(number @ (harmonic - x)), float(number @ (harmonic + curve))
+        return 0.0, float(number @ (harmonic - x)), float(number @ (harmonic + curve))
 
     def begin(self, free: tuple[bool, ...], base: Floats) -> Floats:
         """Return the maximum if both are free, else a point nearby."""
@@ -221,7 +249,7 @@ class NegativeBinomial:
         return v
 
     def _under_dispersed(self) -> FitError:
-        poisson = self.n * self.mean * (math.log(self.mean) - 1.0) + self.constant
+        poisson = poisson_loglik(self.values, self.number, self.mean)
         return FitError(
             f"The counts have variance {self.variance:.6g} and mean {self.mean:.6g}. Without more "
             f"variance than a Poisson law has, the likelihood of nbinom has no maximum: it grows "
