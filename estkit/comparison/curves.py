@@ -16,6 +16,8 @@ from estkit.comparison.scores import (
     Predicted,
     Score,
     distances,
+    r2,
+    rmse,
 )
 from estkit.errors import DataError
 from estkit.estimate import plain
@@ -228,18 +230,25 @@ def fold_errors(values: Floats, folds: Folds) -> Floats:
 def pooled_errors(score: Score, values: Floats, losses: Floats) -> Floats:
     """Return the standard error of scores of pooled predictions, (m, P) losses of rows."""
     spread = losses.std(axis=0, ddof=1) / np.sqrt(len(losses))
-    return _chained(values, losses.mean(axis=0), spread)
+    return _chained(score, values, losses.mean(axis=0), spread)
 
 
-def _chained(values: Floats, average: Floats, spread: Floats) -> Floats:
-    """Return the standard error of scores from that of average losses.
+def _chained(score: Score, values: Floats, average: Floats, spread: Floats) -> Floats:
+    """Return the standard error of scores from that of average losses, by the chain rule.
 
-    The score is the average loss, 1 less a multiple of it, or its root; the rest is the chain rule.
+    NaN where a score of the user's own is neither the average nor 1 less it.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        root, itself = np.isclose(values**2, average), np.isclose(values, average)
-        slope = np.where(itself, 1.0, np.where(root, 1 / (2 * values), (1 - values) / average))
-    return np.where(spread == 0, 0.0, np.abs(slope) * spread)
+        if score.function is rmse:
+            slope = 1 / (2 * values)
+        elif score.function is r2:
+            slope = (1 - values) / average
+        elif score is SCORES.get(score.name):
+            slope = np.ones(len(values))
+        else:
+            told = 1 - values if score.greater_is_better else values
+            slope = np.where(np.isclose(told, average), 1.0, np.nan)
+        return np.where(spread == 0, 0.0, slope * spread)
 
 
 def pooled_residuals(
@@ -267,7 +276,7 @@ def pooled_residuals(
         average = average + apart * (more / (count + more))
         count += more
     values = _of_average(score, average, truth)
-    return values, _chained(values, average, np.sqrt(spread / (count - 1) / count))
+    return values, _chained(score, values, average, np.sqrt(spread / (count - 1) / count))
 
 
 def pooled(

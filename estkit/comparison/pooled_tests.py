@@ -17,6 +17,8 @@ from estkit.errors import DataError
 if TYPE_CHECKING:
     from estkit.comparison.result import Comparison
 
+_SAME = 1e-6  # relative: a score and the average of its losses
+
 
 class Pooled(NamedTuple):
     """The predictions of several models for the rows that all have seen tested.
@@ -78,16 +80,32 @@ def pooled_losses(comparison: Comparison, models: Sequence[str], score: Score) -
     counts = np.bincount(place)
     losses = np.empty((len(parts), len(own)))
     for number, (model, part) in enumerate(zip(models, parts, strict=True)):
-        given = score.loss(_joined(part))
+        joined = _joined(part)
+        given = score.loss(joined)
         if not np.isfinite(given).all():
             raise DataError(
                 f"the loss of {model!r} is infinite in row {rows[~np.isfinite(given)][0]}, where "
                 f"it held for impossible what happened; compare another score, such as 'brier'."
             )
+        _check_average(score, joined, given)
         losses[number] = np.bincount(place, weights=given) / counts
     averaged = "" if len(own) == len(rows) else ", losses averaged over repeats"
     basis = f"{len(own)} rows of {used} of {len(comparison.folds)} folds{averaged}"
     return Losses(losses, comparison.outcome[own], basis)
+
+
+def _check_average(score: Score, joined: Predicted, losses: Floats) -> None:
+    """Raise where the losses of a score of the user's own do not average to it."""
+    if score is scores.SCORES.get(score.name) or score.function in (scores.rmse, scores.r2):
+        return
+    value, told = score.function(joined), float(losses.mean())
+    told = 1 - told if score.greater_is_better else told
+    if not math.isclose(value, told, rel_tol=_SAME, abs_tol=_SAME):
+        raise DataError(
+            f"{score.name} is {value:.6g} where the losses of its rows say {told:.6g}: their "
+            f"average must be the score, or 1 less it where greater is better. Mend its loss, or "
+            f"take method='corrected_t', which asks for none."
+        )
 
 
 def _collected(

@@ -55,8 +55,8 @@ class Score:
     needs_probability : bool
         Whether it is computed from probabilities.
     loss : callable, optional
-        From `Predicted` to a loss of every row, less is better, whose average is the score, 1 less
-        the score or its square; what pooled tests use.
+        From `Predicted` to a loss of every row, less is better, whose average is the score, or 1
+        less the score where greater is better; what pooled tests use.
     range : tuple of float
         Its least and its greatest value.
 

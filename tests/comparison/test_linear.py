@@ -79,6 +79,34 @@ def test_scores_of_rows_left_out_do_not_depend_on_how_many_are_taken_at_a_time(s
         assert parts.errors[number] == pytest.approx(whole.errors[0], rel=CLOSE, nan_ok=True)
 
 
+@pytest.mark.parametrize("score", ["mse", "rmse", "r2"])
+def test_errors_follow_the_score_and_not_what_its_value_happens_to_be(score: str) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    at = {"alphas": [0.1], "cv": "loo"}
+    mse = ek.ridge_curve(X, y, scoring="mse", **at)
+    # Units in which the mean squared error is the square of R², which looks like a root of it.
+    unit = abs(ek.ridge_curve(X, y, scoring="r2", **at).means[0]) / np.sqrt(mse.means[0])
+    curve = ek.ridge_curve(X, y * unit, scoring=score, **at)
+    error = mse.errors[0] * unit**2
+    if score == "rmse":
+        error /= 2 * curve.means[0]
+    if score == "r2":
+        error /= y.var() * unit**2
+    assert curve.errors[0] == pytest.approx(error, rel=1e-9)
+
+
+def test_a_score_of_ones_own_has_an_error_if_it_is_an_average() -> None:
+    X, y = load_diabetes(return_X_y=True)
+
+    def average(p: Any) -> float:
+        return float((p.truth - p.prediction).mean())
+
+    own = ek.Score("own", average, False, "regression", loss=lambda p: p.truth - p.prediction)
+    assert np.isfinite(ek.knn_curve(X, y, k=[5], cv="loo", scoring=own).errors).all()
+    other = ek.Score("own", lambda p: 2 * average(p), False, "regression", loss=own.loss)
+    assert np.isnan(ek.knn_curve(X, y, k=[5], cv="loo", scoring=other).errors).all()
+
+
 def test_nearly_dependent_columns_left_out_row_by_row() -> None:
     """Their products would tell nothing of the smallest singular value."""
     rng = np.random.default_rng(7)

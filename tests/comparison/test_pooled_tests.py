@@ -196,3 +196,16 @@ def test_a_score_that_is_no_average_is_refused_by_clt(made: Make) -> None:
         result.test("a", "b", "clt")
     with pytest.raises(ek.DataError, match="the loss of 'b' is infinite in row"):
         result.test("a", "b", "clt", "log_loss")
+
+
+def test_losses_that_do_not_average_to_their_score_are_refused() -> None:
+    def squares(p: Any) -> Any:
+        return (p.truth - p.prediction) ** 2
+
+    root = ek.Score("root", lambda p: squares(p).mean() ** 0.5, False, "regression", loss=squares)
+    result = ek.compare(
+        ["knn", "linear"], *load_diabetes(return_X_y=True), cv=5, scoring=root, rng=1
+    )
+    with pytest.raises(ek.DataError, match="the losses of its rows say"):
+        result.test("knn", "linear", "clt")
+    assert result.test("knn", "linear", "corrected_t").p_value < 1
