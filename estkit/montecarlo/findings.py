@@ -93,9 +93,11 @@ class Findings(Records):
             row for row in summarised(cells, wanted, reading, together=together)
             if row["used"] or measures is not None or row["measure"] == "failure_rate"
         ]  # fmt: skip
-        frame = pd.DataFrame(rows, columns=None if rows else [*WHO, *ROW])
-        gain, note = frame.pop("gain"), frame.pop("note")
-        return frame.assign(**{"gain": gain} if self.reduced else {}, note=note)
+        columns = [*WHO, *ROW]
+        if not self.reduced:
+            columns.remove("gain")
+            rows = [{name: row[name] for name in row if name != "gain"} for row in rows]
+        return pd.DataFrame(rows, columns=None if rows else columns)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary of the usual measures."""

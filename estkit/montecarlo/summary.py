@@ -194,6 +194,8 @@ def _gain(cell: Cell, influence: Influence, known: NDArray[np.bool_], own: float
     """
     if not influence.by_replicate or (cell.nest > 1 and cell.controls is None):
         return math.nan
+    if cell.group == cell.nest == 1 and cell.controls is None:
+        return 1.0 if 0 < own < math.inf else math.nan
     nests = np.flatnonzero(known) // cell.nest if cell.nest > 1 else None
     plain = standard_error(influence.psi, nests)
     if plain > 0 and own < _EXACT * plain:

@@ -74,9 +74,8 @@ def truth_of(
             f"truth has {len(value)} values, but estimator {estimator!r} has {len(names)} "
             f"parameters ({', '.join(names)}) in {describe(condition)}."
         )
-    shape = (len(names),)
-    errors = np.zeros(()) if error is None else _numbers(error, condition)
-    return Truth(np.broadcast_to(value, shape).copy(), np.broadcast_to(errors, shape).copy())
+    errors = 0.0 if error is None else _numbers(error, condition)
+    return Truth(np.full(len(names), value), np.full(len(names), errors))
 
 
 def _by_name(truth: Any) -> Any:
