@@ -139,7 +139,7 @@ class FormulaCoding:
     def to_plain(self) -> dict[str, Any]:
         """Return what JSON can hold, and of which expressions that is not enough to predict."""
         parts = tuple(factor or name for name, factor in self.variables.items())
-        state, lacks = ({}, self.lacks) if self.spec is None else self._learnt()
+        state, levels, lacks = ({}, {}, self.lacks) if self.spec is None else self._learnt()
         return {
             "kind": "formula",
             "formula": self.formula,
@@ -148,32 +148,43 @@ class FormulaCoding:
             "names": list(self.names),
             "members": {term: list(names) for term, names in self.members.items()},
             "state": state,
+            "levels": levels,
             "lacks": list(lacks),
         }
 
-    def _learnt(self) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Return what transforms learnt as plain values, and the expressions that have none."""
-        state, lacks = {}, []
+    def _learnt(self) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
+        """Return as plain values what transforms learnt, and the levels of expressions.
+
+        Third come the expressions of which that says too little.
+        """
+        state, levels, lacks = {}, {}, []
         for expression, learnt in self.spec.transform_state.items():
             try:
                 state[expression] = _plain(learnt)
             except TypeError:
                 lacks.append(expression)
-        if lacks:
-            return {}, tuple(lacks)
-        again = _relearnt(self.formula, self.variables, self.coded, state)
-        if again is None:
-            return {}, (self.formula,)
         for expression, (_, own) in self.spec.encoder_state.items():
-            levels = [
+            known = expression in self.variables or _inside_c(expression) in self.variables
+            try:
+                if "categories" in own and not known:
+                    levels[expression] = _plain(list(own["categories"]))
+            except TypeError:
+                lacks.append(expression)
+        if lacks:
+            return {}, {}, tuple(lacks)
+        again = _relearnt(self.formula, self.variables, self.coded, state, levels)
+        if again is None:
+            return {}, {}, (self.formula,)
+        for expression, (_, own) in self.spec.encoder_state.items():
+            found = [
                 list(each["categories"]) if "categories" in each else None
                 for each in (own, again.encoder_state[expression][1])
             ]
-            if levels[0] != levels[1]:
+            if found[0] != found[1]:
                 lacks.append(expression)
         if again.column_names != self.spec.column_names and not lacks:
             lacks.append(self.formula)
-        return ({}, tuple(lacks)) if lacks else (state, ())
+        return ({}, {}, tuple(lacks)) if lacks else (state, levels, ())
 
     @classmethod
     def from_plain(cls, stored: Mapping[str, Any]) -> FormulaCoding:
@@ -183,7 +194,8 @@ class FormulaCoding:
         coded = {name: tuple(levels) for name, levels in stored["coded"].items()}
         members = {term: tuple(names) for term, names in stored["members"].items()}
         formula, lacks = stored["formula"], tuple(stored["lacks"])
-        spec = None if lacks else _relearnt(formula, variables, coded, stored["state"])
+        levels = stored.get("levels", {})
+        spec = None if lacks else _relearnt(formula, variables, coded, stored["state"], levels)
         return cls(formula, variables, coded, tuple(stored["names"]), members, spec, lacks)
 
 
@@ -224,10 +236,12 @@ def _relearnt(
     variables: Mapping[str, Factor | None],
     coded: Mapping[str, tuple[Any, ...]],
     stored: Mapping[str, Any],
+    known: Mapping[str, Any],
 ) -> Any:
     """Return the model spec of a formula that learns its levels from rows that have them.
 
-    What transforms learnt is given, without the ends beyond which splines have no value.
+    What transforms learnt is given, without the ends beyond which splines have no value, and the
+    levels of expressions, such as C(x > 0), which no row needs to have.
     """
     import pandas as pd
 
@@ -244,9 +258,10 @@ def _relearnt(
         expression: {key: ends.get(key, entry) for key, entry in learnt.items()}
         for expression, learnt in state.items()
     }
-    described = formulas.load().ModelSpec.from_spec(formula, transform_state=endless)
+    described = formulas.describe(formula, endless, {e: _unplain(own) for e, own in known.items()})
     try:
-        matrix = formulas.materialise(described, pd.DataFrame(columns, index=range(rows)))
+        frame = pd.DataFrame(columns, index=range(rows))
+        matrix = formulas.materialise(described, frame, strange="ignore")
     except DataError:  # an expression that has no value there
         return None
     return matrix.model_spec.update(transform_state=state)

@@ -6,7 +6,7 @@ import ast
 import re
 import warnings
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def parse(text: str) -> list[list[str]]:
     formulaic = load()
     try:
         terms = formulaic.Formula(text)
-    except formulaic.errors.FormulaicError as error:
+    except (formulaic.errors.FormulaicError, SyntaxError) as error:
         shown = text.removeprefix("0 + ")
         raise DataError(f"The formula {shown!r} cannot be read: {plain_text(error)}") from error
     if not isinstance(terms, formulaic.SimpleFormula):
@@ -122,8 +122,20 @@ def native(frame: Any, wanted: Mapping[str, Factor | None], coded: Collection[st
     return pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
 
 
-def materialise(described: Any, frame: Any) -> Any:
+def describe(formula: str, learnt: Mapping[str, Any], levels: Mapping[str, Any]) -> Any:
+    """Return a model spec of formulaic that knows what transforms learnt, and some levels."""
+    from formulaic.parser.types import Factor as Kinds
+
+    state = {name: (Kinds.Kind.CATEGORICAL, {"categories": own}) for name, own in levels.items()}
+    return load().ModelSpec.from_spec(formula, transform_state=learnt, encoder_state=state)
+
+
+def materialise(
+    described: Any, frame: Any, *, strange: Literal["error", "ignore"] = "error"
+) -> Any:
     """Return the model matrix of a formula or a model spec of formulaic.
+
+    Categories that it does not know are an error, or ignored.
 
     Raises
     ------
@@ -132,11 +144,19 @@ def materialise(described: Any, frame: Any) -> Any:
     """
     errors = load().errors
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("error", errors.DataMismatchWarning)
+        if strange == "ignore":  # pandas warns of them, too
+            warnings.simplefilter("ignore")
+        else:
+            warnings.simplefilter("error", errors.DataMismatchWarning)
         try:
             return described.get_model_matrix(frame, na_action="ignore", output="numpy")
         except (errors.FormulaicError, errors.DataMismatchWarning) as error:
             raise DataError(f"The formula cannot be evaluated: {plain_text(error)}") from error
+        except (ValueError, TypeError) as error:  # of numpy, when columns are put side by side
+            raise DataError(
+                f"The formula cannot be evaluated; does each term give one value for each row? "
+                f"({plain_text(error)})"
+            ) from error
 
 
 def evaluate(expression: str, frame: Any) -> NDArray[Any]:

@@ -291,6 +291,8 @@ BAD: dict[str, tuple[str, str]] = {
     "offset": ("low ~ age + offset(age)", "pass the offset as offset="),
     "no literal": ("low ~ Q(height)", "no column 'height'"),
     "syntax": ("low ~ age +* race", "cannot be read: Operator"),
+    "no expression": ("low ~ C(race).astype(str)", "cannot be read: invalid syntax"),
+    "no column of numbers": ("low ~ {age, race}", "one value for each row"),
     "parts": ("low ~ age | race", "several parts"),
     "product": ("low:age ~ race", "must be a column, an expression"),
     "names of rows": ("low ~ ident", "160 different texts in 160 rows"),

@@ -51,6 +51,10 @@ LEARNT = [
     "site:center(age) + site",
     "bs(age, df=4) * C(race)",
     "scale(np.log(abs(gain)))",
+    "C(age > 30)",
+    "center(gain) + C(age > 30):C(race > 1)",
+    "C(np.floor(age / 10))",
+    "C(np.where(gain > 0, 'up', 'down'), Treatment('up')):scale(age)",
 ]
 
 
@@ -81,13 +85,27 @@ def test_splines_keep_their_ends() -> None:
             each.predict(old)
 
 
-@pytest.mark.parametrize("terms", ["C(age > 30)", "center(gain) + C(age > 30)"])
-def test_a_transform_that_json_cannot_hold_is_named(terms: str) -> None:
-    fit = fitted(terms)
+def test_levels_of_an_expression_that_the_fit_has_not_seen_are_refused() -> None:
+    fit = fitted("C(np.floor(age / 10))")
+    for each in (fit, stored(fit)):
+        with pytest.raises(ek.DataError, match="not seen"):
+            each.predict(FEW.assign(age=90.0))
+
+
+def test_a_transform_that_json_cannot_hold_is_named() -> None:
+    fit = fitted("center(gain) + C(np.where(age > 30, np.inf, 0))")
     np.testing.assert_array_equal(stored(fit).params, fit.params)
     for again in (stored(fit), stored(stored(fit))):
-        with pytest.raises(ek.EstkitError, match=r"JSON does not hold what C\(age > 30\) learnt"):
+        with pytest.raises(ek.EstkitError, match=r"JSON does not hold what C\(np.where.* learnt"):
             again.predict(FRAME)
+
+
+def test_fits_stored_before_levels_of_expressions_were_can_be_read() -> None:
+    fit = fitted("center(age) + C(race)")
+    written = fit.to_dict()
+    del written["coding"]["levels"]
+    again = ek.LikelihoodFit.from_dict(written)
+    np.testing.assert_array_equal(again.predict(FEW), fit.predict(FEW))
 
 
 CALLED = {
