@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 _NUMBERS_PER_BLOCK = 1 << 17  # 1 MB: the work arrays of a block stay in the second-level cache
 _MOST_ROWS = 8192
-_SPARSE_ROWS = 1 << 17
+_SPARSE_ROWS = 1 << 18  # each block makes an information matrix, which may be as large as its rows
 _BLOCKS_PER_TASK = 8
 _NUMBERS_WORTH_THREADS = 1_000_000
 _SAMPLE = 1024
