@@ -142,15 +142,15 @@ def _tell_one(
 ) -> None:
     stored = result.to_dict()
     if test is not None:
-        stored["tests"] = _tell_tests(result, test, rope)
+        stored["tests"] = plain(_tell_tests(result, test, rope).to_dict("records"))
     if json_file is not None:
         write_json(json_file, stored)
     if out is not None:
         result.to_html(out, rope=rope, test=test or "corrected_t")
 
 
-def _tell_tests(result: ek.Comparison, test: str, rope: float | None) -> Any:
-    """Print the tests of all pairs, and return them as JSON can hold them."""
+def _tell_tests(result: ek.Comparison, test: str, rope: float | None) -> pd.DataFrame:
+    """Print the tests of all pairs, and return them."""
     frame = result.pairwise(method=test, rope=rope)
     lacking = frame["notes"].str.startswith("no test: ")
     for row in frame[~lacking].itertuples():
@@ -159,7 +159,7 @@ def _tell_tests(result: ek.Comparison, test: str, rope: float | None) -> Any:
         typer.echo(f"{row.a} - {row.b}: {row.notes}")
     for note in dict.fromkeys(frame.loc[~lacking, "notes"]):
         typer.echo(note)
-    return plain(frame.to_dict("records"))
+    return frame
 
 
 def _tell_several(
@@ -178,16 +178,18 @@ def _tell_several(
             f"Wilcoxon p = {row.p_value:.3g}, by Holm {row.p_adjusted:.3g}"
         )
     single = {name: each.to_dict() for name, each in results.items()}
+    tests = {}
     for name, each in results.items() if test is not None else ():
         typer.echo(f"On {name!r} alone:")
-        single[name]["tests"] = _tell_tests(each, str(test), rope)
+        tests[name] = _tell_tests(each, str(test), rope)
+        single[name]["tests"] = plain(tests[name].to_dict("records"))
     if json_file is not None:
         stored = found.to_dict()
         stored["score"] = next(iter(results.values())).scoring[0].name
         stored["comparisons"] = single
         write_json(json_file, stored)
     if out is not None:
-        found.to_html(out)
+        found.to_html(out, tests=tests)
 
 
 class _Part(NamedTuple):

@@ -200,7 +200,10 @@ def test_several_files_are_compared_as_data_sets_with_the_numbers_of_the_call(
     text = page.read_text("utf-8")
     assert text.count("<svg") == 1
     assert "critical difference" in text
-    for title in ("Ranks", "Pairs", "Scores", "Reproduction"):
+    for name in results:
+        assert f"Differences of all pairs on {name}" in text
+    assert "Tests by the method &#39;mcnemar&#39; of accuracy" in text
+    for title in ("Ranks", "Pairs", "Scores", "Each data set", "Reproduction"):
         assert f">{title}</h2>" in text
 
 

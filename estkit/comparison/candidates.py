@@ -283,12 +283,22 @@ def outcome_of(y: Any) -> NDArray[Any]:
         raise DataError(f"y has no value in row {missing[0]}; drop such rows before.")
     if outcome.dtype.kind == "O":
         outcome = np.asarray(pd.Series(outcome, dtype=object).infer_objects().to_numpy())
-    if outcome.dtype.kind not in "OUSfiub":
+    label = next((each for each in _objects(outcome) if isinstance(each, bytes)), None)
+    if label is not None:
+        raise DataError(
+            f"y holds bytes such as {label!r:.40}, which not all models take for labels; make them "
+            f"text: [label.decode() for label in y]."
+        )
+    if outcome.dtype.kind not in "OUfiub":
         raise DataError(
             f"y holds {outcome.dtype} values, which are neither labels nor numbers; make them text "
             f"or numbers."
         )
     return outcome
+
+
+def _objects(values: NDArray[Any]) -> list[Any]:
+    return values.tolist() if values.dtype.kind in "OS" else []
 
 
 def _task_of(models: Any, y: NDArray[Any]) -> str | None:

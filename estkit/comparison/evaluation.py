@@ -98,6 +98,13 @@ def compare(
         If the data, the folds, a model or the store are not usable. A model that fails on a fold is
         an outcome with its reason.
 
+    Notes
+    -----
+    Rows have no weights: nearest neighbours take none, and the tests count rows. Where a row stands
+    for several of the same kind, repeat it (``X.loc[X.index.repeat(count)]``, and y alike), with
+    ``groups=X.index.repeat(count)``, so that no row is trained on its own copy. For sampling
+    weights of a survey, `fit` has ``sampling_weights``.
+
     Examples
     --------
     >>> import estkit as ek

@@ -126,6 +126,7 @@ class DatasetPresentation(Tabular):
         path: str | os.PathLike[str] | None = None,
         *,
         title: str | None = None,
+        tests: Mapping[str, pd.DataFrame] | None = None,
         plots: bool = True,
     ) -> str | None:
         """Write a self-contained page: ranks, tests of all pairs, scores.
@@ -138,13 +139,15 @@ class DatasetPresentation(Tabular):
             The file to write, whole or not at all; without it the page is returned.
         title : str, optional
             The heading.
+        tests : mapping of str to pandas.DataFrame, optional
+            Tests on single data sets, as `Comparison.pairwise` gives them, to stand on the page.
         plots : bool
             Whether to draw.
         """
         from estkit.report import datasets_page, render, write
 
         own = cast("DatasetComparison", self)
-        text = render(datasets_page(own, title=title, plots=plots))
+        text = render(datasets_page(own, title=title, tests=tests, plots=plots))
         if path is None:
             return text
         write(text, path)

@@ -25,6 +25,7 @@ from estkit.montecarlo.pieces import (
     read_truths,
 )
 from estkit.montecarlo.store import sound_parts
+from estkit.montecarlo.times import Times, copy_times, times_of
 from estkit.montecarlo.truth import Truth, drawn_truth
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def open_study(store: Any) -> StudyResult:
     for number, own in pieces.items():
         if own:
             shares[number] = _without_gaps(folder, own, conditions[number])
-    return _result(manifest, conditions, shares)
+    return _result(manifest, conditions, shares, times_of([folder]))
 
 
 def merge(stores: Iterable[Any], *, into: Any = None) -> StudyResult:
@@ -128,6 +129,7 @@ def merge(stores: Iterable[Any], *, into: Any = None) -> StudyResult:
     holes = {n: [(a, b) for p, a, b in own if p is None] for n, own in covered.items()}
     shares = {n: _before(own) for n, own in covered.items()}
     shares = {n: own for n, own in shares.items() if own}
+    times = times_of(folders)
     missing = [f"{_ranges(own)} of {describe(conditions[n])}" for n, own in holes.items() if own]
     if missing:
         more = f", and more of {len(missing) - _LISTED} others" if len(missing) > _LISTED else ""
@@ -135,11 +137,12 @@ def merge(stores: Iterable[Any], *, into: Any = None) -> StudyResult:
             f"Merged, the stores have no {'; no '.join(missing[:_LISTED])}{more}. Run what is "
             f"missing, with the same arguments; what is there before it is in the attribute "
             f"partial.",
-            _result(manifest, conditions, shares) if shares else None,
+            _result(manifest, conditions, shares, times) if shares else None,
         )
     if into is not None:
         shares = _copied(shares, checked_folder(into), manifest)
-    return _result(manifest, conditions, shares)
+        copy_times(folders, checked_folder(into))
+    return _result(manifest, conditions, shares, times)
 
 
 def _conditions(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -256,6 +259,7 @@ def _result(
     manifest: Mapping[str, Any],
     conditions: list[dict[str, Any]],
     shares: Mapping[int, list[Share]],
+    times: Times,
 ) -> StudyResult:
     """Return the result of what parts hold, with the truths that they remember."""
     from estkit.montecarlo.result import StudyResult
@@ -282,6 +286,7 @@ def _result(
         cells_of(shares, names),
         Made(truths),
         None,
+        _times=times,
     )
 
 

@@ -225,7 +225,7 @@ class Findings(Records):
         -------
         pandas.DataFrame
             The condition, then estimator, seconds (of one replicate) and timed (of how many that is
-            the average); none where nothing was computed, as of a store that was opened.
+            the average); with a store, of all runs that filled it. None where nothing was timed.
 
         Examples
         --------
@@ -264,8 +264,9 @@ class Findings(Records):
         pandas.DataFrame
             The condition, then estimator, parameter, measure, replicates (so far), mcse (of a rate
             that at (k + 2) / (n + 4)), target, needed, lower and upper (its interval), further
-            and seconds (of these, on one worker). A run that stops at a target takes more for a
-            coverage, in case intervals that keep their level covered by chance in all of a pilot.
+            and seconds (of these, on one worker). A coverage needs at least what intervals that
+            keep their level take, as in a run that stops at a target, in case they covered by
+            chance in all of a pilot. Such a run goes on by a tenth more, not to fall just short.
 
         Examples
         --------

@@ -12,12 +12,20 @@ from estkit.errors import DataError
 from estkit.estimate import check_level, normal_quantile
 from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.measures import MEASURES, Draws, rate_interval
-from estkit.montecarlo.stopping import effective_count, honest_error, rate_error, targets_of
+from estkit.montecarlo.stopping import (
+    effective_count,
+    honest_error,
+    least_count,
+    rate_error,
+    targets_of,
+)
 from estkit.montecarlo.summary import Cell, measured
+from estkit.montecarlo.times import Times
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from estkit.montecarlo.budget import Ending
     from estkit.montecarlo.result import StudyResult
 
 
@@ -27,12 +35,17 @@ def plan(result: StudyResult, target_mcse: Any, level: float) -> pd.DataFrame:
 
     check_level(level)
     targets = _by_number(result, target_mcse)
-    seconds = result.ending.seconds if result.ending else {}
+    seconds = _clock(result).seconds
     rows = []
     for row, cell in _rows(result, targets):
         have, ratio = row["replicates"], (row["mcse"] / row["target"]) ** 2
         low, high = _spread(cell, row["measure"], row["mcse"], level)
-        needed = [_whole(have * ratio * factor**2) for factor in (1.0, low, high)]
+        level_of = result._outcomes[cell.number, cell.estimator].level
+        least = float(least_count(row["measure"], level_of, row["target"]))
+        goal = max(have * ratio, least)
+        needed = [
+            _whole(n) for n in (goal, have * ratio * low**2, max(have * ratio * high**2, goal))
+        ]
         further = max(needed[0] - have, 0)
         rows.append({
             **row, **dict(zip(("needed", "lower", "upper"), needed, strict=True)),
@@ -62,9 +75,13 @@ def replicates(result: StudyResult) -> pd.DataFrame:
     ending = result.ending
     if ending is None:  # a part that an error left, or what a store holds
         counts = {n: len(result._outcomes[n, result.estimators[0]]) for n in result.conditions}
-        rows = [{**result.conditions[n], "replicates": count} for n, count in counts.items()]
-        ended = "" if result._study is None else "error"
-        return pd.DataFrame(rows).assign(asked=None, ended=ended, seconds=math.nan)
+        ended, seconds = "" if result._study is None else "error", _clock(result).seconds
+        rows = [
+            {**result.conditions[n], "replicates": count, "asked": None, "ended": ended,
+             "seconds": seconds.get(n, math.nan)}
+            for n, count in counts.items()
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
     rows = [
         {**condition, "replicates": ending.replicates[n], "asked": ending.asked[n],
          "ended": ending.ended[n], "seconds": ending.seconds.get(n, math.nan)}
@@ -73,11 +90,16 @@ def replicates(result: StudyResult) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _clock(result: StudyResult) -> Ending | Times:
+    """Return what knows how long replicates took: the run, or what a store has kept of it."""
+    return result.ending or result._times or Times({}, {})
+
+
 def times(result: StudyResult) -> pd.DataFrame:
     """Return the processor's seconds of each estimator; see `StudyResult.times`."""
     import pandas as pd
 
-    spent = result.ending.spent if result.ending else {}
+    spent = _clock(result).spent
     rows = [
         {**condition, "estimator": name, "seconds": seconds / timed if timed else math.nan,
          "timed": timed}

@@ -111,6 +111,10 @@ class Presentation(Tabular):
         title: str | None = None,
         aims: str | None = None,
         measures: Any = None,
+        missing: str = "pairwise",
+        alpha: float = 0.05,
+        null: Any = None,
+        times: bool = False,
         plots: bool = True,
     ) -> str | None:
         """Write a self-contained page: aims, data, estimands, methods, measures, results.
@@ -126,6 +130,12 @@ class Presentation(Tabular):
             Your words; an empty line begins a paragraph. By default they are made from the study.
         measures : str, Measure, function, or a sequence or mapping of them, optional
             What the table of results shows, as in `table`.
+        missing, alpha, null
+            What becomes of replicates without an answer, and what is a rejection, in the tables
+            and in the pictures; as in `summary`.
+        times : bool
+            Whether to show the seconds of each estimator, too. They differ from run to run; without
+            them the same study gives the same bytes.
         plots : bool
             Whether to draw.
 
@@ -140,8 +150,11 @@ class Presentation(Tabular):
         """
         from estkit.report import render, study_page, write
 
-        page = study_page(self._whole(), title=title, aims=aims, measures=measures, plots=plots)
-        text = render(page)
+        reading = Reading(missing=missing, alpha=alpha, null=null)
+        text = render(study_page(
+            self._whole(), title=title, aims=aims, measures=measures, reading=reading, times=times,
+            plots=plots,
+        ))  # fmt: skip
         if path is None:
             return text
         write(text, path)

@@ -54,6 +54,22 @@ class Reading:
             if value is not None and not isinstance(value, int | float | np.number):
                 raise DataError(f"null must be a number, or one by parameter; got {self.null!r}.")
 
+    @property
+    def choices(self) -> dict[str, Any]:
+        """Which replicates count and what is a rejection, as options of `StudyResult`."""
+        return {"missing": self.missing, "alpha": self.alpha, "null": self.null}
+
+    def rejection(self) -> str:
+        """Return in words what is a rejection."""
+        if self.null is None:
+            return (
+                f"A rejection is a p-value of at most {self.alpha:g} or, without p-values, an "
+                f"interval that leaves out 0."
+            )
+        several = isinstance(self.null, Mapping)
+        pairs = [f"{value:g} for {name}" for name, value in self.null.items()] if several else []
+        return f"A rejection is an interval that leaves out {', '.join(pairs) or self.null}."
+
     def check_null(self, parameters: Iterable[str]) -> None:
         """Raise if `null` names a parameter that there is not."""
         unknown = set(self.null if isinstance(self.null, Mapping) else ()) - (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from estkit.montecarlo.budget import Ending
     from estkit.montecarlo.gathering import Gathered
     from estkit.montecarlo.study import Replay, Study
+    from estkit.montecarlo.times import Times
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,6 +72,7 @@ class StudyResult(Findings, Presentation):
     _truths: Mapping[tuple[int, str], Truth]
     _study: Study | None
     ending: Ending | None = None
+    _times: Times | None = None  # of what a store holds
 
     @classmethod
     def of(

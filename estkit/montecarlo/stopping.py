@@ -103,6 +103,11 @@ def nominal_count(level: Any, target: Any) -> Any:
     return _NOMINAL_MARGIN * np.multiply(level, np.subtract(1, level)) / np.square(target)
 
 
+def least_count(measure: str, level: Any, target: Any) -> Any:
+    """Return how many replicates there must be for a measure, whatever they say."""
+    return nominal_count(level, target) if measure in _COVERAGES else 0
+
+
 def next_count(count: Any, error: Any, target: Any, least: Any = 0) -> Any:
     """Return at how many replicates to look next; the same number where they are enough.
 
@@ -217,7 +222,7 @@ def _goals(cell: Cell, outcome: Outcomes, targets: Targets) -> dict[str, int]:
         if error is not None:
             goals[measure] = 0
         if error is not None and target < math.inf:
-            least = nominal_count(outcome.level, target) if measure in _COVERAGES else 0
+            least = least_count(measure, outcome.level, target)
             goals[measure] = int(next_count(count, error, target, least))
     return goals
 

@@ -32,6 +32,7 @@ from estkit.montecarlo.pieces import (
     read_truths,
     size_of,
 )
+from estkit.montecarlo.times import keep_times, new_file, read_times
 from estkit.montecarlo.truth import truth_of
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class Stored(Gathered):
             found[part.condition].append(part)
         self._reach = {number: _Reach(pieces) for number, pieces in found.items()}
         self._waiting: dict[int, list[Block]] = {}
+        self._time, self._spent = read_times([folder])
+        self._times = new_file(folder)
         self._bytes, self._since = 0.0, time.monotonic()
         self._heads: dict[tuple[int, str, Any], Any] = {}
 
@@ -154,6 +157,7 @@ class Stored(Gathered):
 
     def flush(self) -> None:
         """Write what waits."""
+        timed = [block for blocks in self._waiting.values() for block in blocks]
         for number in list(self._waiting):
             reach = self._reach[number]
             try:
@@ -170,6 +174,9 @@ class Stored(Gathered):
             reach.pieces[:] = [p for p in reach.pieces if isinstance(p, Part)] + parts
             del self._waiting[number]
         self._bytes = 0.0
+        if timed:
+            with suppress(OSError):  # of a full disk the next part will tell; these are no outcomes
+                keep_times(self._times, timed)
 
     def outcomes(self, number: int) -> Mapping[str, Outcomes]:
         """Return the outcomes of a condition by estimator and control variate."""

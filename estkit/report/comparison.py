@@ -95,6 +95,12 @@ def _tests(comparison: Comparison, test: str, rope: float | None) -> list[Part]:
         if test != _USUAL:
             raise
         return [Words(f"There are no tests of differences: {error}")]
+    return [table_of_pairs(frame)]
+
+
+def table_of_pairs(frame: pd.DataFrame, where: str = "") -> Grid:
+    """Return the tests of all pairs as a table."""
+    test = frame["method"][0]
     name = _TITLE if test == _USUAL else f"Tests by the method {test!r} of {frame['score'][0]},"
     notes = (
         f"{name} of a less b. p_adjusted: by Holm's method, "
@@ -102,7 +108,7 @@ def _tests(comparison: Comparison, test: str, rope: float | None) -> list[Part]:
         *dict.fromkeys(note for note in frame["notes"] if note),
     )
     shown = [name for name in _SHOWN if frame[name].notna().any()]
-    return [Grid(_as_table(frame[shown], "Differences of all pairs", notes))]
+    return Grid(_as_table(frame[shown], f"Differences of all pairs{where}", notes))
 
 
 def _as_table(frame: pd.DataFrame, title: str, notes: tuple[str, ...] = ()) -> Table:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from estkit.report.comparison import table_of_pairs
 from estkit.report.page import Grid, Page, Part, Section, Terms
 from estkit.report.pictures import Gallery
 from estkit.report.reproduction import versions
 from estkit.table import Column, Table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from estkit.comparison.datasets import DatasetComparison
 
 _NOTES = (
@@ -22,7 +26,11 @@ _CAPTION = "Average ranks; a bar joins models that lie within one critical diffe
 
 
 def datasets_page(
-    comparison: DatasetComparison, *, title: str | None = None, plots: bool = True
+    comparison: DatasetComparison,
+    *,
+    title: str | None = None,
+    tests: Mapping[str, pd.DataFrame] | None = None,
+    plots: bool = True,
 ) -> Page:
     """Return the page of a comparison over data sets.
 
@@ -32,6 +40,8 @@ def datasets_page(
         What `compare_datasets` answered.
     title : str, optional
         The heading; by default how many models and data sets there are.
+    tests : mapping of str to pandas.DataFrame, optional
+        The tests of all pairs on single data sets, of `Comparison.pairwise`.
     plots : bool
         Whether to draw.
     """
@@ -44,6 +54,7 @@ def datasets_page(
         Section("Ranks", [Grid(comparison._table()), *drawn]),
         Section("Pairs", [Grid(_pairs(comparison))]),
         Section("Scores", [Grid(_scores(comparison))]),
+        *([Section("Each data set", _alone(tests))] if tests else []),
         Section("Reproduction", [Terms([("ROPE", f"± {comparison.rope:g}"), versions()])]),
     ]
     better = "greater" if comparison.higher_is_better else "less"
@@ -51,6 +62,10 @@ def datasets_page(
     return Page(
         title or f"{len(comparison.ranks)} models on {count} data sets", sections, lead=lead
     )
+
+
+def _alone(tests: Mapping[str, pd.DataFrame]) -> list[Part]:
+    return [table_of_pairs(frame, f" on {name}") for name, frame in tests.items()]
 
 
 def _pairs(comparison: DatasetComparison) -> Table:

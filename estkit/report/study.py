@@ -13,6 +13,7 @@ import numpy as np
 
 from estkit.errors import DataError
 from estkit.montecarlo.measures import MEASURES, Measure, chosen_measures
+from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.tables import heading
 from estkit.report.events import event_parts
 from estkit.report.page import Code, Grid, Page, Part, Section, Terms, Words
@@ -28,6 +29,19 @@ if TYPE_CHECKING:
     from estkit.montecarlo.study import Study
 
 _NAMED = 4  # so many estimators are named in a title
+_WITHOUT_ANSWER = {
+    "pairwise": (
+        "Replicates without an answer count for no measure of their estimator but its failure "
+        "rate, and take nothing from the other estimators."
+    ),
+    "complete": (
+        "Only the replicates in which every estimator has an answer count, but for failure rates."
+    ),
+    "worst": (
+        "A replicate without an answer counts as the largest error that its estimator made "
+        "elsewhere, as an interval that misses, and as no rejection."
+    ),
+}
 _NO_FUNCTIONS = "The result was stored without its functions, so their source is not shown."
 
 
@@ -37,6 +51,8 @@ def study_page(
     title: str | None = None,
     aims: str | None = None,
     measures: Any = None,
+    reading: Reading | None = None,
+    times: bool = False,
     plots: bool = True,
 ) -> Page:
     """Return the page of a study.
@@ -49,24 +65,28 @@ def study_page(
         The user's words; by default they are made from the study.
     measures : str, Measure, function, or a sequence or mapping of them, optional
         What the table of results shows, as in ``StudyResult.table``.
+    reading : Reading, optional
+        Which replicates count, and what is a rejection.
+    times : bool
+        Whether to show what each estimator takes of time.
     plots : bool
         Whether to draw.
     """
     if not result.conditions:
         raise DataError("There are no replicates of any condition, so there is nothing to write.")
-    study = result._study
-    table = result.table(measures)
+    study, reading = result._study, reading or Reading()
+    table = result.table(measures, **reading.choices)
     columns = [column.name for column in table.columns]
     known: Mapping[str, Measure] = MEASURES if measures is None else chosen_measures(measures)
     shown = {name: measure for name, measure in known.items() if name in columns}
-    pictures = study_pictures(result) if plots else []
+    pictures = study_pictures(result, reading) if plots else []
     sections = [
         Section("Aims", [Words(aims or _aims(result))]),
         Section("Data-generating mechanism", _mechanism(result, study)),
         Section("Estimands", _estimands(result, study)),
-        Section("Methods", _methods(result, study)),
-        Section("Performance measures", _measures(shown)),
-        Section("Results", [Grid(table), *_notes(result, shown), *pictures]),
+        Section("Methods", [*_methods(result, study), *_times(result, shown=times)]),
+        Section("Performance measures", _measures(shown, reading)),
+        Section("Results", [Grid(table), *_notes(result, shown, reading), *pictures]),
         Section("Failures and warnings", event_parts(result)),
         Section("Reproduction", reproduction(result)),
     ]
@@ -207,7 +227,22 @@ def _methods(result: StudyResult, study: Study | None) -> list[Part]:
     return parts
 
 
-def _measures(measures: Mapping[str, Measure]) -> list[Part]:
+def _times(result: StudyResult, *, shown: bool) -> list[Part]:
+    """Return the seconds of the estimators, where they are asked for and known."""
+    frame = result.times() if shown else None
+    if frame is None:
+        return []
+    known = frame[frame["timed"] > 0]
+    if known.empty:
+        return [Words("How long the estimators took is not known.")]
+    columns = [Column(str(name), known[name].tolist()) for name in known if name != "seconds"]
+    seconds = [float(f"{value:.3g}") for value in known["seconds"]]
+    columns.insert(-1, Column("seconds", seconds))
+    note = "seconds: of the processor, for one data set, the average of as many as were timed."
+    return [Grid(Table(columns, "What the estimators take of time", (note,)))]
+
+
+def _measures(measures: Mapping[str, Measure], reading: Reading) -> list[Part]:
     """Return what each measure is, in words and as a formula or, if it is the user's, in code."""
     pairs = []
     for name, measure in measures.items():
@@ -217,18 +252,19 @@ def _measures(measures: Mapping[str, Measure]) -> list[Part]:
     how = (
         "Monte-Carlo standard errors come from the influence values of the replicates, with no "
         "assumption on the law of the estimates; a rate that is 0 or 1 has an interval instead. "
-        "Replicates without an answer count for no measure of their estimator but its failure "
-        "rate, and take nothing from the other estimators."
     )
+    how += _WITHOUT_ANSWER[reading.missing]
+    if "power" in measures:
+        how += f" {reading.rejection()}"
     return [Terms(pairs), Words(how)]
 
 
-def _notes(result: StudyResult, measures: Mapping[str, Measure]) -> list[Part]:
+def _notes(result: StudyResult, measures: Mapping[str, Measure], reading: Reading) -> list[Part]:
     """Return what must be known of the figures: means that do not settle, the variance saved."""
     parts: list[Part] = []
     if not measures:  # no estimator has an answer
         return parts
-    frame = result.summary(dict(measures))
+    frame = result.summary(dict(measures), **reading.choices)
     own = [name for name in ("estimator", "parameter", "measure") if name in frame]
     columns = [*next(iter(result.conditions.values())), *own]
     noted = frame[(frame["note"] != "") & (frame["used"] > 0)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit.montecarlo.measures import MEASURES
+from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.summary import Cell
 from estkit.plot.choice import in_words
 from estkit.report.page import Part
@@ -23,18 +24,18 @@ _PARAMETERS = 6  # so many parameters are drawn
 _MEASURES = ("bias", "rmse", "coverage")
 
 
-def study_pictures(result: StudyResult) -> list[Part]:
+def study_pictures(result: StudyResult, reading: Reading) -> list[Part]:
     """Return the pictures of a study, or a sentence why there are none."""
     gallery = Gallery()
     parts: list[Part] = [*gallery.missing()]
     if parts:
         return parts
-    for options, caption in _wanted(result):
-        parts += gallery.draw(functools.partial(result.plot, **options), caption)
+    for options, caption in _wanted(result, reading):
+        parts += gallery.draw(functools.partial(result.plot, **options, **reading.choices), caption)
     return parts
 
 
-def _wanted(result: StudyResult) -> Iterator[tuple[dict[str, Any], str]]:
+def _wanted(result: StudyResult, reading: Reading) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield what to draw, and what it shows."""
     cells = [cell for cell in result.cells() if cell.parameter]
     parameters = list(dict.fromkeys(cell.parameter for cell in cells))
@@ -53,11 +54,11 @@ def _wanted(result: StudyResult) -> Iterator[tuple[dict[str, Any], str]]:
                  "kind": "nested_loop" if nested else "lollipop"},
                 f"{title}{of} {how}, with 95% Monte-Carlo intervals.",
             )  # fmt: skip
-    yield from _in_one_condition(result, parameters)
+    yield from _in_one_condition(result, parameters, reading)
 
 
 def _in_one_condition(
-    result: StudyResult, parameters: list[str]
+    result: StudyResult, parameters: list[str], reading: Reading
 ) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield pictures of the condition, and the parameter, in which there is most to see."""
     several = len(parameters) > 1
@@ -67,7 +68,7 @@ def _in_one_condition(
         ("bias", "mcse", False, {"kind": "convergence", "measure": "bias"},
          "Bias after more and more replicates", "its Monte-Carlo error is largest"),
     ):  # fmt: skip
-        cell = _extreme(result, measure, column, least=least)
+        cell = _extreme(result, reading, measure, column, least=least)
         if cell is not None:
             own = cell.parameter if several else None
             yield (
@@ -75,7 +76,7 @@ def _in_one_condition(
                 f"{what}{_where(result, cell, several)}, where {why}.",
             )
     if len(result.estimators) == 2:
-        cell = _extreme(result, "failure_rate", "value", least=False)
+        cell = _extreme(result, reading, "failure_rate", "value", least=False)
         common = _common(result, parameters)
         if cell is not None and common is not None:
             shared = cell._replace(parameter=common)
@@ -86,9 +87,11 @@ def _in_one_condition(
             )  # fmt: skip
 
 
-def _extreme(result: StudyResult, measure: str, column: str, *, least: bool) -> Cell | None:
+def _extreme(
+    result: StudyResult, reading: Reading, measure: str, column: str, *, least: bool
+) -> Cell | None:
     """Return the cell in which a column of a measure is least or largest."""
-    values = result.summary(measure)[column].to_numpy()
+    values = result.summary(measure, **reading.choices)[column].to_numpy()
     if np.isnan(values).all():
         return None
     best = int(np.nanargmin(values) if least else np.nanargmax(values))

@@ -146,3 +146,27 @@ def test_a_column_without_any_value_changes_nothing(model: str) -> None:
     frame = pd.DataFrame(wider, columns=list("abcde")).assign(kind=TEXT)
     for columns, without in ((wider, gaps), (frame, frame.drop(columns="c"))):
         assert predictions(columns, models=model) == predictions(without, models=model)
+
+
+def test_a_column_without_any_value_in_one_training_fold_fails_no_model() -> None:
+    part = np.arange(ROWS) // 50  # of the last two columns the first third alone has values
+    late = np.where(part == 0, X[:, 3], np.nan)
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "late": late, "kind": None, "day": None})
+    frame["kind"] = np.where(part == 0, AS_OBJECTS, None)
+    frame["day"] = pd.to_datetime(pd.Series(DAYS)).where(part == 0)
+    folds = [(np.flatnonzero(part != each), np.flatnonzero(part == each)) for each in range(3)]
+    models = ["knn", "linear", "ridge", "tree", "forest", "boosting"]
+    for columns in (frame, frame[["a", "b", "late"]], frame[["a", "late"]].to_numpy(float)):
+        result = ek.compare(models, columns, X[:, 2], cv=folds, rng=1)
+        assert not len(result.failures()), result.failures()["reason"].iloc[0]
+    predicted = result.predictions().query("model == 'boosting' and fold == 0")["prediction"]
+    alone = ek.compare("boosting", X[:, :1], X[:, 2], cv=folds, rng=1).predictions()
+    assert predicted.tolist() == alone.query("model == 'boosting' and fold == 0")[
+        "prediction"].tolist()  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [object, "S3"])
+def test_labels_of_bytes_are_refused_with_what_to_do(kind: Any) -> None:
+    labels = np.where(Y == 0, b"yes", b"no").astype(kind)
+    with pytest.raises(ek.DataError, match=r"bytes such as b'yes'.*label\.decode\(\) for label"):
+        ek.compare("linear", X, labels)

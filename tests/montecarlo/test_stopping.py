@@ -352,6 +352,20 @@ def test_the_interval_of_a_plan_covers_what_is_needed(measure: str, truth: float
     assert held / 150 > 0.95 - SE * math.sqrt(0.95 * 0.05 / 150)
 
 
+@pytest.mark.parametrize("half", [0.5, 9.0], ids=["0.95", "all"])
+def test_a_plan_of_a_coverage_and_a_run_that_stops_have_one_rule(half: float) -> None:
+    def within(x: Any) -> ek.Estimate:
+        return ek.Estimate(float(x[0]), lower=float(x[0]) - half, upper=float(x[0]) + half)
+
+    own = study(estimators={"first": within}, generate=lambda rng: rng.normal(scale=0.25, size=2))
+    row = own.run(100, rng=1).plan({"coverage": 0.02}).iloc[0]
+    ran = own.run(5000, rng=1, target_mcse={"coverage": 0.02})
+    taken = ran.replicates()["replicates"][0]
+    assert row["needed"] <= taken <= 1.15 * row["needed"]
+    assert row["lower"] <= row["needed"] <= row["upper"]
+    assert ran.plan({"coverage": 0.02})["further"][0] == 0
+
+
 def test_a_plan_for_a_quantile_claims_no_interval() -> None:
     row = study().run(400, rng=7).plan({"median_bias": 0.01}).iloc[0]
     assert row["needed"] > 400 and np.isnan(row[["lower", "upper"]].astype(float)).all()

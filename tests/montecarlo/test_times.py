@@ -63,13 +63,40 @@ def test_quick_and_vectorized_estimators_are_told_of_one_replicate() -> None:
     assert 0 < frame["seconds"]["quick"] < 1e-3
 
 
-def test_there_are_no_times_of_what_was_not_computed(tmp_path: Path) -> None:
-    study = ek.Study(lambda rng: rng.normal(size=4), {"mean": np.mean}, truth=0.0)
-    study.run(10, rng=1, store=tmp_path / "store")
-    for result in (
-        ek.open_study(tmp_path / "store"),
-        study.run(10, rng=1, store=tmp_path / "store"),
+def test_a_store_keeps_the_times_of_all_runs_that_filled_it(tmp_path: Path) -> None:
+    study = ek.Study(lambda rng: rng.normal(size=4), {"little": little, "much": much}, truth=0.0)
+    store = tmp_path / "store"
+    first = study.run(20, rng=1, store=store)
+    both = study.run(40, rng=1, store=store).times()
+    assert (both["timed"] > first.times()["timed"]).all()
+    opened = ek.open_study(store)
+    for again in (
+        opened,
+        study.run(40, rng=1, store=store),
+        ek.merge([store], into=tmp_path / "m"),
     ):
-        frame = result.times()
-        assert frame["seconds"].isna().all()
-        assert frame["timed"].tolist() == [0]
+        assert again.times().equals(both)
+    assert ek.open_study(tmp_path / "m").times().equals(both)
+    assert opened.replicates()["seconds"][0] >= both["seconds"].sum() * 0.8
+    assert opened.plan({"bias": 0.01})["seconds"][0] > 0
+    assert len(list(store.glob("times-*.jsonl"))) == 2  # the third run computed nothing
+
+
+def test_shards_are_timed_together(tmp_path: Path) -> None:
+    study = ek.Study(lambda rng: rng.normal(size=4), {"little": little}, truth=0.0)
+    own = [study.run(40, rng=1, store=tmp_path / f"{i}", shard=(i, 2)).times() for i in (1, 2)]
+    merged = ek.merge([tmp_path / "1", tmp_path / "2"]).times()
+    assert merged["timed"][0] == sum(frame["timed"][0] for frame in own)
+
+
+def test_times_that_a_killed_run_left_unfinished_or_that_are_damaged(tmp_path: Path) -> None:
+    study = ek.Study(lambda rng: rng.normal(size=4), {"mean": np.mean}, truth=0.0)
+    ran = study.run(200, rng=1, store=tmp_path)
+    kept = next(tmp_path.glob("times-*.jsonl"))
+    kept.write_text(kept.read_text() + '{"seconds": [[0, 0.1')
+    assert ek.open_study(tmp_path).times().equals(ran.times())
+    kept.write_text("nothing\n")
+    with pytest.warns(ek.EstkitWarning, match=r"times-.*cannot be read.*nothing else depends"):
+        opened = ek.open_study(tmp_path)
+    assert opened.times()["timed"].tolist() == [0] and opened.times()["seconds"].isna().all()
+    assert opened.fingerprint() == ran.fingerprint()

@@ -229,3 +229,39 @@ def test_pages_with_pictures_of_all_kinds_of_conditions(conditions: Any, tmp_pat
     ids = re.findall(r'\sid="([^"]*)"', text)
     assert len(ids) == len(set(ids))
     assert not re.search("https?://", text)
+
+
+def test_the_page_counts_failures_and_rejections_as_it_is_asked_to() -> None:
+    def half(x: Any) -> ek.Estimate:
+        if x[0] > 0.5:
+            raise ValueError("too large")
+        return ek.Estimate(x.mean(), lower=x.mean() - 1, upper=x.mean() + 1)
+
+    study = ek.Study(lambda rng: rng.normal(size=3), {"half": half, "mean": np.mean}, truth=0.0)
+    ran = study.run(60, rng=1)
+    pages = {}
+    for options in ({}, {"missing": "complete"}, {"missing": "worst"}, {"null": 0.7}):
+        own = ran.to_html(measures=["rmse", "power"], plots=False, **options)
+        shown = ran.table(["rmse", "power"], **options).to_frame()
+        pages[str(options)] = own
+        for column in ("rmse", "power"):
+            for text in shown[column].astype(str):
+                assert text.split(" ")[0] in own, (options, column, text)
+    assert len(set(pages.values())) == 4
+    assert "in which every estimator has an answer" in pages["{'missing': 'complete'}"]
+    assert "largest error that its estimator made" in pages["{'missing': 'worst'}"]
+    assert "an interval that leaves out 0.7." in pages["{'null': 0.7}"]
+    assert "at most 0.05" in pages["{}"]
+    drawn = [ran.to_html(missing=how).split("<svg", 1)[1] for how in ("pairwise", "complete")]
+    assert drawn[0] != drawn[1]
+    with pytest.raises(ek.DataError, match="missing must be one of"):
+        ran.to_html(missing="none")
+
+
+def test_the_page_shows_the_times_of_estimators_where_asked_for() -> None:
+    ran = result()
+    page = ran.to_html(times=True, plots=False)
+    assert "What the estimators take of time" in page
+    for seconds in ran.times()["seconds"]:
+        assert f"{float(f'{seconds:.3g}')}" in page or f"{seconds:.3g}" in page
+    assert "What the estimators take of time" not in ran.to_html(plots=False)
