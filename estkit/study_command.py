@@ -81,10 +81,11 @@ def study(
                 )
             result = ek.open_study(source)
         else:
+            found = found_study(source)
             if replicates is None:
                 raise ek.DataError("give --replicates, how many data sets to draw.")
             try:
-                result = found_study(source).run(
+                result = found.run(
                     replicates,
                     rng=seed,
                     n_jobs=_jobs(n_jobs),

@@ -213,7 +213,10 @@ def _shuffled(
             yield from kind(splits, shuffle=True, random_state=seed).split(frame, y, groups)
         return
     if len(y) < splits:
-        raise DataError(f"{len(y)} rows are fewer than {splits} folds; use cv='loo'.")
+        raise DataError(
+            f"{len(y)} rows are fewer than {splits} folds; take {len(y)}, which leaves out every "
+            f"row once, or fewer."
+        )
     if classes:
         _check_members(y, splits)
     of_rows = _stratified(y, splits, seeds) if classes else _unstratified(len(y), splits, seeds)
