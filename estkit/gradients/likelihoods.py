@@ -117,7 +117,7 @@ def _of_labels(X: Array, y: NDArray[np.intp], w: Array | None) -> Rule:
     largest, powers, rest = shares(X, 1)
     rows = np.arange(len(X))
     each = X[rows, y] - largest[:, 0] - np.log1p(rest[:, 0])
-    value = each.sum() if w is None else w @ each
+    value = _weighted(each, w)
 
     def back(U: Array) -> tuple[Array]:
         by = -U / (1 + rest) if w is None else -U * w[:, None] / (1 + rest)
@@ -125,7 +125,7 @@ def _of_labels(X: Array, y: NDArray[np.intp], w: Array | None) -> Rule:
         # 1 − p of the own class is the sum of the others, which does not round to 0 as p does to 1.
         gradient[rows, y] = 0
         gradient[rows, y] = -gradient.sum(axis=1)
-        return (gradient,)
+        return (_counting(gradient, w),)
 
     return answer(value, back)
 
@@ -142,7 +142,7 @@ def _of_counts(X: Array, counts: Array, w: Array | None, coefficient: bool) -> R
         from scipy.special import gammaln
 
         each += gammaln(totals + 1) - gammaln(counts + 1).sum(axis=1)
-    value = each.sum() if w is None else w @ each
+    value = _weighted(each, w)
 
     def back(U: Array) -> tuple[Array]:
         rows, top = np.arange(len(X)), np.argmax(X, axis=1)
@@ -153,9 +153,24 @@ def _of_counts(X: Array, counts: Array, w: Array | None, coefficient: bool) -> R
         own = counts[rows, top]
         gradient[rows, top] = (own * rest[:, 0] - (totals - own) * powers[rows, top]) / below
         gradient *= U if w is None else U * w[:, None]
-        return (gradient,)
+        return (_counting(gradient, w),)
 
     return answer(value, back)
+
+
+def _weighted(each: Array, w: Array | None) -> Any:
+    """Return the weighted sum; a row of weight 0 adds 0, even where it is impossible."""
+    if w is None:
+        return each.sum()
+    total = w @ each
+    return total if np.isfinite(total) else w @ np.where(w == 0, 0, each)
+
+
+def _counting(gradient: Array, w: Array | None) -> Array:
+    """Return the gradient, which is 0 in rows of weight 0."""
+    if w is not None and not w.all():
+        gradient[w == 0] = 0
+    return gradient
 
 
 @quiet

@@ -15,11 +15,14 @@ from estkit.gradients.rule import Rule
 
 
 def shares(X: Array, axis: int) -> tuple[Array, Array, Array]:
-    """Return the largest entry m, exp(x − m), and s, the last summed without the largest."""
+    """Return the largest entry m, exp(x − m), and s, the last summed without the largest.
+
+    Where m is not finite the shares are unknown: NaN.
+    """
     at = np.expand_dims(np.argmax(X, axis=axis), axis)
     largest = np.take_along_axis(X, at, axis)
-    shift = largest if np.all(np.isfinite(largest)) else np.where(np.isfinite(largest), largest, 0)
-    powers = X - shift
+    known = np.isfinite(largest)
+    powers = X - (largest if known.all() else np.where(known, largest, np.nan))
     np.exp(powers, out=powers)
     top = np.take_along_axis(powers, at, axis)
     np.put_along_axis(powers, at, 0, axis)
@@ -37,7 +40,8 @@ def logsumexp(X: ArrayLike, *, axis: int = -1, keepdims: bool = False) -> Rule:
     Parameters
     ----------
     X : array_like
-        Numbers of any size; −inf stands for a term of 0.
+        Numbers of any size; −inf stands for a term of 0. Where all are, or one is inf, so is the
+        value, and its gradient is NaN.
     axis : int, default -1
         What to sum over.
     keepdims : bool, default False
@@ -68,6 +72,7 @@ def logsumexp(X: ArrayLike, *, axis: int = -1, keepdims: bool = False) -> Rule:
     along = one_axis("logsumexp", X, axis)
     largest, powers, rest = shares(X, along)
     value = largest + np.log1p(rest)
+    value = np.where(np.isinf(largest), largest, value)
 
     def back(U: Array) -> tuple[Array]:
         return (powers * (over((along,), X, U) / (1 + rest)),)
@@ -84,7 +89,8 @@ def softmax(X: ArrayLike, *, axis: int = -1) -> Rule:
     Parameters
     ----------
     X : array_like
-        Numbers of any size; −inf stands for a probability of 0.
+        Numbers of any size; −inf stands for a probability of 0. Where all are, or one is inf, the
+        probabilities are unknown: NaN.
     axis : int, default -1
         The axis along which the probabilities add up to 1.
 
@@ -131,7 +137,8 @@ def log_softmax(X: ArrayLike, *, axis: int = -1) -> Rule:
     Parameters
     ----------
     X : array_like
-        Numbers of any size; −inf stands for a probability of 0.
+        Numbers of any size; −inf stands for a probability of 0. Where all are, or one is inf, the
+        probabilities are unknown: NaN.
     axis : int, default -1
         The axis along which the probabilities add up to 1.
 

@@ -218,6 +218,30 @@ def test_logits_of_minus_infinity_are_probabilities_of_zero() -> None:
     assert sure.vjp(1.0)[0].tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("row", [[np.inf, 0.0], [np.nan, 0.0], [-np.inf, -np.inf]])
+def test_what_has_no_softmax_is_nan_throughout(row: list[float]) -> None:
+    for rule in (g.softmax, g.log_softmax):
+        made = rule([row, [0.0, 0.0]])
+        assert np.isnan(made.value[0]).all()
+        assert np.isfinite(made.value[1]).all()
+        assert np.isnan(made.vjp([[1.0, 2.0], [1.0, 2.0]])[0][0]).all()
+    total = g.logsumexp([row])
+    np.testing.assert_array_equal(total.value, [row[0]])
+    assert np.isnan(total.vjp([1.0])[0]).all()
+    likely = g.softmax_log_likelihood([row], [0])
+    assert np.isnan(likely.value)
+    assert np.isnan(likely.vjp(1.0)[0]).all()
+
+
+@pytest.mark.parametrize("y", [[1, 0], [[0, 1], [1, 0]]])
+def test_an_impossible_row_of_weight_0_counts_for_nothing(y: Any) -> None:
+    X = [[0.0, -np.inf], [0.0, 0.0]]
+    made = g.softmax_log_likelihood(X, y, weights=[0.0, 2.0])
+    assert made.value == pytest.approx(-2 * math.log(2), rel=ROUND_OFF)
+    assert made.vjp(1.0)[0].tolist() == [[0.0, 0.0], [1.0, -1.0]]
+    assert g.softmax_log_likelihood(X, y, weights=[1.0, 2.0]).value == -np.inf
+
+
 def test_classes_that_are_nearly_certain_keep_their_digits() -> None:
     made = g.softmax_log_likelihood([[50.0, 0.0, 0.0]], [0])
     assert made.value == pytest.approx(-2 * math.exp(-50), rel=ROUND_OFF)
