@@ -139,7 +139,7 @@ def test_a_target_stops_the_run(folder: Path, estkit: Any) -> None:
     ("arguments", "told"),
     [
         (["none.py", "--replicates", "5"], "no file 'none.py'"),
-        (["none.py"], "no file 'none.py'"),
+        (["none.py"], "there is no file"),
         (["one.py"], "give --replicates"),
         (["one.py:nope", "--replicates", "5"], "no Study of the name 'nope'; it has study"),
         (["two.py", "--replicates", "5"], "must define one Study; it has study, other"),
