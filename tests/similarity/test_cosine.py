@@ -61,6 +61,12 @@ FUNCTIONS: dict[str, Callable[[Any, Any], float]] = {
     "distance": lambda x, y: 1 - ek.cosine_distance(x, y),
     "pairwise": lambda x, y: ek.cosine_similarity(x, y, nan="pairwise"),
     "sparse": lambda x, y: ek.cosine_similarity(sparse_row(x), sparse_row(y))[0, 0],
+    "nearest": lambda x, y: ek.cosine_top_k(x, np.array([y]), k=1).similarities[0],
+    "sparse nearest": lambda x, y: ek.cosine_top_k(sparse_row(x), sparse_row(y), k=1).similarities[
+        0, 0
+    ],
+    "joined": lambda x, y: ek.cosine_join(x, np.array([y]), threshold=-1).similarities[0],
+    "angle": lambda x, y: np.cos(ek.cosine_distance(x, y, measure="angle")),
 }
 
 

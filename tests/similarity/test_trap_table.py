@@ -6,10 +6,14 @@ The table says where they are, and is tested, too. Below it are traps that no ot
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.metrics.pairwise import cosine_similarity as of_sklearn
 
 import estkit as ek
@@ -61,9 +65,46 @@ TRAPS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("trap", TRAPS)
+# What is promised of precision and policy; each pair of numbers in HARD of test_cosine is a row.
+PROMISES = {
+    "any scale from 5e-324 to 1.8e308, every type of number":
+        ["test_cosine::test_a_cosine_is_right_at_any_scale_and_of_any_type"],
+    "never above 1": ["test_cosine::test_no_cosine_of_near_parallel_rows_is_above_1"],
+    "a self matrix exactly symmetric, ones on its diagonal, 4 ulp":
+        ["test_cosine::test_a_self_matrix_is_exactly_symmetric_with_ones_and_right_to_4_ulp",
+         "test_cosine::test_a_sparse_self_matrix_is_exactly_symmetric_with_ones"],
+    "distances and angles of near-parallel vectors to 1e-12, 1e-30 included":
+        ["test_cosine::test_distance_and_angle_of_near_parallel_vectors_are_right_to_the_last_digits",
+         "test_cosine::test_distances_of_1e_30_and_below_are_there"],
+    "near-orthogonal cosines, compensated":
+        ["test_cosine::test_a_compensated_cosine_of_nearly_orthogonal_vectors_has_all_its_digits"],
+    "ties by index":
+        ["test_neighbors::test_equal_rows_are_as_near_as_can_be_and_in_the_order_of_their_positions"],
+    "zero rows: nan, zero, raise, drop":
+        ["test_policies::test_a_zero_row_has_the_cosine_that_the_policy_says",
+         "test_policies::test_a_zero_row_raises_and_is_named",
+         "test_policies::test_zero_rows_are_dropped",
+         "test_policies::test_pairs_with_a_zero_row_are_dropped"],
+    "NaN: raise, propagate, pairwise":
+        ["test_policies::test_nan_raises_or_goes_through",
+         "test_policies::test_pairwise_cosines_are_those_of_the_common_coordinates",
+         "test_policies::test_pairs_with_nothing_in_common_follow_the_policy_for_zero"],
+    "infinite numbers": ["test_policies::test_an_infinite_number_is_never_passed_over"],
+    "the same policies for neighbours":
+        ["test_neighbors::test_options_mean_what_they_mean_for_all_pairs",
+         "test_neighbors::test_rows_without_a_direction_follow_the_policy",
+         "test_neighbors::test_rows_with_nothing_in_common_follow_the_policy"],
+    "one meaning of all policies together":
+        ["test_trap_table::test_every_function_means_the_same_by_its_policies"],
+    "the rows concerned are named": ["test_policies::test_the_rows_with_nan_are_known"],
+    "memory is bounded": ["test_cosine::test_the_memory_bound_is_kept",
+                          "test_little_memory::test_products_of_sparse_rows_keep_to_the_memory"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trap", TRAPS | PROMISES)
 def test_every_trap_has_its_tests(trap: str) -> None:
-    for place in TRAPS[trap]:
+    for place in (TRAPS | PROMISES)[trap]:
         file, name = place.split("::")
         tree = ast.parse((HERE.parent / f"{file}.py").read_text(encoding="utf-8"))
         tests = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
@@ -111,3 +152,51 @@ def test_counts_are_similar_without_being_related() -> None:
         honest.append(ek.cosine_test(x, y, null="permutation", draws=199, rng=rng).p_value < 0.05)
     assert np.mean(naive) > 0.95
     assert np.mean(honest) < 0.1
+
+
+@pytest.mark.parametrize("center", [False, True, "columns"])
+@pytest.mark.parametrize("nan", ["raise", "propagate", "pairwise"])
+@pytest.mark.parametrize("zero", ["nan", "zero", "raise", "drop"])
+def test_every_function_means_the_same_by_its_policies(zero: str, nan: str, center: Any) -> None:
+    rng = np.random.default_rng(4)
+    X, Y = rng.normal(size=(2, 8, 5))
+    X[2], X[5], Y[0], Y[3] = 0.0, 3.0, 0.0, -1.0
+    X[1, 0] = X[4, :3] = X[6] = Y[7, 1] = np.nan
+    options: dict[str, Any] = {"zero": zero, "nan": nan, "center": center}
+    functions: dict[str, Callable[..., Any]] = {
+        "all": ek.cosine_similarity,
+        "exact": partial(ek.cosine_similarity, compensated=True),
+        "far": ek.cosine_distance,
+        "rows": ek.cosine_pairs,
+        "nearest": partial(ek.cosine_top_k, k=3),
+        "joined": partial(ek.cosine_join, threshold=-1),
+    }
+    # Without the means of the columns a constant row is no longer one, and zero= does not matter.
+    refused = nan == "raise" or (zero == "raise" and (center != "columns" or nan == "pairwise"))
+    for left, right in ((X, Y), (csr_array(X), csr_array(Y))):
+        if refused:
+            for call in functions.values():
+                with pytest.raises(ek.DataError, match="row"):
+                    call(left, right, **options)
+            continue
+        made = {name: call(left, right, **options) for name, call in functions.items()}
+        whole = np.asarray(made["all"])
+        near = {"rtol": 0, "atol": 1e-14, "equal_nan": True}
+        np.testing.assert_allclose(made["exact"], whole, **near)
+        np.testing.assert_allclose(1 - made["far"], whole, **near)
+        rows, columns = made["all"].rows, made["all"].columns
+        full = np.full((8, 8), np.nan)
+        full[np.ix_(rows, columns)] = whole
+        np.testing.assert_allclose(made["rows"], np.diag(full)[made["rows"].rows], **near)
+        best = np.sort(np.where(np.isnan(whole), -9.0, whole), axis=1)[:, :-4:-1]
+        nearest = np.nan_to_num(made["nearest"].similarities, nan=-9.0)
+        np.testing.assert_allclose(nearest, best, **near)
+        joined = np.full((len(rows), 8), np.nan)
+        found = made["joined"]
+        joined[np.repeat(np.arange(len(rows)), np.diff(found.indptr)), found.indices] = (
+            found.similarities
+        )
+        np.testing.assert_allclose(joined[:, columns], whole, **near)
+        for fact in ("zero_rows", "missing_rows"):
+            named = [getattr(made[name], fact).tolist() for name in made if name != "rows"]
+            assert named == [named[0]] * len(named)
