@@ -7,6 +7,9 @@ which they miss it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -19,16 +22,37 @@ def shares(X: Array, axis: int) -> tuple[Array, Array, Array]:
 
     Where m is not finite the shares are unknown: NaN.
     """
-    at = np.expand_dims(np.argmax(X, axis=axis), axis)
-    largest = np.take_along_axis(X, at, axis)
+    largest, put = _largest(X, axis)
     known = np.isfinite(largest)
     powers = X - (largest if known.all() else np.where(known, largest, np.nan))
-    np.exp(powers, out=powers)
-    top = np.take_along_axis(powers, at, axis)
-    np.put_along_axis(powers, at, 0, axis)
+    powers = np.exp(powers, out=np.ascontiguousarray(powers))
+    top = put(powers, 0)
     rest = powers.sum(axis=axis, keepdims=True)
-    np.put_along_axis(powers, at, top, axis)
+    put(powers, top)
     return largest, powers, rest
+
+
+def _largest(X: Array, axis: int) -> tuple[Array, Callable[[Array, Any], Array]]:
+    """Return the largest entries, and what puts others in their places and returns what was."""
+    at = np.argmax(X, axis=axis)
+    if axis == X.ndim - 1:  # the same as below, in less time where there are few entries
+        place = at.reshape(-1) + np.arange(0, X.size, X.shape[axis])
+
+        def put(array: Array, value: Any) -> Array:
+            flat = array.reshape(-1)
+            was: Array = flat[place]
+            flat[place] = value
+            return was
+
+        return np.ascontiguousarray(X).reshape(-1)[place].reshape((*at.shape, 1)), put
+    at = np.expand_dims(at, axis)
+
+    def put_along(array: Array, value: Any) -> Array:
+        was = np.take_along_axis(array, at, axis)
+        np.put_along_axis(array, at, value, axis)
+        return was
+
+    return np.take_along_axis(X, at, axis), put_along
 
 
 @quiet
