@@ -42,8 +42,9 @@ class Column:
         Numbers or text.
     error : sequence of float, optional
         The standard error that says how many digits of each number mean anything.
-    style : {"number", "error", "p_value", "count"}
-        ``"error"`` shows `values` as the error itself, ``"p_value"`` to three decimals.
+    style : {"number", "error", "with_error", "p_value", "count"}
+        ``"error"`` shows `values` as the error itself, ``"with_error"`` puts `error` in brackets
+        behind each number, ``"p_value"`` shows three decimals.
     right : bool
         Whether to align text right, as numbers are.
     order : sequence, optional
@@ -78,7 +79,9 @@ class Column:
             return "<0.001" if value < 0.0005 else f"{value:.3f}"
         if self.style == "error":
             return with_error(float(value), float(value))[1]
-        return with_error(float(value), error)[0]
+        shown, spread = with_error(float(value), error)
+        bracketed = self.style == "with_error" and error is not None and math.isfinite(error)
+        return f"{shown} ({spread})" if bracketed else shown
 
 
 @dataclass(frozen=True, eq=False)

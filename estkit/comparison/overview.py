@@ -45,6 +45,7 @@ def rows_of(comparison: Comparison, score: Score, level: float) -> pd.DataFrame:
         for other in comparison.scoring:
             if other is not score:
                 row[other.name] = float(comparison.values(model, other).mean())
+                row[f"{other.name}_error"] = by_folds(comparison, model, other, level)["std_error"]
         row |= figures(comparison.decompositions, model)
         rows.append({**row, **_costs(comparison, model), "folds_used": int(known.sum())})
     frame = pd.DataFrame(rows)
@@ -77,14 +78,13 @@ def table_of(comparison: Comparison, score: Score, level: float = 0.95) -> Table
     error = of["std_error"]
     columns = [
         Column("model", of["model"].tolist()),
-        Column(score.name, of["value"], error),
-        Column("error", error, style="error"),
+        _bracketed(score.name, of["value"], error),
         Column("lower", of["lower"], error),
         Column("upper", of["upper"], error),
-        Column("over baseline", of["over_baseline"], of["over_baseline_error"]),
+        _bracketed("over baseline", of["over_baseline"], of["over_baseline_error"]),
     ]
-    others = [other for other in comparison.scoring if other is not score]
-    columns += [Column(other.name, of[other.name].round(4)) for other in others]
+    others = [other.name for other in comparison.scoring if other is not score]
+    columns += [_bracketed(name, of[name], of[f"{name}_error"]) for name in others]
     columns += columns_of(frame)
     columns += [
         Column("df", of["degrees_of_freedom"].round(2)),
@@ -95,7 +95,8 @@ def table_of(comparison: Comparison, score: Score, level: float = 0.95) -> Table
     better = "greater" if score.greater_is_better else "less"
     notes = [
         f"{score.name}: {better} is better; mean over folds and its {100 * level:g}% interval, "
-        f"corrected for training rows in common (Nadeau and Bengio 2003).",
+        f"corrected for training rows in common (Nadeau and Bengio 2003), as are the errors in "
+        f"brackets.",
         *notes_of(comparison.decompositions),
         *comparison.notes,
     ]
@@ -109,6 +110,10 @@ def table_of(comparison: Comparison, score: Score, level: float = 0.95) -> Table
         notes.append(f"intervals({score.name!r}, 'clt') pools the rows of all folds first.")
     title = f"{len(comparison.models)} models, {folds.rows} rows, {folds.scheme}"
     return Table(columns, title, notes)
+
+
+def _bracketed(name: str, values: Any, errors: Any) -> Column:
+    return Column(name, values, errors, "with_error", right=True)
 
 
 def _time(seconds: float) -> str:

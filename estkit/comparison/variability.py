@@ -16,7 +16,6 @@ from estkit.comparison.evaluation import rows_of
 from estkit.comparison.expected_loss import bias_variance
 from estkit.comparison.folds import Folds
 from estkit.errors import DataError
-from estkit.estimate import with_error
 from estkit.table import Column
 
 if TYPE_CHECKING:
@@ -113,14 +112,12 @@ def figures(decompositions: Mapping[str, Decomposition], model: str) -> dict[str
 
 def columns_of(frame: pd.DataFrame) -> list[Column]:
     """Return bias² and variance with their errors in brackets, where a table has them."""
-    columns = []
-    for name, heading in (("bias_squared", "bias²"), ("variance", "variance")):
-        if name in frame:
-            values, errors = frame[name].tolist(), frame[f"{name}_mcse"].tolist()
-            pairs = zip(values, errors, strict=True)
-            shown = ["" if math.isnan(v) else "{} ({})".format(*with_error(v, e)) for v, e in pairs]
-            columns.append(Column(heading, shown, right=True, order=values))
-    return columns
+    of = {name: frame[name].to_numpy() for name in frame}
+    return [
+        Column(heading, of[name], of[f"{name}_mcse"], "with_error", right=True)
+        for name, heading in (("bias_squared", "bias²"), ("variance", "variance"))
+        if name in of
+    ]
 
 
 def notes_of(decompositions: Mapping[str, Decomposition]) -> list[str]:
