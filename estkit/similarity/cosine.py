@@ -172,7 +172,8 @@ def _all_pairs(X: Any, Y: Any, measure: str, options: Options, compensated: bool
     prepared = prepare(X, Y, options, exact=exact)
     left, right = prepared.left, prepared.other
     shape = (left.rows, right.rows)
-    values = np.empty(shape, prepared.dtype) if out is None else _checked_out(out, shape)
+    given = [table.vectors.values for table in (left, right)]
+    values = np.empty(shape, prepared.dtype) if out is None else _checked_out(out, shape, given)
     block = _overlaps if options.nan == "pairwise" else _compensated if compensated else _plain
     compute = block(prepared, measure)
     fill(values, left, prepared.right, compute, prepared.layout, progress=options.progress)
@@ -198,7 +199,7 @@ def unwrapped(made: Any, prepared: Prepared) -> Any:
     return made if rows is None and columns is None else labelled(made, rows, columns)
 
 
-def _checked_out(out: Any, shape: tuple[int, int]) -> Any:
+def _checked_out(out: Any, shape: tuple[int, int], given: list[Any]) -> Any:
     found = getattr(out, "shape", None)
     if found != shape or getattr(out, "dtype", np.dtype(object)).kind != "f":
         raise DataError(
@@ -207,6 +208,12 @@ def _checked_out(out: Any, shape: tuple[int, int]) -> Any:
         )
     if not out.flags.writeable:
         raise DataError("out is read-only; pass an array that may be written, or a copy.")
+    arrays = [table for table in given if isinstance(table, np.ndarray)]
+    if any(np.may_share_memory(out, table) for table in arrays):
+        raise DataError(
+            "out shares its memory with the input, which would change while it is read; pass "
+            "another array."
+        )
     return out
 
 

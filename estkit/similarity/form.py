@@ -139,7 +139,11 @@ def _vector(given: Any, what: str, vectors: Vectors) -> Real:
             f"{type(given).__name__} of shape {vector.shape}."
         )
     vector = vector.astype(float)
-    check_finite(vector[:, None], what, [what])
+    if not np.isfinite(vector).all():
+        at = int(np.argmin(np.isfinite(vector)))
+        raise DataError(
+            f"{what}: number {at} (counted from 0) is {vector[at]}; give finite numbers."
+        )
     return np.asarray(vector)
 
 

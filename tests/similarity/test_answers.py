@@ -22,6 +22,8 @@ X = np.array([[3.0, 4.0], [4.0, 3.0], [1.0, 0.0]])
         ({"soft": "all"}, "soft must be a matrix of numbers, got 'all'"),
         ({"soft": [[1, 0.5], [0, 1]]}, "holds 0.5 in row 0, column 1 and 0 in row 1, column 0"),
         ({"soft": np.zeros((2, 2))}, "soft is all zero"),
+        ({"weights": [1.0, np.nan]}, "weights: number 1 .* is nan; give finite numbers"),
+        ({"center": [np.inf, 0.0]}, "center: number 0 .* is inf; give finite numbers"),
     ],
 )
 def test_options_of_the_wrong_kind_are_refused_in_words(options, words):
@@ -55,6 +57,17 @@ def test_a_result_that_may_not_be_written_is_refused():
     out.setflags(write=False)
     with pytest.raises(ek.DataError, match="out is read-only"):
         ek.cosine_similarity(X, out=out)
+
+
+@pytest.mark.parametrize("call", [ek.cosine_similarity, ek.cosine_distance])
+def test_a_result_in_place_of_the_input_is_refused(call):
+    rows = np.random.default_rng(0).normal(size=(4, 4))
+    before = rows.copy()
+    with pytest.raises(ek.DataError, match="out shares its memory with the input"):
+        call(rows, out=rows)
+    with pytest.raises(ek.DataError, match="out shares its memory with the input"):
+        call(before, rows, out=rows)
+    np.testing.assert_array_equal(rows, before)
 
 
 def test_more_neighbours_than_could_be_held_are_refused_in_words():
