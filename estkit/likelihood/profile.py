@@ -24,6 +24,7 @@ _STEPS = 60
 _TOLERANCE = 1e-10  # in the log-likelihood
 _PRECISION = 1e-5  # of the fits on the way: half its square is within the tolerance
 _EDGE = 1e-12
+_OUT, _LEVEL = 20.0, 1e-9  # so far out, a fall per doubling that a thousand more leave small
 _FAR = 1e7  # standard errors from the estimate: the likelihood will fall no more
 
 
@@ -85,15 +86,21 @@ def _distance(
     distance = wanted * error
     begin = inside + sign * distance * direction
     center = float(contrast @ inside)
-    below, above = 0.0, math.inf
+    below, above, last, fallen = 0.0, math.inf, inside, 0.0
     for _ in range(_STEPS):
         target = np.array([center + sign * distance])
-        found = maximise_under(model, contrast[None], target, begin, precision=_PRECISION)
+        try:
+            found = maximise_under(model, contrast[None], target, begin, precision=_PRECISION)
+        except ConvergenceError:  # the parabola led astray
+            found = maximise_under(model, contrast[None], target, last, precision=_PRECISION)
+        last = found.point
         fall = loglik - found.loglik
         if abs(fall - wanted**2 / 2) <= _TOLERANCE * max(1.0, wanted**2 / 2):
             return distance
         if fall < wanted**2 / 2:
-            below = distance
+            if distance >= 2.0 * below > _OUT * error and fall - fallen < _LEVEL:
+                return math.inf
+            below, fallen = distance, fall
         else:
             above = distance
         if below > _FAR * error:

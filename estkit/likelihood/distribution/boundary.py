@@ -9,16 +9,20 @@ import numpy as np
 
 from estkit.estimate import normal_quantile
 from estkit.likelihood import newton
-from estkit.likelihood.distribution.laws.counts import BOUNDARY
+from estkit.likelihood.distribution.laws.counts import BOUNDARY, Poisson, Trials
 from estkit.likelihood.family import Floats
 
 if TYPE_CHECKING:
+    from estkit.likelihood.distribution.laws.samples import Sample
     from estkit.likelihood.distribution.model import DistributionModel
 
 
-def reached(point: Floats) -> bool:
-    """Tell whether a coordinate lies at the boundary."""
-    return any(abs(v) >= BOUNDARY for v in point.tolist())
+def reached(sample: Sample | None) -> Floats | None:
+    """Return the maximum of sums that have it at the boundary, where it is known, else None."""
+    if sample is None or not isinstance(sample.sums, Poisson | Trials):
+        return None
+    point = sample.begin()
+    return point if abs(float(point[0])) >= BOUNDARY else None
 
 
 def maximum(model: DistributionModel, point: Floats) -> newton.Optimum:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.errors import ConvergenceError, EstkitError, FitError
+from estkit.errors import ConvergenceError, DataError, EstkitError, FitError
 from estkit.likelihood import newton
 from estkit.likelihood.distribution import boundary, breaks
 from estkit.likelihood.distribution.censoring import Observations
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from estkit.likelihood.distribution.fit import DistributionFit
 
 _STEPS = 50
-_FLAT = 100.0  # standard error of a logarithm: the likelihood falls no more, but for rounding
 _SMALL_MOVE = 1e-2  # of a coordinate: the last step of a search that goes nowhere else
 
 
@@ -146,8 +145,8 @@ class DistributionModel(Model):
 
     def outside(self, point: Floats) -> Floats:
         """Return the parameters."""
-        pairs = zip(self.free, self._lines(point), strict=True)
-        return np.array([self.axes[i].outward(v) for i, v in pairs])
+        lines = zip(self.free, self._lines(point), strict=True)
+        return np.array([self.axes[i].outward(v) for i, v in lines])
 
     def jacobian(self, point: Floats) -> Floats:
         """Return the derivative of the parameters, of shape (k, k)."""
@@ -194,7 +193,16 @@ class DistributionModel(Model):
         """Return the inside point of parameters that the user starts from; a mapping has names."""
         if isinstance(start, Mapping):
             start = starts.in_order(start, self.names)
-        return np.asarray(np.linalg.solve(self.out, super().read_start(start)), float)
+        lines = super().read_start(start)
+        if not np.isfinite(lines).all():
+            i = int(np.argmin(np.isfinite(lines)))
+            axis = self.axes[self.free[i]]
+            ends = axis.outward(-math.inf), axis.outward(math.inf)
+            raise DataError(
+                f"start has {self.names[i]} = {np.ravel(start)[i]:g}, which must lie between "
+                f"{ends[0]:g} and {ends[1]:g}, not at an end."
+            )
+        return np.asarray(np.linalg.solve(self.out, lines), float)
 
     def begin(self) -> Floats:
         """Return a point near the maximum.
@@ -226,11 +234,14 @@ class DistributionModel(Model):
 
     def solve(self, start: Any = None) -> newton.Optimum:
         """Return the maximum."""
+        edge = boundary.reached(self.sample)
+        if edge is not None:
+            return boundary.maximum(self, edge)
         begin = self.begin() if start is None else self.read_start(start)
-        if boundary.reached(begin):
-            return boundary.maximum(self, begin)
         if self.sample is not None:
             found = ascend(self.sample.total, begin)
+            if found is None and start is not None:  # too far away, and there is but one maximum
+                found = ascend(self.sample.total, self.begin())
             if found is not None:
                 return found
         climb = starts.Climb(self.total, None if self.sample else self.rows.value)
@@ -241,7 +252,8 @@ class DistributionModel(Model):
             settled=lambda step: float(np.abs(step).max()) < _SMALL_MOVE,
         )
         if optimum.converged and climb.is_concave(optimum.information):
-            if self.sample or np.diag(optimum.inverse).max() < _FLAT**2:
+            told = (np.diag(optimum.inverse) > 0) & ~starts.flat(optimum.inverse)
+            if self.sample or told.all():
                 higher = breaks.slanted(self, optimum)
                 if higher is not None:
                     raise FitError(higher)
@@ -250,13 +262,14 @@ class DistributionModel(Model):
 
     def limits(self, point: Floats, level: float) -> Floats | None:
         """Return profile limits of a parameter at its boundary; elsewhere they are searched for."""
-        return boundary.limits(self, point, level) if boundary.reached(point) else None
+        edge = boundary.reached(self.sample)
+        return None if edge is None else boundary.limits(self, edge, level)
 
     def _lost(self, optimum: newton.Optimum) -> FitError:
         """Return what to raise where the search ended without a maximum."""
         height = self.conclude(optimum.value).loglik
         axes, lines = [self.axes[i] for i in self.free], self.out @ optimum.point
-        flat = np.diag(optimum.inverse) > _FLAT**2
+        flat = starts.flat(optimum.inverse)
         far = starts.drifting(axes, self.names, lines, flat)
         if far:
             return FitError(
@@ -267,13 +280,19 @@ class DistributionModel(Model):
         broken = None if self.sample else breaks.explain(self, optimum.point)
         if broken is not None:
             return FitError(broken)
-        measured, cut = optimum.certificate, self.observations.below is not None
+        measured = optimum.certificate
+        if optimum.converged and flat.any():
+            loose = " and ".join(n for n, level in zip(self.names, flat, strict=True) if level)
+            return FitError(
+                f"The data hardly determine {loose} of {self.law.name}: around the highest point "
+                f"that was found ({self.shown(optimum.point)}, log-likelihood {height:.10g}) the "
+                f"likelihood is so flat that its curvature is lost in rounding. Fix a parameter."
+            )
         return ConvergenceError(
             f"The fit of {self.law.name} did not converge: {measured.reason} (Newton decrement "
             f"{measured.newton_decrement:.2g}, log-likelihood {height:.10g} at "
             f"{self.shown(optimum.point)}). Say where to begin with start=, fix a parameter, or "
             f"look for a value that the law does not explain."
-            f"{' A tail that truncation leaves may not determine all parameters.' * cut}"
         )
 
     def shown(self, point: Floats) -> str:

@@ -20,6 +20,7 @@ from estkit.likelihood.distribution.laws.location_scale import (
 )
 from estkit.likelihood.distribution.laws.shapes import Beta, Gamma, Weibull
 from estkit.likelihood.distribution.laws.sums import Values, blocks
+from estkit.likelihood.distribution.laws.tails import NormalTail
 from estkit.likelihood.family import Floats, Sums
 
 _ENOUGH = 512  # values to see where they lie
@@ -165,20 +166,9 @@ def summarise(
     unit: float,
 ) -> Sample | None:
     """Return the sums of a complete sample of a law that is known by them, else None."""
-    make = _SUMS.get(law.name)
-    values = dict(zip(law.names, held, strict=True))
-    if (
-        make is None
-        or not observations.exact
-        or (values["loc"] is None and law.name not in ("norm", "laplace"))
-    ):
+    sums = _sums_of(law, held, observations, origin, unit)
+    if sums is None:
         return None
-    if law.name == "beta" and values["scale"] is None:
-        return None
-    size = float(values["n"] or 0.0) if law.name == "binom" else unit
-    own = observations
-    n, total, least = float(own.n_obs), own.total, own.least
-    sums = make(Values(own.lower, origin, size, own.weights, n, total, least))
     numbers = [law.names.index(name) for name in sums.names]
     free = tuple(held[i] is None for i in numbers)
     lines = np.array(
@@ -190,3 +180,21 @@ def summarise(
         return Sample(sums, lines, same, mixing, free, lines)
     back = np.linalg.inv(mixing)
     return Sample(sums, back @ lines, back[:, list(free)], np.eye(sum(free)), free, lines)
+
+
+def _sums_of(
+    law: Law, held: Sequence[float | None], own: Observations, origin: float, unit: float
+) -> Any:
+    """Return the sums that make the likelihood of a law, None if there are no such."""
+    if law.name == "norm" and not own.exact:
+        return NormalTail.of(own, origin, unit)
+    make = _SUMS.get(law.name)
+    values = dict(zip(law.names, held, strict=True))
+    placed = values["loc"] is not None or law.name in ("norm", "laplace")
+    if make is None or not (own.exact and placed):
+        return None
+    if law.name == "beta" and values["scale"] is None:
+        return None
+    size = float(values["n"] or 0.0) if law.name == "binom" else unit
+    n, total, least = float(own.n_obs), own.total, own.least
+    return make(Values(own.lower, origin, size, own.weights, n, total, least))

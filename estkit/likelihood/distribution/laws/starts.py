@@ -25,9 +25,16 @@ _STEPS = 40
 _PATIENCE = 400  # steps that were tried; a fit that ends well needs fewer than 50
 _NEAR = 1e-3  # standard errors: how closely a fit to some of the rows is worth solving
 _LEVELS = np.arange(-4.0, 12.5, 0.5)  # of loc: units below the smallest value, in logs
+_TELLS = 100.0  # standard error of a logarithm: the likelihood falls no more, but for rounding
 _DRIFT = 5.0  # on the line of a parameter: beyond what data speak of
 _ROUNDING = 1e-9  # relative: a fall that is none
 _FLAT = 0.05  # of the largest curvature: the least that a step is taken by
+
+
+def flat(covariance: Floats) -> NDArray[np.bool_]:
+    """Tell of which parameters the likelihood says nothing."""
+    result: NDArray[np.bool_] = np.diag(covariance) > _TELLS**2
+    return result
 
 
 def positive(information: Floats) -> Floats:
