@@ -99,6 +99,10 @@ def study(
                 safe = "Start it again with the same arguments to go on." if store else ""
                 typer.echo(f"estkit: stopped. {safe}".rstrip(), err=True)
                 raise typer.Exit(130) from stop
+            except ek.StudyError as error:  # which speaks of an attribute that is of no use here
+                own = error.__cause__ if isinstance(error.__cause__, ek.EstkitError) else error
+                safe = " What was computed before it is in the store." if store else ""
+                raise ek.StudyError(f"{own}{safe}", error.partial) from error
         _print(result)
         _write(result, out, json_file)
 

@@ -141,6 +141,8 @@ def test_a_target_stops_the_run(folder: Path, estkit: Any) -> None:
         (["none.py", "--replicates", "5"], "no file 'none.py'"),
         (["none.py"], "there is no file"),
         (["one.py"], "give --replicates"),
+        (["a_store"], "there is no file 'a_store'"),
+        (["one.py", "--replicates", "5", "--target-mcse", "coverage=1"], "cannot be met.\n"),
         (["one.py:nope", "--replicates", "5"], "no Study of the name 'nope'; it has study"),
         (["two.py", "--replicates", "5"], "must define one Study; it has study, other"),
         (["neighbour.py", "--replicates", "5"], "it has none"),

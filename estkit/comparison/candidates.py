@@ -306,7 +306,7 @@ def _task_of(models: Any, y: NDArray[Any]) -> str | None:
     from sklearn.base import is_classifier
 
     given = [m for m in _listed(models) if hasattr(m, "get_params") and not isinstance(m, type)]
-    whole = y.dtype.kind != "f" or bool((y % 1 == 0).all())
+    whole = y.dtype.kind != "f" or bool((np.trunc(y) == y).all())
     suited = given and whole and all(_is(is_classifier, model) for model in given)
     return "classification" if suited else None
 

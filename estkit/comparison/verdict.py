@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALTERNATIVES = ("two-sided", "better", "worse")
+_FAR = 8.0  # a normal variable is hardly ever that far from its mean: 6e-16
 
 
 class Posterior(NamedTuple):
@@ -264,5 +265,26 @@ def _power(difference: float, error: float, df: float, level: float, alternative
         limit = float(ndtri(tail))
         return float(ndtr(shift - limit)) + (float(ndtr(-shift - limit)) if sides == 2 else 0.0)
     limit = float(stdtrit(df, tail))
-    wrong_side = float(nctdtr(df, shift, -limit)) if sides == 2 else 0.0
-    return 1 - float(nctdtr(df, shift, limit)) + wrong_side
+    both = sides == 2 and shift < _FAR
+    return _beyond(limit, df, shift) + (float(nctdtr(df, shift, -limit)) if both else 0.0)
+
+
+def _beyond(limit: float, df: float, shift: float) -> float:
+    """Return how probable a noncentral t above a limit is.
+
+    scipy's answer is nan for some far shifts. There it is the average over the numerator z of the
+    probability that the denominator, a root of chi-squared over df, is below (z + shift) / limit.
+    """
+    from scipy.special import chdtr, nctdtr
+
+    below = float(nctdtr(df, shift, limit))
+    if not math.isnan(below) or limit <= 0:
+        return 1 - below
+    from scipy.integrate import quad
+
+    def density(z: float) -> float:
+        ratio = max(z + shift, 0.0) / limit
+        return math.exp(-z * z / 2) / math.sqrt(2 * math.pi) * float(chdtr(df, df * ratio**2))
+
+    middle = min(max(limit - shift, -_FAR), _FAR)
+    return min(1.0, float(quad(density, -_FAR - 1, _FAR + 1, points=[middle], limit=200)[0]))

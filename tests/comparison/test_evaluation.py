@@ -172,6 +172,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a single class": ({"y": ["a"] * 150}, "single class 'a'"),
     "a constant": ({"y": [1.5] * 150}, "y is constant"),
     "infinite": ({"X": np.full((150, 1), np.inf)}, "X is infinite in row 0 of column 'x0'"),
+    "an infinite y": ({"y": [np.inf, *np.linspace(0, 1, 149)]}, "y is infinite in row 0"),
     "a model for numbers": ({"models": {"m": LinearRegression()}}, "is for regression"),
     "no model": ({"models": {}}, "no model"),
     "an unknown name": ({"models": ["svm"]}, "knows boosting, forest, knn"),

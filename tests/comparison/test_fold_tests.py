@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 from sklearn.datasets import load_iris
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 import estkit as ek
 from estkit.comparison.paired_tests import METHODS, adjusted
+from estkit.comparison.verdict import PairedTest
 
 SAME = 1e-10  # the same formula in another order of operations
 PAIRED = json.loads(
@@ -161,6 +162,33 @@ def test_power_is_that_of_the_noncentral_t(scored: Make) -> None:
         assert found.power(found.detectable(power)) == pytest.approx(power)
     with pytest.raises(ek.DataError, match="power must lie between"):
         found.detectable(1.2)
+
+
+@pytest.mark.parametrize("df", [1, 2, 4, 9, 29, 99, 100_000])
+def test_power_is_known_for_few_folds_and_for_any_difference(df: int) -> None:
+    found = PairedTest(
+        a="a", b="b", method="corrected_t", score="accuracy", greater_is_better=True,
+        estimate=0.1, std_error=1.0, df=float(df),
+    )  # fmt: skip
+    limit, spread = stats.t.ppf(0.975, df), stats.chi(df, scale=1 / math.sqrt(df))
+    low, high = spread.ppf(1e-14), spread.isf(1e-14)  # of the error that is estimated
+    for shift in (0.5, 3.0, 8.0, 20.0, 41.0, 58.5, 200.0, 1e6):
+
+        def found_at(s: float, by: float = shift) -> float:
+            return float(stats.norm.sf(limit * s - by) + stats.norm.cdf(-limit * s - by))
+
+        edge = min(max(shift / limit, low), high)  # beyond it differences are missed
+        wanted = sum(
+            integrate.quad(lambda s: found_at(s) * spread.pdf(s), *ends, epsabs=1e-12)[0]
+            for ends in ((low, edge), (edge, high))
+        )
+        assert found.power(shift) == pytest.approx(wanted, abs=1e-9)
+    assert found.power(found.detectable()) == pytest.approx(0.8)
+
+
+def test_two_folds_can_be_tested_with_the_difference_they_could_find() -> None:
+    result = ek.compare(["knn", "linear"], *load_iris(return_X_y=True), cv=2, rng=1)
+    assert result.pairwise()["detectable"].notna().all()
 
 
 def test_power_is_the_share_of_experiments_that_find_the_difference(scored: Make) -> None:
