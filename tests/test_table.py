@@ -225,3 +225,8 @@ def test_names_are_no_markup_in_markdown_and_latex() -> None:
     assert "| &#36;y&#36; &#42;z&#42; &#96;w&#96; |" in table.to_markdown()
     assert r"\textless{}b\textgreater{}x" in table.to_latex()
     assert r"p\textbar{}q" in table.to_latex()
+
+
+def test_errors_in_brackets_cut_the_digits_and_are_left_out_where_they_are_unknown() -> None:
+    column = Column("gain", [1.23456, -200.0, 3.0, None], [0.1, 50.0, np.nan, 1.0], "with_error")
+    assert column.shown() == ["1.23 (0.10)", "-200 (50)", "3", ""]

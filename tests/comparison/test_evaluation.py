@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import estkit as ek
+from estkit.estimate import with_error
 
 SAME = 1e-12
 IRIS = load_iris(return_X_y=True)
@@ -199,6 +200,17 @@ def test_a_name_that_is_not_there_is_refused() -> None:
         result.values("tree", result.scoring[0])
     with pytest.raises(ek.DataError, match="'f1' was not among the scores"):
         result.scores("f1")
+
+
+def test_every_score_of_the_table_has_the_error_of_its_interval() -> None:
+    result = ek.compare(["knn", "linear"], *load_diabetes(return_X_y=True), cv=5, rng=1)
+    table, text = result.table().set_index("model"), str(result)
+    for score in ("mae", "r2"):
+        errors = result.intervals(score).set_index("model")["std_error"]
+        for model in table.index:
+            value, error = table.loc[model, [score, f"{score}_error"]]
+            assert error == pytest.approx(errors[model], rel=SAME)
+            assert "{} ({})".format(*with_error(value, error)) in text
 
 
 def test_the_table_has_the_degrees_of_freedom_of_the_first_fold() -> None:
