@@ -211,12 +211,34 @@ def _part(
         for name in names:
             if name is not None:
                 named_column(frame, name, option, file)
+    for option, name in (("--group", group), ("--time", time)):
+        if name == target:
+            raise ek.DataError(f"{option}: {name!r} is what is to be predicted (--target).")
     if time is not None:
-        frame = frame.sort_values(time, kind="stable")
+        frame = frame.iloc[_order(frame[time], file)]
     X = frame.drop(columns=[name for name in (target, group, time, *drop) if name is not None])
     if not X.shape[1]:
         raise ek.DataError(f"{str(file)!r} has no column left to predict {target!r} from.")
     return _Part(file, X, frame[target], None if group is None else frame[group])
+
+
+def _order(times: pd.Series[Any], file: Path) -> Any:
+    """Return the rows in the order of time; text counts as dates, or has no order."""
+    import numpy as np
+    import pandas as pd
+
+    missing = np.flatnonzero(times.isna())
+    if missing.size:
+        raise ek.DataError(f"--time: {times.name!r} has no value in row {missing[0]} of {file}.")
+    if pd.api.types.is_object_dtype(times) or pd.api.types.is_string_dtype(times):
+        try:
+            times = pd.to_datetime(times, format="ISO8601", utc=True)
+        except (TypeError, ValueError) as error:
+            raise ek.DataError(
+                f"--time: {times.name!r} of {file} holds text such as {times.iloc[0]!r:.40}, "
+                f"whose order in time is not known; write dates like 2024-03-31, or numbers."
+            ) from error
+    return np.argsort(times.to_numpy(), kind="stable")
 
 
 @contextmanager

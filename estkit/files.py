@@ -26,16 +26,36 @@ def read_table(file: Path) -> pd.DataFrame:
     if kind not in (".csv", ".parquet"):
         raise DataError(f"cannot read {str(file)!r}: it must end in .csv or .parquet.")
     try:
-        return pd.read_csv(file) if kind == ".csv" else pd.read_parquet(file)
+        return _read_csv(file) if kind == ".csv" else pd.read_parquet(file)
     except ImportError as error:
         raise MissingExtraError(
             "Parquet files need pyarrow, which is not installed; install estkit[store]."
         ) from error
     except OSError as error:
         raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"cannot read {str(file)!r}: it is not text in UTF-8 ({error}); save it as such."
+        ) from error
     except ValueError as error:  # what pandas and pyarrow raise where a file is not of its kind
         reason = str(error).strip().split("\n")[0]
         raise DataError(f"cannot read {str(file)!r}: {reason}") from error
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """Return a CSV file, or raise where pandas would guess what its columns are."""
+    import pandas as pd
+
+    frame = pd.read_csv(file)
+    names = pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0]
+    twice = names[names.duplicated() & names.notna()]
+    if len(twice):
+        raise DataError(f"{str(file)!r} has two columns named {twice.iloc[0]!r}; rename one.")
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise DataError(
+            f"{str(file)!r} has rows of more fields than its first line has names; name them all."
+        )
+    return frame
 
 
 def read_rows(file: Path) -> Any:
@@ -78,8 +98,10 @@ def named_column(frame: pd.DataFrame, name: str, option: str, file: Path) -> pd.
     """
     if name not in frame.columns:
         known = ", ".join(map(str, frame.columns))
+        sign = next((sign for sign in ";\t|" if frame.shape[1] == 1 and sign in known), None)
+        hint = f" Fields must have commas between, not {sign!r}." if sign else ""
         raise DataError(
-            f"{option}: there is no column {name!r} in {str(file)!r}; there are {known}."
+            f"{option}: there is no column {name!r} in {str(file)!r}; there are {known}.{hint}"
         )
     return frame[name]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,16 +127,46 @@ def test_wrong_input_is_one_clear_line(flowers: Path) -> None:
     ("text.txt", "a,b", "must end in .csv or .parquet"),
     ("broken.parquet", "not parquet", "cannot read"),
     ("constant.csv", "y,x\n" + "1.5,2\n" * 30, "y is constant"),
+    ("twice.csv", "y,x,x\n" + "1.5,2,3\n" * 30, "two columns named 'x'"),
+    ("more.csv", "y,x\n" + "1.5,2,3\n" * 30, "more fields than its first line has names"),
+    ("semicolons.csv", "y;x\n" + "1,5;2\n" * 30, "more fields"),
+    ("semicolons.csv", "y;x\n" + "1;2\n" * 30, "there are y;x. Fields must have commas between"),
+    ("latin.csv", "y,x\n" + "M\udcfcller,2\n" * 30, "not text in UTF-8"),
 ])  # fmt: skip
 def test_a_file_that_cannot_be_used_is_named(
     tmp_path: Path, name: str, text: str | None, message: str
 ) -> None:
     file = tmp_path / name
     if text is not None:
-        file.write_text(text, "utf-8")
+        file.write_text(text, "utf-8", "surrogateescape")
     ended = run(file, "--target", "y")
     assert isinstance(ended.exception, ek.DataError)
     assert message in str(ended.exception)
+
+
+def test_time_is_read_as_dates_and_refused_where_text_has_no_order(
+    flowers: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(flowers).drop(columns=["garden"])
+    days = pd.to_datetime("2019-12-30") + pd.to_timedelta(frame["day"].rank(method="first"), "D")
+    file, out = tmp_path / "days.csv", tmp_path / "out.json"
+
+    def ended(day: Any, target: str = "target") -> Result:
+        frame.assign(day=day).to_csv(file, index=False)
+        return run(file, "--target", target, "--time", "day", "--json", out)
+
+    scores = []
+    for form in ("%Y%m%d", "%Y-%m-%dT%H:%M"):  # the first is read as a number
+        assert ended(days.dt.strftime(form)).exception is None
+        scores.append(json.loads(out.read_text("utf-8"))["scores"])
+    assert scores[0] == scores[1]
+    for found, message in (
+        (ended(days.dt.strftime("%m/%d/%Y")), "text such as '.*', whose order in time is not"),
+        (ended(frame["day"].where(frame.index != 5)), "'day' has no value in row 5"),
+        (ended(frame["day"], target="day"), "'day' is what is to be predicted"),
+    ):
+        assert isinstance(found.exception, ek.DataError)
+        assert re.search(message, str(found.exception)), found.exception
 
 
 # --- tests of all pairs ---

@@ -162,6 +162,13 @@ def check_estimator(name: str, model: Any) -> None:
         )
 
 
+def is_for_numbers(model: Any) -> bool:
+    """Return whether a model says that it predicts numbers."""
+    from sklearn.base import is_regressor
+
+    return _is(is_regressor, model)
+
+
 def _is(check: Callable[[Any], bool], model: Any) -> bool:
     """Return whether a model says that it is of a kind; one that inherits nothing says nothing."""
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit.comparison.all_rounds import over_all_rounds
-from estkit.comparison.candidates import Data, outcome_of, prepared, read_data
+from estkit.comparison.candidates import Data, is_for_numbers, outcome_of, prepared, read_data
 from estkit.comparison.components import ZERO_ONE, log_parts, squared_parts
 from estkit.comparison.decomposition import Decomposition
 from estkit.comparison.rounds import Task, counts_apply, in_parallel, shortcut
@@ -221,6 +221,11 @@ def _check(
 
 def _checked_model(model: Any, data: Data, loss: str) -> Any:
     """Return the model as it is fitted, or raise if it cannot be."""
+    if data.classes and not isinstance(model, str) and is_for_numbers(model):
+        raise DataError(
+            f"loss={loss!r} is of labels, and {type(model).__name__} predicts numbers; take "
+            f"loss='squared', or a classifier."
+        )
     found = prepared(model, data)
     if loss == "log" and not hasattr(found, "predict_proba"):
         raise DataError(

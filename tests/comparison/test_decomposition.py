@@ -240,6 +240,7 @@ def test_what_does_not_fit_together_is_refused() -> None:
     for options, words in (
         ({"loss": "hinge"}, "loss must be one of"),
         ({"scheme": "fresh"}, "belong together"),
+        ({"loss": "zero_one"}, "is of labels, and KNeighborsRegressor predicts numbers"),
         ({"rounds": 2}, "at least 3"),
         ({"test_size": 1.5}, "test_size"),
         ({"truth": np.zeros(3)}, "truth must have shape"),
