@@ -227,28 +227,50 @@ def fold_errors(values: Floats, folds: Folds) -> Floats:
     return np.asarray(spread * np.sqrt(max(folds.repeats, 1) / len(values)), float)
 
 
-def pooled_errors(score: Score, values: Floats, losses: Floats) -> Floats:
+def pooled_errors(score: Score, values: Floats, losses: Floats, truth: NDArray[Any]) -> Floats:
     """Return the standard error of scores of pooled predictions, (m, P) losses of rows."""
-    spread = losses.std(axis=0, ddof=1) / np.sqrt(len(losses))
-    return _chained(score, values, losses.mean(axis=0), spread)
+    average = losses.mean(axis=0)
+    across = _far_squares(truth) @ losses if score.function is r2 else None
+    return _errors(score, values, average, losses.var(axis=0) * len(losses), across, truth)
 
 
-def _chained(score: Score, values: Floats, average: Floats, spread: Floats) -> Floats:
-    """Return the standard error of scores from that of average losses, by the chain rule.
+def _far_squares(truth: NDArray[Any]) -> Floats:
+    """Return the squared distances of an outcome from its mean, less their mean."""
+    squared = (truth - truth.mean()) ** 2
+    return np.asarray(squared - squared.mean(), float)
 
-    NaN where a score of the user's own is neither the average nor 1 less it.
+
+def _errors(
+    score: Score,
+    values: Floats,
+    average: Floats,
+    squares: Floats,
+    across: Floats | None,
+    truth: NDArray[Any],
+) -> Floats:
+    """Return the standard error of scores from sums over losses, by the chain rule.
+
+    NaN where a score of the user's own is neither the average nor 1 less it. R² divides by the
+    variance of the outcome, which is of the same rows: `across` are the sums of losses times what
+    `_far_squares` gives.
     """
+    rows = len(truth)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if score.function is rmse:
+        if across is not None:
+            far = _far_squares(truth)
+            spread = float(((truth - truth.mean()) ** 2).mean())
+            ratio = average / spread
+            squares = squares - 2 * ratio * across + ratio**2 * float(far @ far)
+            slope = np.full(len(values), 1 / spread if spread else np.nan)
+        elif score.function is rmse:
             slope = 1 / (2 * values)
-        elif score.function is r2:
-            slope = (1 - values) / average
         elif score is SCORES.get(score.name):
             slope = np.ones(len(values))
         else:
             told = 1 - values if score.greater_is_better else values
             slope = np.where(np.isclose(told, average), 1.0, np.nan)
-        return np.where(spread == 0, 0.0, slope * spread)
+        error = np.sqrt(np.maximum(squares, 0.0) / (rows - 1) / rows)
+        return np.where(error == 0, 0.0, slope * error)
 
 
 def pooled_residuals(
@@ -262,12 +284,16 @@ def pooled_residuals(
     if not (score.name in _AT_ONCE and score is SCORES[score.name]):
         return pooled(score, truth, truth[:, None] - np.concatenate(list(parts)), ())
     count, average, spread = 0, np.zeros(1), np.zeros(1)
+    far = _far_squares(truth) if score.function is r2 else None
+    across: Any = None if far is None else 0.0
     for losses in parts:  # in place, and sums as products: all stays in the cache
         if score.loss is distances:
             np.abs(losses, out=losses)
         else:
             np.multiply(losses, losses, out=losses)
         more, ones = len(losses), np.ones(len(losses))
+        if far is not None:
+            across = across + far[count : count + more] @ losses
         own = ones @ losses / more
         losses -= own
         np.multiply(losses, losses, out=losses)
@@ -276,7 +302,7 @@ def pooled_residuals(
         average = average + apart * (more / (count + more))
         count += more
     values = _of_average(score, average, truth)
-    return values, _chained(score, values, average, np.sqrt(spread / (count - 1) / count))
+    return values, _errors(score, values, average, spread, across, truth)
 
 
 def pooled(
@@ -286,9 +312,9 @@ def pooled(
     if score.name in _AT_ONCE and score is SCORES[score.name]:
         losses = _losses(score, truth, predictions, classes)
         values = _of_losses(score, losses, truth)
-        return values, pooled_errors(score, values, losses)
+        return values, pooled_errors(score, values, losses, truth)
     values = scored(score, truth, predictions, classes)
     if score.loss is None:
         return values, np.full(len(values), np.nan)
     one_by_one = [score.loss(Predicted(truth, each, None, classes)) for each in predictions.T]
-    return values, pooled_errors(score, values, np.column_stack(one_by_one))
+    return values, pooled_errors(score, values, np.column_stack(one_by_one), truth)

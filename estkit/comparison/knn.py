@@ -211,7 +211,7 @@ class _Told:
         if score.loss is None:
             return values, np.full(len(values), np.nan)
         losses = np.column_stack([score.loss(given) for given in self._each(truth)])
-        return values, pooled_errors(score, values, losses)
+        return values, pooled_errors(score, values, losses, truth)
 
 
 def _by_distance(squared: Floats) -> Floats:
