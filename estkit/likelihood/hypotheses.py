@@ -139,9 +139,15 @@ class Hypotheses(Uncertainty):
         coordinates = [model.coordinate(j) for j in chosen]
         wanted_values = self.params[chosen] - difference
         inner = zip(chosen, coordinates, wanted_values, strict=True)
-        target = [self._inward(j, coordinate, float(v)) for j, coordinate, v in inner]
+        target = np.array([self._inward(j, coordinate, float(v)) for j, coordinate, v in inner])
         matrix = np.array([coordinate.row for coordinate in coordinates])
-        return named, maximise_under(model, matrix, np.array(target), self._point)
+        try:
+            return named, maximise_under(model, matrix, target, self._point)
+        except ConvergenceError:  # the nearest point may be impossible: the likeliest one less so
+            covariance = self._inverse
+            pull = np.linalg.pinv(matrix @ covariance @ matrix.T) @ (target - matrix @ self._point)
+            begin = self._point + covariance @ matrix.T @ pull
+            return named, maximise_under(model, matrix, target, begin)
 
     def _inward(self, index: int, coordinate: Coordinate, value: float) -> float:
         """Return a value of a parameter as it is inside."""

@@ -139,7 +139,7 @@ def wald_test(
     DataError
         If no parameters fulfil the hypothesis.
     """
-    if not np.isfinite(root).all():  # a fit without an answer
+    if not (np.isfinite(root).all() and root.any(axis=1).all()):  # without an answer, or an error
         return chi_squared_test("Wald", hypothesis, float("nan"), len(difference))
     scale = 1.0 / np.linalg.norm(root / np.abs(root).max(axis=1, keepdims=True), axis=1)
     scale /= np.abs(root).max(axis=1)

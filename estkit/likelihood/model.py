@@ -107,6 +107,10 @@ class Model(ABC):
         """Return the log-likelihood at a point where `total` has this value."""
         return self.conclude(value)
 
+    def limits(self, point: Floats, level: float) -> Floats | None:
+        """Return the profile limits of all parameters, where they are known without a search."""
+        return None
+
     def outside(self, point: Floats) -> Floats:
         """Return the outside parameters at an inside point."""
         return np.array([self.coordinate(j).outward(float(v)) for j, v in enumerate(point)])

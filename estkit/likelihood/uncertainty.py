@@ -161,9 +161,10 @@ class Uncertainty:
         method : {"wald", "profile", "bootstrap"}
             Estimate ± z · standard error; or where the profile likelihood has fallen by half the
             chi-squared quantile, to 1e-10 in the log-likelihood. A side on which it never falls
-            that far is infinite. Or the quantiles of estimates from data drawn from the fit, the
-            percentile bootstrap (Efron 1979): it follows parameters through any monotone transform
-            and does not correct bias. Profile and bootstrap need the training data.
+            that far is infinite, or the end of the range. Or the quantiles of estimates from data
+            drawn from the fit, the percentile bootstrap (Efron 1979): it follows parameters through
+            any monotone transform and does not correct bias. Profile and bootstrap need the
+            training data.
         kind : str
             Which covariance the Wald interval uses, as in `covariance`.
         replicates, rng, n_jobs
@@ -194,6 +195,9 @@ class Uncertainty:
         model = self._training(f"a {method} interval")
         if method == "bootstrap":
             return self._bootstrap_limits(level, replicates, rng, n_jobs)
+        known: Floats | None = model.limits(self._point, level)
+        if known is not None:
+            return known
         covariance = self._spread**2 * self._inverse
         return profile_limits(model, self._point, self._height, covariance, level)
 

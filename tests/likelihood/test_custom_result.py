@@ -102,7 +102,7 @@ def test_a_fit_comes_back_from_json() -> None:
     start = {"a": 0.0, "b": 0.0, "s": 1.0}
     like = ek.Likelihood(linear, start, bounds={"s": (0, 9)}, fixed={"b": 0.4}, starts=[{"a": 5.0}])
     fit = ek.fit(like, X, Y)
-    again = ek.LikelihoodFit.from_dict(json.loads(json.dumps(fit.to_dict())))
+    again = ek.LikelihoodFit.from_dict(json.loads(json.dumps(fit.to_dict(), allow_nan=False)))
     assert isinstance(again, ek.CustomFit)
     for name in ("params", "std_errors"):
         np.testing.assert_array_equal(getattr(again, name), getattr(fit, name))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from estkit.likelihood.joint.pieces import Normals, Shares
+from estkit.likelihood.joint.normals import Normals
+from estkit.likelihood.joint.pieces import Shares
 
 # Central differences with this step err by its square and by 1e-16 over it.
 STEP = 1e-6

@@ -191,7 +191,7 @@ class CustomFit(LikelihoodFit):
             "derivatives": self.derivatives,
             "derivative_error": plain(self.derivative_error),
             "fixed": dict(self.fixed),
-            "bounds": [list(map(float, pair)) for pair in self.bounds],
+            "bounds": plain(self.bounds),  # ends at infinity as text
             "layout": None if self._layout is None else self._layout.to_plain(),
             "optima": {
                 "loglik": plain(optima.loglik),

@@ -240,38 +240,6 @@ class DistributionFit(LikelihoodFit):
             )
         return axes
 
-    def interval(
-        self,
-        level: float = 0.95,
-        method: str = "wald",
-        *,
-        kind: str | None = None,
-        replicates: int = 1000,
-        rng: Any = None,
-        n_jobs: int | None = None,
-    ) -> Floats:
-        """Return confidence limits of shape (k, 2), lower and upper.
-
-        As `LikelihoodFit.interval`; Wald intervals are symmetric on the scale of the parameters,
-        and NaN for one at the end of its range. Profile intervals do not depend on the scale, and
-        are one-sided there. Those of multinomial probabilities are of each against the rest.
-
-        Examples
-        --------
-        >>> import estkit as ek
-        >>> fit = ek.fit(ek.Distribution("binom", fixed={"n": 10}), [10, 10])
-        >>> fit.params, fit.interval(method="profile").round(3)
-        (array([1.]), array([[0.908, 1.   ]]))
-        """
-        if method == "profile" and self._model is not None and self.converged:
-            check_level(level)
-            limits = self._model.limits(self._point, level)
-            if limits is not None:
-                return np.asarray(limits)
-        return super().interval(
-            level, method, kind=kind, replicates=replicates, rng=rng, n_jobs=n_jobs
-        )
-
     def likelihood_ratio(
         self, other: Uncertainty | Sequence[str] | None = None, *, value: Any = 0.0
     ) -> inference.TestResult:

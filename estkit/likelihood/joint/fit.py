@@ -14,7 +14,8 @@ from estkit import data
 from estkit.errors import DataError, EstkitError
 from estkit.likelihood.family import Floats
 from estkit.likelihood.joint.joint import Joint
-from estkit.likelihood.joint.pieces import Normals, Shares, blocks
+from estkit.likelihood.joint.normals import Normals
+from estkit.likelihood.joint.pieces import Shares, blocks
 from estkit.likelihood.regression_fit import coding_from
 from estkit.likelihood.result import LikelihoodFit
 from estkit.likelihood.uncertainty import frozen

@@ -17,7 +17,8 @@ from estkit.errors import DataError
 from estkit.likelihood import newton
 from estkit.likelihood.family import Conclusion, Floats, Sums
 from estkit.likelihood.joint import moments
-from estkit.likelihood.joint.pieces import Normals, Shares, blocks
+from estkit.likelihood.joint.normals import Normals
+from estkit.likelihood.joint.pieces import Shares, blocks, share_coordinate
 from estkit.likelihood.model import Coordinate, Model
 from estkit.likelihood.uncertainty import frozen
 
@@ -138,7 +139,11 @@ class JointModel(Model):
     def coordinate(self, index: int) -> Coordinate:
         """Return a row of the matrix, and what is added."""
         moved = float(np.concatenate([piece.shift() for piece in self.pieces])[index])
-        return Coordinate(self.matrix[index], lambda v: v + moved, lambda v: v - moved)
+        row, name = self.matrix[index], self.names[index]
+        if index < len(self.outcomes) or isinstance(self.law, Shares):
+            errors = np.concatenate([piece.errors() for piece in self.pieces])
+            return share_coordinate(name, row, moved, at_end=bool(np.isnan(errors[index])))
+        return Coordinate(row, lambda v: v + moved, lambda v: v - moved)
 
     @cached_property
     def constant(self) -> float:
@@ -159,6 +164,12 @@ class JointModel(Model):
     def conclude(self, value: float) -> Conclusion:
         """Add what `total` leaves out."""
         return Conclusion(value + self.lacking, None, self.constant)
+
+    def limits(self, point: Floats, level: float) -> Floats | None:
+        """Return the profile limits of shares, which may be 0 or 1; others are searched for."""
+        if not isinstance(self.law, Shares):
+            return None
+        return np.vstack([self.shares.limits(level), self.law.limits(level)])
 
     def expected(self, point: Floats) -> Floats:
         """Return the information, which at the maximum is the observed one."""
@@ -297,7 +308,7 @@ class JointModel(Model):
         drawn[..., 0] = codes
         if isinstance(law, Normals):
             normal = rng.standard_normal((*size, p))
-            drawn[..., 1:] = self._placed_normals(law, codes, normal)
+            drawn[..., 1:] = law.placed(codes, normal, self.family.covariance)
         elif law is not None and self.family.law == "bernoulli":
             chance = law.shares[:, 0].reshape(-1, p)
             drawn[..., 1:] = rng.random((*size, p)) < chance[codes]
@@ -307,21 +318,6 @@ class JointModel(Model):
                 totals = np.repeat(totals, self.weights.astype(np.int64))
             drawn[..., 1:] = rng.multinomial(totals, law.shares[codes])
         return drawn
-
-    def _placed_normals(self, law: Normals, codes: NDArray[np.int64], normal: Floats) -> Floats:
-        p = normal.shape[-1]
-        means = law.means.reshape(-1, p)[codes]
-        if self.family.covariance == "diagonal":
-            away = normal * np.sqrt(law.scatter.reshape(-1, p))[codes]
-        else:
-            roots = np.linalg.cholesky(law.scatter)
-            which = codes if self.family.covariance == "separate" else np.zeros_like(codes)
-            away = np.empty_like(normal)
-            for b, root in enumerate(roots):
-                away[which == b] = normal[which == b] @ root.T
-        unit, origin = law.unit.reshape(-1, p)[0], law.origin.reshape(-1, p)[0]
-        result: Floats = (means + away) * unit + origin
-        return result
 
     def renew(self, values: NDArray[Any]) -> JointModel:
         """Return the model of drawn classes and columns.

@@ -14,7 +14,8 @@ from estkit.errors import DataError, RankError
 from estkit.likelihood import rank
 from estkit.likelihood.counts import log_ways, multinomial_loglik
 from estkit.likelihood.family import Floats
-from estkit.likelihood.joint.pieces import Normals, Shares
+from estkit.likelihood.joint.normals import Normals
+from estkit.likelihood.joint.pieces import Shares
 from estkit.likelihood.placement import place, rescale
 
 _ROWS = 4096
