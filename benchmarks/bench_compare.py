@@ -354,8 +354,11 @@ def whole(name: str, rounds: int) -> tuple[list[str], bool]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             start = time.perf_counter()
-            by_skore(models, X, y, KFold(10, shuffle=True, random_state=1))
-            times["skore"].append(time.perf_counter() - start)
+            try:
+                by_skore(models, X, y, KFold(10, shuffle=True, random_state=1))
+                times["skore"].append(time.perf_counter() - start)
+            except AttributeError as error:  # version 0.28 asks a regressor for probabilities
+                print(f"skore fails on {name}: {error}\n")
     least = {key: min(values, default=float("nan")) for key, values in times.items()}
     above = float(np.median(over))
     row = [name, f"{least['wall']:.3f}", f"{least['bare']:.3f}",

@@ -72,7 +72,7 @@ class Column:
         if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
             return ""
         if not isinstance(value, int | float | np.number) or isinstance(value, bool):
-            return str(value)
+            return as_text(value)
         if self.style == "count":
             return f"{int(value)}"
         if self.style == "p_value":
@@ -82,6 +82,12 @@ class Column:
         shown, spread = with_error(float(value), error)
         bracketed = self.style == "with_error" and error is not None and math.isfinite(error)
         return f"{shown} ({spread})" if bracketed else shown
+
+
+def as_text(value: Any) -> str:
+    """Return what is no number as text: a function by its name."""
+    name = getattr(value, "__name__", None)
+    return name if callable(value) and isinstance(name, str) else str(value)
 
 
 @dataclass(frozen=True, eq=False)

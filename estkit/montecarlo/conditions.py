@@ -12,6 +12,7 @@ from estkit.errors import DataError, StudyError
 from estkit.frames import as_frame
 from estkit.montecarlo import calls
 from estkit.montecarlo.streams import SETTING, Streams
+from estkit.table import as_text
 
 CONTROL = "control:"  # what the names of control variates begin with among the outcomes
 _COLUMNS = set("asked ended seconds timed target met needed further".split())
@@ -74,7 +75,18 @@ def describe(condition: Mapping[str, Any], kind: str = "condition ") -> str:
     """Return a condition in words."""
     if not condition:
         return "the only condition"
-    return kind + ", ".join(f"{name}={value!r}" for name, value in condition.items())
+    return kind + ", ".join(f"{name}={_told(value)}" for name, value in condition.items())
+
+
+def level_text(value: Any) -> str | None:
+    """Return a level as tables show it; None if that would be another text in another process."""
+    text = as_text(value)
+    return None if isinstance(value, set | frozenset) or " at 0x" in text else text
+
+
+def _told(value: Any) -> str:
+    named = as_text(value)
+    return repr(value) if named == str(value) else named
 
 
 def number_of(condition: Any, conditions: Mapping[int, Mapping[str, Any]]) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 
 from estkit.errors import DataError, StudyError
 from estkit.estimate import plain
+from estkit.montecarlo.conditions import level_text
 from estkit.montecarlo.parts import parts_in, write_whole
 from estkit.montecarlo.provenance import described, difference, version_of
 
@@ -216,6 +217,8 @@ def _level(value: Any) -> dict[str, Any]:
     kept = value if value is None or type(value) in (bool, int, str) else None
     if type(value) is float:
         kept = value if math.isfinite(value) else repr(value)
+    elif kept is None and value is not None:
+        kept = level_text(value)
     return {"is": described(value), "value": kept}
 
 

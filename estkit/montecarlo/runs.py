@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.errors import EstkitError, StudyError, StudyInterrupted
+from estkit.errors import DataError, EstkitError, StudyError, StudyInterrupted
 from estkit.montecarlo.budget import Course
 from estkit.montecarlo.execution import Block, Execution, Span
 from estkit.montecarlo.gathering import Gathered
@@ -138,9 +138,14 @@ def _so_far(gathered: Gathered) -> StudyResult | None:
 
 def _check_truth(gathered: Gathered, block: Block) -> None:
     """Raise at once when the truth does not fit the first answers."""
+    study = gathered.study
+    if block.truths and study.truth is not None:
+        raise DataError(
+            "The data sets bring their truth with them (Sample), and truth= tells another one; "
+            "leave one of them out."
+        )
     if block.truths:
         return
-    study = gathered.study
     condition = study.conditions[block.condition]
     offer = study.setting(block.condition, gathered.seed).lasting()
     for name in study.estimators:

@@ -13,6 +13,7 @@ from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.summary import Cell
 from estkit.montecarlo.tables import chosen_estimators
+from estkit.table import as_text
 
 if TYPE_CHECKING:
     from estkit.montecarlo.result import StudyResult
@@ -114,5 +115,5 @@ def in_words(condition: Mapping[str, Any]) -> str:
 
 def level_text(value: Any) -> str:
     """Return a level of a factor as it stands on an axis."""
-    text = " ".join(str(value).split())
+    text = " ".join(as_text(value).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -292,3 +292,11 @@ def test_a_condition_cannot_take_the_name_of_a_column_of_any_frame(name: str) ->
         lambda rng: rng.normal(size=3), {"mean": np.mean}, truth=0.0, prepare=lambda rng: {name: 1}
     )
     assert len(prepared.run(5, rng=1).times()) == 1
+
+
+def test_a_truth_that_is_told_twice_is_refused() -> None:
+    own = ek.Study(
+        lambda rng: ek.Sample(rng.normal(size=3), truth=0.0), {"mean": np.mean}, truth=3.0
+    )
+    with pytest.raises(ek.StudyError, match=r"bring their truth with them .* leave one of them"):
+        own.run(5, rng=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,39 @@ def test_a_store_without_replicates_is_shown_as_such(tmp_path: Path) -> None:
     assert "0 replicates" in str(empty)
     assert "0 replicates" in repr(empty)
     assert empty.failures().empty
+
+
+def middle(x: Any) -> float:
+    return float(x.mean())
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        (datetime.date(2020, 1, 31), "2020-01-31"),
+        (np.datetime64("2020-01-31"), "2020-01-31"),
+        ((1, 2), "(1, 2)"),
+        ([0.5, 2], "[0.5, 2]"),
+        (range(3), "range(0, 3)"),
+        (middle, "middle"),
+        (np.mean, "mean"),
+    ],
+    ids=["date", "datetime64", "tuple", "list", "range", "function", "numpy"],
+)
+def test_an_opened_store_shows_levels_as_the_run_did(
+    level: Any, shown: str, tmp_path: Path
+) -> None:
+    own = ek.Study(
+        lambda rng, z: rng.normal(size=3),
+        {"mean": middle},
+        truth=0.0,
+        conditions=ek.grid(z=[level]),
+    )
+    ran = own.run(9, rng=1, store=tmp_path)
+    before = (tmp_path / "manifest.json").read_bytes()
+    opened = ek.open_study(tmp_path)
+    texts = [str(result.table("bias")).split() for result in (opened, ran)]
+    assert texts[0] == texts[1]  # but for spaces, since text is at the left
+    assert shown in str(opened.table("bias")) and f"<td>{shown}" in opened.to_html(plots=False)
+    assert own.run(9, rng=1, store=tmp_path).fingerprint() == opened.fingerprint()
+    assert (tmp_path / "manifest.json").read_bytes() == before
