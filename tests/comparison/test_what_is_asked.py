@@ -48,7 +48,7 @@ def test_gaps_in_test_rows_alone_are_filled() -> None:
 
 
 WRONG = {
-    "a regressor": ((LinearRegression(), FLOWERS, KINDS), {"loss": "zero_one"}, "for regression"),
+    "a regressor": ((LinearRegression(), FLOWERS, KINDS), {"loss": "zero_one"}, "predicts numbers"),
     "labels": (
         (KNeighborsRegressor(), X, Y.astype(str)),
         {"loss": "squared"},

@@ -1,6 +1,6 @@
 # Log-likelihoods of the user's own, maximised by bbmle's mle2: one JSON file per case in custom/,
-# read by tests/likelihood/test_references_custom.py, where the same functions stand in Python. Needs
-# R with the packages bbmle, numDeriv, MASS (data) and jsonlite.
+# read by tests/likelihood/test_references_custom.py, where the same functions stand in Python.
+# Needs R with the packages bbmle, numDeriv, MASS (data) and jsonlite.
 #
 # mle2 ends where optim ends, so Newton steps on numerical derivatives go on until they are lost in
 # rounding. Standard errors are of numDeriv's Hessian there. A profile limit is where twice the fall
@@ -48,7 +48,7 @@ custom_case <- function(name, description, source, data, call, start, minus) {
   write_case(name, list(
     description = one(description), source = one(source), tool = one("bbmle mle2"),
     version = one(versions("bbmle", "numDeriv", "MASS", "jsonlite")), call = one(call),
-    data = data, start = lapply(start, one), level = one(LEVEL),
+    family = one("Likelihood"), data = data, start = lapply(start, one), level = one(LEVEL),
     expected = list(names = names(start), params = unname(t), std_errors = unname(errors),
                     loglik = one(d$loglik), limits = unname(limits))), kind = "custom")
 }
