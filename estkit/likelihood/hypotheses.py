@@ -10,7 +10,7 @@ import numpy as np
 
 from estkit import data
 from estkit.errors import ConvergenceError, DataError
-from estkit.likelihood import delta, inference
+from estkit.likelihood import delta, inference, newton
 from estkit.likelihood.constrained import maximise_under
 from estkit.likelihood.family import Floats
 from estkit.likelihood.uncertainty import Uncertainty
@@ -91,7 +91,13 @@ class Hypotheses(Uncertainty):
                 f"Under {named} the maximum lies on the boundary, where fitted probabilities are 0 "
                 f"or 1 and the score has no distribution; ask for likelihood_ratio instead."
             )
-        statistic = float(found.score @ np.linalg.solve(found.information, found.score))
+        information = found.information
+        if not newton.is_definite(information):
+            raise ConvergenceError(
+                f"Under {named} the log-likelihood is not concave, so nothing measures the score; "
+                f"ask for likelihood_ratio instead."
+            )
+        statistic = float(found.score @ np.linalg.solve(information, found.score))
         return inference.chi_squared_test("Score", named, statistic, found.constraints)
 
     def likelihood_ratio(

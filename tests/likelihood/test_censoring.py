@@ -233,3 +233,13 @@ def test_censored_data_cannot_be_simulated_and_truncated_ones_can() -> None:
     assert drawn.min() >= 2.0
     study = fit.bootstrap(20, rng=2)
     assert abs(study.summary("relative_bias").value.iloc[0]) < 0.2
+
+
+@pytest.mark.parametrize("law", ["gamma", "weibull_min", "lognorm"])
+def test_rows_of_which_nothing_is_known_change_nothing(law: str) -> None:
+    x = np.random.default_rng(2).gamma(2.0, size=40)
+    lower, upper = np.append(x, np.zeros(5)), np.append(x, np.full(5, np.inf))
+    found = ek.fit(ek.Distribution(law), ek.Censored(lower, upper))
+    wanted = ek.fit(ek.Distribution(law), x)
+    np.testing.assert_allclose(found.params, wanted.params, rtol=1e-7)
+    assert found.loglik == pytest.approx(wanted.loglik, rel=1e-9)

@@ -324,7 +324,8 @@ def test_parameters_that_cannot_be_0_are_not_tested_for_it_unasked(test: str) ->
         getattr(ek.fit(ek.Distribution("gamma"), SKEWED), test)()
     with pytest.raises(ek.DataError, match="terms must name"):
         getattr(ek.fit(ek.Distribution("multinomial"), [[1, 2, 3], [3, 2, 1]]), test)()
-    assert "loc = 0" in str(getattr(ek.fit(ek.Distribution("norm"), SKEWED), test)())
+    near = SKEWED - 0.9 * SKEWED.mean()
+    assert "loc = 0" in str(getattr(ek.fit(ek.Distribution("norm"), near), test)())
 
 
 @pytest.mark.parametrize("unit", [1e200, 1e-200])

@@ -170,3 +170,11 @@ def test_categories_are_coded_and_kept_for_new_rows() -> None:
 def test_a_covariance_of_independent_columns_is_refused(law: str) -> None:
     with pytest.raises(ek.DataError, match="covariance='separate' belongs to Gaussian columns"):
         ek.Joint(law, covariance="separate")
+
+
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+@pytest.mark.parametrize("covariance", ["shared", "separate", "diagonal"])
+def test_variances_that_are_no_floats_are_refused(unit: float, covariance: str) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2)) * [1.0, unit]
+    with pytest.raises(ek.DataError, match="squares of the column 'x1' are no floats"):
+        ek.fit(ek.Joint("gaussian", covariance=covariance), x, np.arange(40) % 2)

@@ -127,7 +127,8 @@ class DistributionModel(Model):
         """Return the derivatives, the curvature turned round where it is not that of a peak."""
         value, gradient, information = self.total(point)
         assert information is not None
-        return value, gradient, starts.positive(information)
+        uphill = None if self.sample is None else self.sample.uphill(point)
+        return value, gradient, starts.positive(information) if uphill is None else uphill
 
     def conclude(self, value: float) -> Conclusion:
         """Return the log-likelihood with its constants, equal to a sum of scipy's logpdf."""
@@ -220,8 +221,8 @@ class DistributionModel(Model):
         elif not self.observations.exact:
             values = self.observations.values()
             whole = Observations(values, values, weights=self.observations.weights)
-            sample = summarise(self.law, self.held, whole, self.axes, self.origin, self.unit)
-            with suppress(FitError):  # values that stand for intervals may all be equal
+            with suppress(FitError, ValueError), np.errstate(all="ignore"):  # equal, or at an end
+                sample = summarise(self.law, self.held, whole, self.axes, self.origin, self.unit)
                 guess = None if sample is None else sample.out @ sample.begin()
         found = starts.search(self.rows, guess)
         if found is None:

@@ -111,6 +111,7 @@ def normals(classes: Classes, covariance: str) -> Normals:
     placement = rescale(columns, place(columns, intercept=True, predictors=1))
     assert placement.scale is not None
     shift, scale = placement.shift, placement.scale
+    _check_squares(columns.names, scale)
     _check_ranges(classes, covariance)
     p, number = len(columns.names), len(classes.outcomes)
     means = np.zeros((number, p))
@@ -156,6 +157,17 @@ def normals(classes: Classes, covariance: str) -> Normals:
         np.tile(1.0 / scale, (len(grams), 1)),
         np.tile(shift, (len(grams), 1)),
     )
+
+
+def _check_squares(names: Sequence[str], scale: Floats) -> None:
+    """Raise if a variance is no float."""
+    with np.errstate(over="ignore", under="ignore"):
+        beyond = ~((scale * scale > 0) & np.isfinite(scale * scale))
+    if beyond.any():
+        raise DataError(
+            f"The squares of the column {names[int(np.argmax(beyond))]!r} are no floats, and its "
+            f"variance is one of them; divide it by a power of 10 that brings its values near 1."
+        )
 
 
 def _suspicious(gram: Floats) -> bool:

@@ -129,6 +129,13 @@ class Sample:
         matrix = self.matrix
         return Sums(value, matrix.T @ gradient, matrix.T @ information @ matrix)
 
+    def uphill(self, point: Floats) -> Floats | None:
+        """Return what may stand in for the information on the way, if there is such."""
+        if not isinstance(self.sums, NormalTail):
+            return None
+        whole = self.sums.uphill(self.base + self.matrix @ point if len(point) < 2 else point)
+        return whole if len(point) == len(whole) else self.matrix.T @ whole @ self.matrix
+
     def begin(self) -> Floats:
         """Return the maximum, or a point near it.
 

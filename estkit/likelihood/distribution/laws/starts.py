@@ -118,6 +118,8 @@ def search(rows: LawRows, begin: Floats | None) -> Floats | None:
     few = rows.thinned(_FEW)
 
     objective = Climb(few.total, few.value)
+    if begin is not None and not np.isfinite(begin).all():
+        begin = None
     if begin is not None:  # from the sums of values that stand for the rows: seldom far
         found = newton.maximise(objective, begin, precision=_NEAR, max_iter=_STEPS)
         if found.converged and np.abs(found.point - begin).max() < _DRIFT:
