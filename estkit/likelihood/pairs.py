@@ -7,6 +7,7 @@ small table, which is added up in the cache.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from estkit.likelihood.triangles import add_transpose
 
 Floats = NDArray[np.float64]
+Product = Callable[[int, int], Floats]  # of the entries at two positions, with the weight
 
 _PAIRS = 1 << 23  # of entries, taken together, each pair twice
 _TABLE = 1 << 17  # cells that stay in the cache
@@ -43,69 +45,86 @@ def paired_gram(columns: Any, weight: Floats, before: int) -> Floats:
         for start in range(0, len(rows), together):
             some = rows[start : start + together]
             index, entry = _entries(columns, some, length)
-            scaled = weight[some] * entry
-            index = index + before
-            squares += np.bincount(index.ravel(), (scaled * entry).ravel(), minlength=size)
-            _add_pairs(whole, index, scaled, entry)
+            _add_pairs(whole, index + before, weight[some], entry, squares)
     whole.ravel()[:: size + 1] += 0.5 * squares  # adding the transpose makes them whole
     add_transpose(whole)
     return whole
 
 
-def _entries(columns: Any, rows: NDArray[Any], length: int) -> tuple[NDArray[Any], Floats]:
-    """Return column numbers and values (length, rows) of the entries in rows of equal length."""
+def _entries(
+    columns: Any, rows: NDArray[Any], length: int
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return column numbers and values (length, rows) of the entries in rows of equal length.
+
+    None stands for values that are all 1, as codes of factors are.
+    """
     first, last = columns.indptr[rows[0]], columns.indptr[rows[-1] + 1]
-    if last - first == len(rows) * length:  # they lie side by side
-        index, entry = columns.indices[first:last], columns.data[first:last]
-        return index.reshape(len(rows), length).T, entry.reshape(len(rows), length).T.copy("C")
-    where = np.arange(length)[:, None] + columns.indptr[rows]
-    return columns.indices[where], columns.data[where]
+    where: Any = slice(first, last)
+    if last - first != len(rows) * length:  # they do not lie side by side
+        where = (np.arange(length) + columns.indptr[rows, None]).ravel()
+    index, entry = columns.indices[where], columns.data[where]
+    if (entry == 1.0).all():
+        return index.reshape(-1, length).T.copy(), None
+    return index.reshape(-1, length).T.copy(), entry.reshape(-1, length).T.copy()
 
 
-def _add_pairs(whole: Floats, index: NDArray[Any], scaled: Floats, entry: Floats) -> None:
-    """Add the products of two entries in the same row, of rows of equal length as columns here."""
+def _add_pairs(
+    whole: Floats,
+    index: NDArray[Any],
+    weight: Floats,
+    entry: NDArray[Any] | None,
+    squares: Floats,
+) -> None:
+    """Add the products of two entries in the same row, of rows of equal length as columns here.
+
+    The products of entries with themselves are added to the squares.
+    """
+
+    def product(j: int, k: int) -> Floats:
+        return weight if entry is None else weight * entry[j] * entry[k]
+
+    for j, column in enumerate(index):
+        squares += np.bincount(column, product(j, j), minlength=len(squares))
     least, most = index.min(axis=1), index.max(axis=1)
     widths = np.sort(most - least + 1)
+    pairs = [(j, k) for j in range(len(index)) for k in range(j + 1, len(index))]
     if widths[-2:].prod() <= min(_TABLE, 4 * index.shape[1]):
-        _add_tables(whole, index, scaled, entry, least, most)
+        _add_tables(whole, index - least[:, None], product, pairs, least, most + 1)
     else:
-        _add_scattered(whole, index, scaled, entry)
+        _add_scattered(whole, index, product, pairs)
 
 
 def _add_tables(
     whole: Floats,
     index: NDArray[Any],
-    scaled: Floats,
-    entry: Floats,
+    product: Product,
+    pairs: list[tuple[int, int]],
     least: NDArray[Any],
-    most: NDArray[Any],
+    after: NDArray[Any],
 ) -> None:
     """Do so by a table for each two positions, where each has few columns."""
     from scipy import sparse
 
-    index, after = np.ascontiguousarray(index - least[:, None]), most + 1
-    for j in range(len(index) - 1):
-        for k in range(j + 1, len(index)):
-            # adds up what shares a cell, and other threads run meanwhile
-            shape, cells = (after[j] - least[j], after[k] - least[k]), (index[j], index[k])
-            table = sparse.coo_array((scaled[j] * entry[k], cells), shape=shape)
-            whole[least[j] : after[j], least[k] : after[k]] += table.toarray()
+    for j, k in pairs:
+        # adds up what shares a cell, and other threads run meanwhile
+        shape, cells = (after[j] - least[j], after[k] - least[k]), (index[j], index[k])
+        table = sparse.coo_array((product(j, k), cells), shape=shape)
+        whole[least[j] : after[j], least[k] : after[k]] += table.toarray()
 
 
-def _add_scattered(whole: Floats, index: NDArray[Any], scaled: Floats, entry: Floats) -> None:
+def _add_scattered(
+    whole: Floats, index: NDArray[Any], product: Product, pairs: list[tuple[int, int]]
+) -> None:
     """Do so for entries that may lie in any column."""
     from scipy import sparse
 
-    length, rows = entry.shape
-    count = length * (length - 1) // 2 * rows
-    values, done = np.empty(count), 0
-    first, second = np.empty((2, count), index.dtype)
-    for j in range(length - 1):
-        part = slice(done, done := done + (length - 1 - j) * rows)
-        np.multiply(scaled[j], entry[j + 1 :], out=values[part].reshape(-1, rows))
-        first[part].reshape(-1, rows)[:] = index[j]
-        second[part].reshape(-1, rows)[:] = index[j + 1 :]
+    count = len(pairs) * index.shape[1]
+    values = np.empty((len(pairs), index.shape[1]))
+    first, second = np.empty((2, *values.shape), index.dtype)
+    for number, (j, k) in enumerate(pairs):
+        values[number], first[number], second[number] = product(j, k), index[j], index[k]
+    cells = first.ravel(), second.ravel()
     if count * _SHARE > whole.size:
-        whole += sparse.coo_array((values, (first, second)), shape=whole.shape).toarray()
+        whole += sparse.coo_array((values.ravel(), cells), shape=whole.shape).toarray()
     else:
-        np.add.at(whole, (first, second), values)
+        np.add.at(whole, cells, values.ravel())
