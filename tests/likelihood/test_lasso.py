@@ -260,3 +260,14 @@ def test_scikit_learn_lasso_counts_the_half_sum_of_squares_over_rows() -> None:
     fit = ek.fit(ek.Gaussian(penalty=ek.L1(20.0)), X, NUMBERS)
     peer = Lasso(alpha=20.0 / N, tol=1e-14, max_iter=10**6).fit(X, NUMBERS)
     np.testing.assert_allclose(fit.params[1:], peer.coef_, rtol=PEER, atol=PEER)
+
+
+@pytest.mark.parametrize("start", [[0.0, 0.0], [np.nan, 0.0, 0.0], "middle"])
+def test_a_start_that_is_no_point_is_refused_though_the_way_does_not_begin_there(
+    start: Any,
+) -> None:
+    X, y = [[1.0, 2.0], [2.0, 0.0], [3.0, 1.0], [4.0, 5.0]], [0, 1, 0, 1]
+    with pytest.raises(ek.DataError, match="start"):
+        ek.fit(ek.Binomial(penalty=ek.L1(0.1)), X, y, start=start)
+    begun = ek.fit(ek.Binomial(penalty=ek.L1(0.1)), X, y, start=[1.0, 2.0, 3.0])
+    assert begun.params.tolist() == ek.fit(ek.Binomial(penalty=ek.L1(0.1)), X, y).params.tolist()

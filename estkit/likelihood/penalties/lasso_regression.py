@@ -128,13 +128,17 @@ class LassoRegression(Regression):
         return coefs
 
     def solve(self, start: Any = None) -> Attained:
-        """Return the maximum; it does not depend on where one starts.
+        """Return the maximum; it does not depend on where one starts, but that must be possible.
 
         Raises
         ------
+        DataError
+            If `start` is no point.
         ConvergenceError
             If the KKT conditions do not hold to 1e-8.
         """
+        if start is not None:
+            self.read_start(start)
         lasso = self.solver(tolerance=_AIM)
         solution = lasso.at(1.0)
         if not solution.kkt <= _TOLERANCE:
