@@ -146,9 +146,9 @@ class Regression(Placed):
         """Return a point so many standard errors from the maximum, or the origin."""
         return approach.near(self, close)
 
-    def thinned(self) -> Regression:
-        """Return the same model for a tenth of the rows."""
-        return replace(self, rows=self.rows.thinned(self.rows.count // 10))
+    def thinned(self, part: int = 10) -> Regression:
+        """Return the same model for a tenth of the rows, or another part."""
+        return replace(self, rows=self.rows.thinned(self.rows.count // part))
 
     def diagonal(self) -> Floats:
         """Return a guess of the diagonal of the information."""

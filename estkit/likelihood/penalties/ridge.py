@@ -102,9 +102,9 @@ class Ridge(Regression):
             information = information + self.price
         return Sums(sums.loglik - 0.5 * float(point @ slope), sums.gradient - slope, information)
 
-    def thinned(self) -> Ridge:
+    def thinned(self, part: int = 10) -> Ridge:
         """Return the same model for some of the rows, which pay their part."""
-        rows = self.rows.thinned(self.rows.count // 10)
+        rows = self.rows.thinned(self.rows.count // part)
         return replace(self, rows=rows, part=self.part * rows.observed() / self.rows.observed())
 
     def diagonal(self) -> Floats:
@@ -121,8 +121,11 @@ class Ridge(Regression):
         """A bound on the size of the entries in each column of the design."""
         if isinstance(self.rows, ChunkedRows):
             return self.rows.reach()
-        if self.rows.sparse:  # no entry exceeds the root sum of squares
-            return np.sqrt(self.rows.squares()[: len(self.terms)])
+        if self.rows.sparse:
+            numbers = self.rows.columns.values.data
+            if numbers.size and numbers.min() == numbers.max():  # as codes of factors are
+                return self.rows.reach()
+            return np.sqrt(self.rows.squares()[: len(self.terms)])  # which no entry exceeds
         values = self.rows.columns.values
         ends = np.asarray([values.max(axis=0), values.min(axis=0)], float)
         return self.rows.placement.reach(np.abs(ends).max(axis=0))
