@@ -55,7 +55,7 @@ def refuse_value(value: Any, what: str, name: str, row: int) -> NoReturn:
         shown = "nan" if isinstance(value, float | np.floating) else "null"
         raise DataError(
             f"{where} is missing ({shown}); drop the row or fill the value in first (fit does the "
-            f"former with missing='drop')."
+            f"former with missing='drop', the command estkit fit with --missing drop)."
         )
     if isinstance(value, float | np.floating):
         raise DataError(f"{where} is infinite ({value}); estkit needs finite numbers.")
