@@ -16,8 +16,10 @@ from estkit.comparison.scores import (
     Predicted,
     Score,
     distances,
+    losses_of,
     r2,
     rmse,
+    value_of,
 )
 from estkit.errors import DataError
 from estkit.estimate import plain
@@ -187,7 +189,7 @@ def scored(score: Score, truth: NDArray[Any], predictions: NDArray[Any], classes
     if score.name in _AT_ONCE and score is SCORES[score.name]:
         return _of_losses(score, _losses(score, truth, predictions, classes), truth)
     return np.array(
-        [score.function(Predicted(truth, each, None, classes)) for each in predictions.T], float
+        [value_of(score, Predicted(truth, each, None, classes)) for each in predictions.T], float
     )
 
 
@@ -316,5 +318,5 @@ def pooled(
     values = scored(score, truth, predictions, classes)
     if score.loss is None:
         return values, np.full(len(values), np.nan)
-    one_by_one = [score.loss(Predicted(truth, each, None, classes)) for each in predictions.T]
+    one_by_one = [losses_of(score, Predicted(truth, each, None, classes)) for each in predictions.T]
     return values, pooled_errors(score, values, np.column_stack(one_by_one), truth)

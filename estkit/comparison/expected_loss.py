@@ -239,12 +239,20 @@ def _target(truth: Any, asked: Any, outcome: NDArray[Any], data: Data) -> Floats
     shape = (len(outcome), len(data.classes)) if data.classes else (len(outcome),)
     if truth is None:
         return np.eye(len(data.classes))[outcome] if data.classes else outcome.astype(float)
-    told = np.asarray(truth(asked) if callable(truth) else truth, float)
+    told = np.asarray(_true(truth, asked, "for the test rows") if callable(truth) else truth, float)
     if told.shape != shape:
         raise DataError(f"truth must have shape {shape} for the test rows, got {told.shape}.")
     if data.classes and (told.min() < 0 or np.abs(told.sum(axis=1) - 1).max() > 1e-9):
         raise DataError("truth must be probabilities that sum to 1 in every row.")
     return told
+
+
+def _true(truth: Callable[[Any], Any], X: Any, where: str) -> Any:
+    """Return what a function of the rows says is true of them."""
+    try:
+        return truth(X)
+    except Exception as error:
+        raise DataError(f"truth raised {type(error).__name__} {where}: {error}") from error
 
 
 def _noise(
@@ -258,7 +266,8 @@ def _noise(
     each = []
     for number in range(rounds):
         X, y = fresh(generate, seed, number)
-        each.append(float(((y - np.asarray(truth(X), float)) ** 2).mean()))
+        true = np.asarray(_true(truth, X, f"in round {number}"), float)
+        each.append(float(((y - true) ** 2).mean()))
     return Influence(float(np.mean(each)), np.array(each))
 
 

@@ -15,7 +15,7 @@ from estkit.comparison.evaluation import evaluate
 from estkit.comparison.fold_tests import corrected_error
 from estkit.comparison.folds import Folds, is_whole, make_folds
 from estkit.comparison.pooled_tests import pooled_losses, value_and_influence
-from estkit.comparison.scores import Floats, Predicted, Score, named_scores
+from estkit.comparison.scores import Floats, Predicted, Score, losses_of, named_scores
 from estkit.comparison.trial import Trial
 from estkit.errors import DataError
 from estkit.estimate import Estimate, check_level, normal_quantile
@@ -226,9 +226,8 @@ def _losses(trial: Trial, score: Score, data: Data, rows: NDArray[np.intp], fold
         raise DataError(f"the model failed on nested fold {fold}: {trial.reason}")
     if score.needs_probability and trial.probability is None:
         raise DataError(f"{score.name} needs probabilities, which the model does not give.")
-    assert score.loss is not None
     given = Predicted(data.codes[rows], trial.prediction, trial.probability, data.classes)
-    found = score.loss(given)
+    found = losses_of(score, given, f" on nested fold {fold}")
     if not np.isfinite(found).all():
         raise DataError(
             f"{score.name} is infinite in row {rows[~np.isfinite(found)][0]}, where the model held "

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from estkit.comparison.candidates import Data, read_data
 from estkit.comparison.curves import Curve, fold_errors, one_score, pooled, pooled_errors, scored
 from estkit.comparison.folds import make_folds
-from estkit.comparison.scores import Floats, Predicted, Score, named_scores
+from estkit.comparison.scores import Floats, Predicted, Score, losses_of, named_scores, value_of
 from estkit.errors import DataError
 from estkit.similarity.nearest import top_k
 from estkit.similarity.search import euclidean_search
@@ -201,7 +201,7 @@ class _Told:
         """Return the score for every k."""
         if not score.needs_probability:
             return scored(score, truth, self.predictions, self.classes)
-        return np.array([score.function(given) for given in self._each(truth)], float)
+        return np.array([value_of(score, given) for given in self._each(truth)], float)
 
     def pooled(self, score: Score, truth: NDArray[Any]) -> tuple[Floats, Floats]:
         """Return the score for every k and its standard error, over all rows together."""
@@ -210,7 +210,7 @@ class _Told:
         values = self.scored(score, truth)
         if score.loss is None:
             return values, np.full(len(values), np.nan)
-        losses = np.column_stack([score.loss(given) for given in self._each(truth)])
+        losses = np.column_stack([losses_of(score, given) for given in self._each(truth)])
         return values, pooled_errors(score, values, losses, truth)
 
 

@@ -15,7 +15,7 @@ from estkit.comparison.evaluation import evaluate
 from estkit.comparison.fold_tests import corrected_error
 from estkit.comparison.folds import Folds, Rows, make_folds
 from estkit.comparison.intervals import folds_of_one_repeat
-from estkit.comparison.scores import Floats, Predicted, Score, named_scores
+from estkit.comparison.scores import Floats, Predicted, Score, named_scores, value_of
 from estkit.comparison.trial import Trial
 from estkit.errors import DataError
 from estkit.estimate import check_level, plain
@@ -267,7 +267,7 @@ def _scored(score: Score, data: Data, rows: Rows, prediction: Any, probability: 
     """Return a score of predictions; nan where there are none, or no probabilities for it."""
     if prediction is None or (score.needs_probability and probability is None):
         return float("nan")
-    return score.function(Predicted(data.codes[rows], prediction, probability, data.classes))
+    return value_of(score, Predicted(data.codes[rows], prediction, probability, data.classes))
 
 
 def _stream(seed: np.random.SeedSequence, fold: int) -> np.random.Generator:

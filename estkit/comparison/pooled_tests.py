@@ -81,7 +81,7 @@ def pooled_losses(comparison: Comparison, models: Sequence[str], score: Score) -
     losses = np.empty((len(parts), len(own)))
     for number, (model, part) in enumerate(zip(models, parts, strict=True)):
         joined = _joined(part)
-        given = score.loss(joined)
+        given = scores.losses_of(score, joined, f" for model {model!r}")
         if not np.isfinite(given).all():
             raise DataError(
                 f"the loss of {model!r} is infinite in row {rows[~np.isfinite(given)][0]}, where "
@@ -98,7 +98,7 @@ def _check_average(score: Score, joined: Predicted, losses: Floats) -> None:
     """Raise where the losses of a score of the user's own do not average to it."""
     if score is scores.SCORES.get(score.name) or score.function in (scores.rmse, scores.r2):
         return
-    value, told = score.function(joined), float(losses.mean())
+    value, told = scores.value_of(score, joined), float(losses.mean())
     told = 1 - told if score.greater_is_better else told
     if not math.isclose(value, told, rel_tol=_SAME, abs_tol=_SAME):
         raise DataError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from estkit.comparison.decomposition import Decomposition
 from estkit.comparison.folds import Folds
 from estkit.comparison.presentation import Presentation
-from estkit.comparison.scores import Predicted, Score
+from estkit.comparison.scores import Predicted, Score, value_of
 from estkit.comparison.trial import Trial
 from estkit.errors import DataError
 from estkit.estimate import check_level, plain
@@ -104,7 +104,8 @@ class Comparison(Presentation):
         for fold in range(len(self.folds)):
             given = self.predicted(model, fold)
             lacking = given is None or (score.needs_probability and given.probability is None)
-            found.append(np.nan if given is None or lacking else score.function(given))
+            where = f" for model {model!r} on fold {fold}"
+            found.append(np.nan if given is None or lacking else value_of(score, given, where))
         return np.array(found, float)
 
     def scores(self, score: str | None = None) -> pd.DataFrame:

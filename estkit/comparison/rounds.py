@@ -52,14 +52,20 @@ def refitted(task: Task) -> NDArray[Any]:
     found: list[NDArray[Any]] = []
     for number in task.rounds:
         model = seeded(clone(task.model), "bias_variance", number, task.seed)
-        model.fit(*task.sample(number))
+        sample = task.sample(number)
+        try:
+            model.fit(*sample)
+            told = model.predict_proba(task.asked) if task.shares else model.predict(task.asked)
+        except Exception as error:
+            raise DataError(
+                f"the model raised {type(error).__name__} in round {number}: {error}"
+            ) from error
         if task.shares:
             table = np.zeros((_length(task.asked), len(task.classes)))
-            columns = [code[label] for label in model.classes_.tolist()]
-            table[:, columns] = model.predict_proba(task.asked)
+            table[:, [code[label] for label in model.classes_.tolist()]] = told
             found.append(table)
         else:
-            told = np.asarray(model.predict(task.asked))
+            told = np.asarray(told)
             found.append(np.array([code[x] for x in told.tolist()]) if code else told.reshape(-1))
     return np.array(found)
 

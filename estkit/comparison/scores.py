@@ -84,6 +84,42 @@ class Score:
     range: tuple[float, float] = (-np.inf, np.inf)
 
 
+def value_of(score: Score, given: Predicted, where: str = "") -> float:
+    """Return a score of predictions, or raise and say which score failed, and on what.
+
+    Raises
+    ------
+    DataError
+        If its function raises, or returns anything but a number.
+    """
+    found = _told(score.function, f"the score {score.name!r}", given, where)
+    if np.ndim(found) or np.asarray(found).dtype.kind not in "fiub":
+        raise DataError(
+            f"the score {score.name!r} must return a number; it returned "
+            f"{type(found).__name__}: {found!r:.60}{where}."
+        )
+    return float(found)
+
+
+def losses_of(score: Score, given: Predicted, where: str = "") -> Floats:
+    """Return the loss of every row by a score that has one, or raise as `value_of` does."""
+    assert score.loss is not None
+    losses: Floats = np.asarray(_told(score.loss, f"the loss of {score.name!r}", given, where))
+    if losses.shape != given.prediction.shape or losses.dtype.kind not in "fiub":
+        raise DataError(
+            f"the loss of {score.name!r} must return a number for each row; it returned "
+            f"shape {losses.shape} for {given.prediction.shape}{where}."
+        )
+    return losses
+
+
+def _told(function: Callable[[Predicted], Any], what: str, given: Predicted, where: str) -> Any:
+    try:
+        return function(given)
+    except Exception as error:
+        raise DataError(f"{what} raised {type(error).__name__}{where}: {error}") from error
+
+
 def misses(p: Predicted) -> Floats:
     """Return 1 for every row whose class was missed, 0 for the others."""
     return np.asarray(p.truth != p.prediction, float)

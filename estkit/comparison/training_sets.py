@@ -17,13 +17,19 @@ from estkit.montecarlo.streams import SETTING, Streams
 
 def fresh(generate: Any, seed: np.random.SeedSequence, number: int) -> tuple[Any, Any]:
     """Return the training set of a round that `generate` draws."""
-    X, y = generated(generate, Streams(seed.entropy, seed.spawn_key, condition=0).at(number))
+    rng = Streams(seed.entropy, seed.spawn_key, condition=0).at(number)
+    X, y = generated(generate, rng, f"in round {number}")
     return X, np.asarray(y)
 
 
-def generated(generate: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+def generated(
+    generate: Any, rng: np.random.Generator, where: str = "for the test rows"
+) -> tuple[Any, Any]:
     """Return what `generate` draws, or raise if that is no pair."""
-    drawn = generate(rng)
+    try:
+        drawn = generate(rng)
+    except Exception as error:
+        raise DataError(f"generate raised {type(error).__name__} {where}: {error}") from error
     if not (isinstance(drawn, tuple | list) and len(drawn) == 2):
         raise DataError(f"generate must return a pair (X, y), got {type(drawn).__name__}.")
     return drawn[0], drawn[1]

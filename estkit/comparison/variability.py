@@ -76,7 +76,8 @@ def decomposed(
                     scheme=scheme, rounds=rounds, rng=own, n_jobs=n_jobs,
                 )  # fmt: skip
             except Exception as error:
-                found = f"{type(error).__name__}: {error}"
+                named = isinstance(error, DataError)  # and says by itself what happened
+                found = str(error) if named else f"{type(error).__name__}: {error}"
         forward(rounds)
         yield each.name, found
 

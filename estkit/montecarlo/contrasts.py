@@ -21,7 +21,7 @@ from estkit.montecarlo.intervals import (
 )
 from estkit.montecarlo.reading import Reading
 from estkit.montecarlo.resampling import evaluated
-from estkit.montecarlo.summary import Cell, Found, found, from_truth, lessened
+from estkit.montecarlo.summary import Cell, Found, found, from_truth, lessened, telling
 
 KINDS = ("difference", "ratio")
 _LONGER = "estimator_a", "estimator_b"  # what is else a and b, where a condition is named so
@@ -129,10 +129,14 @@ def paired(a: Cell, b: Cell, measure: Measure, level: float, kind: str) -> dict[
     if not used:
         return _row(math.nan, math.nan, (math.nan, math.nan), 0, "no replicate has both")
     draws = (a.draws, b.draws) if both.all() else (a.draws.of(both), b.draws.of(both))
-    first, second = (evaluated(measure, own, a.groups(both)) for own in draws)
+    named = [telling(measure, cell) for cell in (a, b)]
+    first, second = (
+        evaluated(of, own, a.groups(both)) for of, own in zip(named, draws, strict=True)
+    )
     apart = _apart(first, second, kind)
     moved = [
-        from_truth(own, measure, cell.truth_error) for own, cell in zip(draws, (a, b), strict=True)
+        from_truth(own, of, cell.truth_error)
+        for own, of, cell in zip(draws, named, (a, b), strict=True)
     ]
     combined, error, independent = lessened(_with_both_controls(a, b), apart, both)
     if kind == "ratio":

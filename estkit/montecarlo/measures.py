@@ -6,6 +6,7 @@ To add one: a function of the draws and its line in `MEASURES`. The functions ar
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -111,7 +112,7 @@ def _name(given: Any, number: int) -> str:
 
 def _measure(given: Any, name: str) -> Measure:
     if isinstance(given, Measure):
-        return given
+        return given if given.title else dataclasses.replace(given, title=name)
     if callable(given):
         return Measure(given, name)
     if isinstance(given, str) and given in MEASURES:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.errors import DataError
+from estkit.errors import DataError, StudyError
 from estkit.estimate import with_error
 from estkit.montecarlo import simultaneous, streaming
+from estkit.montecarlo.conditions import describe
 from estkit.montecarlo.influence import Draws, Floats, Influence, Interval, Measure, standard_error
 from estkit.montecarlo.intervals import mean_interval, rate_interval
 from estkit.montecarlo.measures import MEASURES, chosen_measures
@@ -64,6 +66,28 @@ class Cell(NamedTuple):
         for field in measure.needs:
             usable &= ~np.isnan(getattr(self.draws, field))
         return usable
+
+
+def telling(measure: Measure, cell: Cell) -> Measure:
+    """Return a measure of which it is said what it was computed of, if it raises."""
+    if any(measure is known for known in MEASURES.values()):
+        return measure
+
+    def told(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except Exception as error:
+                raise StudyError(
+                    f"the measure {measure.title!r} raised {type(error).__name__} for parameter "
+                    f"{cell.parameter!r} of estimator {cell.estimator!r} in "
+                    f"{describe(cell.condition)}: {error}"
+                ) from error
+
+        return call
+
+    limits = measure.interval and told(measure.interval)
+    return dataclasses.replace(measure, function=told(measure.function), interval=limits)
 
 
 class Found(NamedTuple):
@@ -138,7 +162,7 @@ def found(cell: Cell, measure: Measure, *, whole: bool = False) -> Found:
             nothing = Influence(value, np.empty(0))
             known = np.ones(1, dtype=bool)
             return Found(nothing, error, used, used, known, cell.draws, True, 1.0)
-    known = cell.known(measure)
+    measure, known = telling(measure, cell), cell.known(measure)
     used = int(known.sum())
     if not used:
         lacking = [f for f in measure.needs if np.isnan(getattr(cell.draws, f)).all()]
@@ -244,7 +268,7 @@ def _row(
     cell: Cell, measure: Measure, own: Found, level: float, rates: str, tail: str
 ) -> dict[str, Any]:
     value = min(max(own.value, 0.0), 1.0) if measure.is_rate and own.used else own.value
-    lower, upper = interval_of(measure, own, level, rates)
+    lower, upper = interval_of(telling(measure, cell), own, level, rates)
     note = own.note or cell.doubt or (tail if measure.averages else "")
     return {"value": value, "mcse": own.error, "lower": lower, "upper": upper, "used": own.used,
             "failed": int(cell.draws.failed.sum()), "gain": own.gain, "note": note}  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from estkit.errors import DataError
 from estkit.estimate import check_level
 from estkit.plot.choice import name_of
-from estkit.plot.figures import axes_for, legend_height, use_log_scale
+from estkit.plot.figures import axes_for, legend_height, tell_above, use_log_scale
 from estkit.plot.picture import styles
 
 if TYPE_CHECKING:
@@ -99,11 +99,8 @@ def _tell_freedom(ax: Axes, curve: Curve) -> None:
     places = scale(curve.points[known].astype(float))
     wanted = np.linspace(places[0], places[-1], _TOLD)
     shown = known[np.unique([int(np.abs(places - each).argmin()) for each in wanted])]
-    above = ax.secondary_xaxis("top")
     labels = [f"{curve.degrees_of_freedom[each]:.3g}" for each in shown]
-    above.set_xticks(curve.points[shown].astype(float), labels, minor=False)
-    above.minorticks_off()
-    above.set_xlabel("effective degrees of freedom")
+    tell_above(ax, curve.points[shown].astype(float), labels, "effective degrees of freedom")
 
 
 def plot_learning_curve(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from estkit.errors import MissingExtraError
@@ -32,6 +32,14 @@ def legend_height(labels: Iterable[str]) -> float:
     """Return how many inches a legend of these labels needs beside a picture."""
     lines = [label.count("\n") + 1 for label in labels]
     return 0.6 + 0.19 * sum(lines) + 0.1 * len(lines)
+
+
+def tell_above(ax: Axes, places: Sequence[float], labels: Sequence[str], title: str) -> None:
+    """Put labels above a picture, at places of its x axis and nowhere else."""
+    above = ax.secondary_xaxis("top")
+    above.set_xticks(places, labels, minor=False)
+    above.minorticks_off()
+    above.set_xlabel(title)
 
 
 def use_log_scale(ax: Axes) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from estkit.errors import EstkitError
 from estkit.estimate import normal_quantile
-from estkit.plot.figures import axes_for, use_log_scale
+from estkit.plot.figures import axes_for, tell_above, use_log_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,10 +109,8 @@ def plot_path(path: RegularizationPath, *, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("strength of the penalty")
     ax.set_ylabel("coefficient")
     shown = np.unique(np.linspace(0, len(path.strengths) - 1, 6).astype(int))
-    above = ax.secondary_xaxis("top")
-    above.set_xticks(path.strengths[shown], [str(path.n_nonzero[i]) for i in shown], minor=False)
-    above.minorticks_off()
-    above.set_xlabel("coefficients that are not 0")
+    counts = [str(path.n_nonzero[i]) for i in shown]
+    tell_above(ax, path.strengths[shown], counts, "coefficients that are not 0")
     if (last > 0).any():
         ax.legend(frameon=False, fontsize="small")
     return ax

@@ -149,3 +149,46 @@ def test_a_wrong_measure_is_refused_in_words(kind: str) -> None:
     call, message = WRONG[kind]
     with pytest.raises(ek.DataError, match=message):
         functools.partial(call)()
+
+
+def _fails(draws: Draws, *_: Any) -> float:
+    raise ZeroDivisionError("no such share")
+
+
+@pytest.mark.parametrize(
+    ("measure", "named"),
+    [
+        (_fails, "_fails"),
+        ({"mine": _fails}, "mine"),
+        (ek.Measure(_fails), "measure 1"),
+        (ek.Measure(_fails, "smooth one", smooth=True), "smooth one"),
+        (ek.Measure(lambda d: ek.Influence(1.0, d.estimate), "wide", interval=_fails), "wide"),
+    ],
+)
+def test_a_measure_that_raises_is_named_with_what_it_was_computed_of(
+    measure: Any, named: str
+) -> None:
+    study = ek.Study(
+        lambda rng, n: rng.normal(size=n),
+        {"first": lambda x: {"center": x[0]}},
+        truth=0.0,
+        conditions=ek.grid(n=[4]),
+    ).run(20, rng=SEED)
+    where = "'center' of estimator 'first' in condition n=4: no such share"
+    with pytest.raises(
+        ek.StudyError, match=f"'{named}' raised ZeroDivisionError .*{where}"
+    ) as told:
+        study.summary(measure)
+    assert isinstance(told.value.__cause__, ZeroDivisionError)
+
+
+def test_a_measure_that_raises_in_a_contrast_says_of_which_estimator() -> None:
+    def picky(draws: Draws) -> float:
+        if draws.estimate[0] == first:
+            raise ValueError("not this one")
+        return float(draws.estimate[0])
+
+    found = result()
+    first = found.outcomes().query("estimator == 'median'")["estimate"].iloc[0]
+    with pytest.raises(ek.StudyError, match=r"'picky' raised ValueError .* estimator 'median'"):
+        found.contrast("mean", "median", picky)
