@@ -27,8 +27,9 @@ from estkit.likelihood.family import Floats
 from estkit.likelihood.newton import PRECISION
 
 _STEPS = 12
-_USUAL_STEPS = 2  # from near the maximum; and then two with the last information: 1e-6 of an error
+_USUAL_STEPS = 2  # from near the maximum
 _FAR_STEPS = 3  # from 0
+_CHEAP_STEPS = 2  # with the last information: to 1e-6 of an error
 _SHORT = 1e-6  # of a linear predictor: standard errors so near are right to its square
 _SURE = 1e-12  # twice the bound on the decrement at which standard errors are exact
 _NUMBERS_PER_CHUNK = 1 << 17  # a megabyte: small enough for the caches, few calls
@@ -115,7 +116,7 @@ def _start(placed: Placed, outcomes: Responses, offset: Floats | None) -> Floats
         return np.zeros((len(outcomes.seen), size))
     observations = outcomes.seen.shape[1]
     gradient = placed.design.gradient(outcomes.seen) * (0.5 / observations)
-    step = 4.0 * newton_steps(placed.gram, gradient)[0]
+    step: Floats = 4.0 * (placed.inverse @ gradient[:, :, None])[:, :, 0]
     if not placed.intercept:
         return step
     mean = gradient[:, 0]  # of successes, less a half
@@ -130,24 +131,35 @@ def _start(placed: Placed, outcomes: Responses, offset: Floats | None) -> Floats
 
 
 def _most(placed: Placed, outcomes: Responses, offset: Floats | None) -> Floats:
-    """Return points near the maximum of most replicates, unproved for all.
-
-    The way there is in single precision, whose errors of 1e-7 the last step makes good.
-    """
+    """Return points near the maximum of most replicates, unproved for all."""
     here = _start(placed, outcomes, offset)
-    design, steps = placed.design, _FAR_STEPS
     if offset is None and outcomes.trials is None:
-        design, steps = design.narrow(), _USUAL_STEPS
-        outcomes = outcomes._replace(seen=single(outcomes.seen))
+        return _nearer(placed, outcomes, here)
     covariance = placed.gram
-    for step in range(steps + 2):
-        eta = design.predictors(here.astype(design.columns.dtype))
-        if offset is not None:
-            eta += offset
-        residual, weight = _residual_and_weight(eta, outcomes)
-        if step < steps:
-            covariance = inverses(design.information(weight).astype(float))[0]
-        here += (covariance @ design.gradient(residual)[:, :, None])[:, :, 0]
+    for step in range(_FAR_STEPS + _CHEAP_STEPS):
+        residual, weight = _residual_and_weight(_predictors(placed, offset, here), outcomes)
+        if step < _FAR_STEPS:
+            covariance = inverses(placed.design.information(weight))[0]
+        here += (covariance @ placed.design.gradient(residual)[:, :, None])[:, :, 0]
+    return here
+
+
+def _nearer(placed: Placed, outcomes: Responses, here: Floats) -> Floats:
+    """Return points nearer the maximum, in single precision, whose errors the last step makes good.
+
+    With t = tanh(η / 2), residuals are (±1 - t) / 2 and weights (1 - t²) / 4.
+    """
+    design, seen = placed.design.narrow(), single(outcomes.seen)
+    covariance = placed.gram
+    for step in range(_USUAL_STEPS + _CHEAP_STEPS):
+        tangent = design.predictors(single(0.5 * here))
+        np.tanh(tangent, out=tangent)
+        gradient = design.gradient(seen - tangent)
+        if step < _USUAL_STEPS:
+            weight = np.square(tangent, out=tangent)
+            np.subtract(1.0, weight, out=weight)
+            covariance = 2.0 * inverses(design.information(weight).astype(float))[0]
+        here += (covariance @ gradient[:, :, None])[:, :, 0]
     return here
 
 
@@ -224,8 +236,9 @@ def _measured(eta: Floats, outcomes: Responses) -> tuple[Floats, Floats, Floats]
         odds = outcomes.seen * eta
         np.negative(odds, out=odds)
         np.exp(odds, out=odds)  # of what was not observed
-        loglik = outcomes.constant - np.log1p(odds).sum(axis=1)
-        wrong = odds / (odds + 1.0)
+        total = odds + 1.0
+        wrong = odds / total
+        loglik = outcomes.constant - np.log(total, out=total).sum(axis=1)
         weight = np.square(wrong)
         np.subtract(wrong, weight, out=weight)
         wrong *= outcomes.seen

@@ -5,7 +5,7 @@ Every array has the replicates first.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -72,6 +72,7 @@ def pairs_of(terms: int) -> int:
     return terms * (terms + 1) // 2 if terms <= _FEW_TERMS else 0
 
 
+@cache
 def _places(terms: int) -> NDArray[np.int64]:
     """Return where the product of each two columns stands among the pairs."""
     places = np.zeros((terms, terms), dtype=np.int64)
@@ -80,12 +81,30 @@ def _places(terms: int) -> NDArray[np.int64]:
     return places
 
 
-class Own:
-    """A design for each replicate, held as (R, q, n): long contiguous rows."""
+def room_for_columns(replicates: int, terms: int, rows: int, dtype: Any = float) -> Floats:
+    """Return an array (R, q, n) in which a column of all replicates lies in one piece.
 
-    def __init__(self, columns: Floats, weighted: Floats | None = None) -> None:
+    So a product with weights (R, n) runs through memory in long strides, and a row of one replicate
+    is still contiguous.
+    """
+    return np.empty((terms, replicates, rows), dtype).transpose(1, 0, 2)
+
+
+class Own:
+    """A design for each replicate, held as (R, q, n).
+
+    Parameters
+    ----------
+    columns : array of shape (R, q, n)
+        As `room_for_columns` lays them out, if it is to be fast.
+    packs : bool
+        Whether to keep the products of each two columns, if they are few: it takes more memory, and
+        pays from the second information matrix on.
+    """
+
+    def __init__(self, columns: Floats, packs: bool = False) -> None:
         self.columns = columns
-        self._weighted = np.empty_like(columns) if weighted is None else weighted
+        self._packs = packs and pairs_of(columns.shape[1]) > 0
         self._narrow: Own | None = None
 
     def predictors(self, params: Floats) -> Floats:
@@ -110,6 +129,9 @@ class Own:
 
     def information(self, weight: Floats) -> Floats:
         """Return Σ w x xᵀ of shape (R, q, q); weights are (R, n)."""
+        if self._packs:
+            packed = (self._pairs @ weight[:, :, None])[:, :, 0]
+            return packed[:, _places(self.columns.shape[1])]
         weighted = np.multiply(self.columns, weight[:, None, :], out=self._weighted)
         result: Floats = weighted @ self.columns.transpose(0, 2, 1)
         return result
@@ -130,10 +152,15 @@ class Own:
         return packed[:, :, _places(terms)]
 
     @cached_property
+    def _weighted(self) -> Floats:
+        """Room for the columns times weights."""
+        return np.empty_like(self.columns)
+
+    @cached_property
     def _pairs(self) -> Floats:
         """The products of each two columns (R, pairs, n), which serve all weights."""
         replicates, terms, rows = self.columns.shape
-        pairs, done = np.empty((replicates, pairs_of(terms), rows), self.columns.dtype), 0
+        pairs, done = room_for_columns(replicates, pairs_of(terms), rows, self.columns.dtype), 0
         for j in range(terms):
             part = slice(done, done := done + terms - j)
             np.multiply(self.columns[:, j:], self.columns[:, j, None], out=pairs[:, part])
@@ -141,22 +168,23 @@ class Own:
 
     def keep(self, which: NDArray[np.bool_]) -> Own:
         """Return the designs of some replicates."""
-        columns = self.columns[which]
-        return Own(columns, self._weighted[: len(columns)])
+        _, terms, rows = self.columns.shape
+        columns = room_for_columns(int(which.sum()), terms, rows, self.columns.dtype)
+        columns[...] = self.columns[which]
+        return Own(columns, self._packs)
 
     def narrow(self) -> Own:
         """Return the designs in single precision, which is faster."""
         if self._narrow is None:
-            self._narrow = Own(single(self.columns))
+            self._narrow = Own(single(self.columns), packs=True)
         return self._narrow
 
 
 class Shared:
     """One design (q, n) for all replicates: the information is one product with its pairs."""
 
-    def __init__(self, columns: Floats, weighted: Floats | None = None) -> None:
+    def __init__(self, columns: Floats) -> None:
         self.columns = columns
-        self._weighted = np.empty_like(columns) if weighted is None else weighted
         self.upper = np.triu_indices(len(columns))
         self.pairs = (columns[self.upper[0]] * columns[self.upper[1]]).T
 

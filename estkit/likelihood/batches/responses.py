@@ -73,7 +73,8 @@ def _outcomes(family: Binomial, y: NDArray[np.generic]) -> tuple[Responses, Floa
         return Responses(counts[:, :, 0], trials, none, valid), constant
     no_constants = none[:, None]
     if family.success is None:
-        seen = 2.0 * y.astype(float) - 1.0 if numeric else np.full(y.shape, np.nan)
+        seen = np.multiply(y, 2.0, dtype=float) if numeric else np.full(y.shape, np.nan)
+        seen -= 1.0
         return Responses(seen, None, none, (np.abs(seen) == 1.0).all(axis=1)), no_constants
     won = np.asarray(y == family.success, dtype=bool)
     other = np.take_along_axis(y, won.argmin(axis=1)[:, None], axis=1)
