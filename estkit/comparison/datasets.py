@@ -15,7 +15,6 @@ from estkit.comparison.paired_tests import adjusted
 from estkit.comparison.presentation import DatasetPresentation
 from estkit.comparison.rank_tests import Friedman
 from estkit.comparison.score_tables import chosen, read_scores
-from estkit.comparison.scores import Floats
 from estkit.errors import DataError
 from estkit.estimate import check_level, plain
 from estkit.montecarlo.streams import generator_of
@@ -245,12 +244,12 @@ def _pairs(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    rows = []
+    rows, rounding = [], rank_tests.rounding_of(frame.to_numpy(float))
     for a, b in combinations(frame.columns, 2):
         differences = (frame[a] - frame[b]).to_numpy()
-        gains: Floats = differences if higher else -differences
+        gains = rank_tests.gains_of(differences if higher else -differences, rounding)
         statistic, p_value = rank_tests.wilcoxon(gains)
-        posterior = rank_tests.signed_rank_posterior(gains, rope, draws, rng)
+        posterior = rank_tests.signed_rank_posterior(gains, rope, draws, rng, rounding)
         rows.append({
             "a": a, "b": b, "difference": float(differences.mean()),
             "wins": int((gains > 0).sum()), "ties": int((gains == 0).sum()),

@@ -92,6 +92,26 @@ def test_wilcoxon_with_ties_and_zeros_is_the_count_of_all_signs(differences: lis
         assert wilcoxon(d)[1] == pytest.approx(stats.wilcoxon(d).pvalue, rel=SAME)
 
 
+def test_neither_the_unit_of_scores_nor_their_last_bits_change_an_answer() -> None:
+    rng = np.random.default_rng(11)
+    percent = rng.integers(60, 95, size=(14, 4)).astype(float)
+    percent[3, 1] = percent[3, 0]
+    means = [[np.mean(rng.permutation([s, s + 1, s - 1, s])) for s in row] for row in percent / 7]
+    told = [
+        of(percent, rope=2.0),
+        of(percent / 100, rope=0.02),
+        of(1 - percent / 100, rope=0.02, higher_is_better=False),
+        of(means, rope=2 / 7),
+    ]
+    columns = ["wins", "ties", "statistic", "p_value", "p_better", "p_equivalent"]
+    assert told[0].pairwise()["ties"].iloc[0] >= 1
+    for other in told[1:]:
+        assert other.friedman == told[0].friedman
+        assert other.pairwise()[columns].equals(told[0].pairwise()[columns])
+    tiny = told[0].pairwise()[columns]
+    assert of(percent * 1e-300, rope=2e-300).pairwise()[columns].equals(tiny)
+
+
 def test_wilcoxon_is_normal_for_many() -> None:
     d = np.random.default_rng(1).normal(0.1, 1, 201)
     wanted = stats.wilcoxon(d, method="approx").pvalue
