@@ -18,7 +18,7 @@ from estkit.files import check_target, named_column, names_in, read_table, write
 if TYPE_CHECKING:
     import pandas as pd
 
-_FOLDS = 10
+_FOLDS, _REPEATS = 10, 3
 
 
 class Scheme(StrEnum):
@@ -39,8 +39,13 @@ def compare(
     scoring: Annotated[
         str | None, typer.Option(help="Scores, the leading one first: accuracy,log_loss.")
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, help="How many folds.")] = _FOLDS,
-    repeats: Annotated[int, typer.Option(min=1, help="How often to draw them.")] = 3,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="How many folds.", show_default=str(_FOLDS))
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=1, help="How often to draw them.", show_default=str(_REPEATS)),
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="A column whose values keep rows together.")
     ] = None,
@@ -97,7 +102,7 @@ def compare(
     names = _names(data)
     parts = [_part(file, target, group, time, names_in(drop)) for file in data]
     _check_tasks(parts, target, task)
-    cv: Any = (folds, repeats) if time is None else "time"
+    cv = _cv(folds, repeats, forward=time is not None)
     scores = None if scoring is None else names_in(scoring)
     decompose = {"rounds": bias_variance, "scheme": bias_variance_scheme.value}
     results = []
@@ -250,6 +255,15 @@ def _named(part: _Part, files: int) -> Iterator[None]:
         if files == 1:
             raise
         raise ek.DataError(f"{str(part.file)!r}: {error}") from error
+
+
+def _cv(folds: int | None, repeats: int | None, *, forward: bool) -> Any:
+    """Return the folds that were asked for as `ek.compare` takes them."""
+    if forward and repeats is not None:
+        raise ek.DataError("--repeats: there is one way to go forward in time; leave it out.")
+    if forward:
+        return "time" if folds is None else ("time", folds)
+    return None if folds is repeats is None else (folds or _FOLDS, repeats or _REPEATS)
 
 
 def _check_test(

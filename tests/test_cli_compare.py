@@ -72,6 +72,10 @@ def test_groups_and_time_decide_the_folds(flowers: Path, tmp_path: Path) -> None
     assert "10 folds forward in time" in ended.stdout
     assert "over 3 subsample training sets" in ended.stdout
     assert "rmse" in ended.stdout
+    ended = run(flowers, "--target", "target", "--time", "day", "--folds", 4)
+    assert "4 folds forward in time" in ended.stdout
+    ended = run(flowers, "--target", "target", "--time", "day", "--repeats", 2)
+    assert "--repeats: there is one way" in str(ended.exception)
 
 
 WRONG: dict[str, tuple[list[str], str]] = {

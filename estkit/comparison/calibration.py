@@ -192,7 +192,7 @@ def calibrate_test(
         raise DataError(f"{method!r} is not a test with a p-value; they are {known}.")
     if not is_whole(rounds) or rounds < 1:
         raise DataError(f"rounds must be a whole number of 1 or more, got {rounds!r}.")
-    data = read_data(X, y, task, [a, b])
+    data = read_data(X, y, task, [a, b], groups=groups)
     own = METHODS[method].score
     score = named_scores(own if scoring is None and own else scoring, data.task)[0]
     names, models = _named(a, b)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from estkit.comparison.columns import columns_of
 from estkit.comparison.steps import ready
+from estkit.data import check_same_index
 from estkit.errors import DataError
 from estkit.frames import as_frame
 
@@ -223,15 +224,16 @@ def _known(name: str, task: str) -> Any:
     return kinds[name]()
 
 
-def read_data(X: Any, y: Any, task: str | None, models: Any = ()) -> Data:
-    """Return what was given as what models are fitted to.
+def read_data(X: Any, y: Any, task: str | None, models: Any = (), *, groups: Any = None) -> Data:
+    """Return what was given as what models are fitted to; groups are only looked at.
 
     Without a task it is what y looks like, or what `models` are for where y can be that.
 
     Raises
     ------
     DataError
-        If lengths differ, y has a missing value or is constant, or X holds infinite numbers.
+        If lengths or row labels differ, y has a missing value or is constant, or X holds infinite
+        numbers.
     """
     if task not in (None, "classification", "regression"):
         raise DataError(f"task must be 'classification' or 'regression', got {task!r}.")
@@ -240,6 +242,7 @@ def read_data(X: Any, y: Any, task: str | None, models: Any = ()) -> Data:
     rows = columns.values.shape[0]
     if rows != len(outcome):
         raise DataError(f"X has {rows} rows, but y has {len(outcome)}.")
+    check_same_index(X=X, y=y, groups=groups)
     task = task or _task_of(models, outcome)
     given = (columns.text, columns.gaps, columns.times)
     if task is None:

@@ -59,8 +59,9 @@ def compare(
     y : array of shape (n,)
         Labels or numbers.
     cv : int, pair, str, splitter or pairs of rows, optional
-        The folds: a number, (folds, repeats), ``"loo"``, ``"time"``, a splitter of scikit-learn or
-        the rows themselves. By default 10 folds, 3 times, stratified by class.
+        The folds: a number, (folds, repeats), ``"loo"``, ``"time"`` or ``("time", folds)``, a
+        splitter of scikit-learn or the rows themselves. By default 10 folds, 3 times, stratified by
+        class.
     scoring : str, Score or sequence of them, optional
         The scores, the first one leading; by default accuracy, log loss and Brier score, or RMSE,
         MAE and R².
@@ -117,7 +118,7 @@ def compare(
     from estkit.comparison.variability import checked_rounds, decomposed
 
     rounds, scheme = checked_rounds(bias_variance)
-    data = read_data(X, y, task, models)
+    data = read_data(X, y, task, models, groups=groups)
     scores = named_scores(scoring, data.task)
     known = stored_seed(store) if store is not None and rng is None else None
     seed = known or seed_sequence(rng)

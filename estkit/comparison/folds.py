@@ -81,8 +81,9 @@ def make_folds(
     ----------
     cv : int, pair of int, str, splitter, iterable of pairs, Folds or None
         A number of folds; (folds, repeats); ``"loo"`` for every row by itself; ``"time"`` for
-        training on the past only; any scikit-learn splitter; pairs of training and test rows. By
-        default 10 folds, 3 times. Folds are shuffled, stratified by class, and keep groups whole.
+        training on the past only, ``("time", 5)`` in 5 folds; any scikit-learn splitter; pairs of
+        training and test rows. By default 10 folds, 3 times. Folds are shuffled, stratified by
+        class, and keep groups whole.
     X, y : array of n rows
         The data, for splitters that look at them.
     groups : array of shape (n,), optional
@@ -108,6 +109,8 @@ def make_folds(
     groups, sound = _checked_groups(groups, rows), False
     if isinstance(cv, str):
         pairs, scheme = _by_name(cv, rows, groups)
+    elif isinstance(cv, tuple) and len(cv) == 2 and cv[0] == "time" and is_whole(cv[1]):
+        pairs, scheme = _forward(int(cv[1]), rows, groups)
     elif cv is None or is_whole(cv) or (isinstance(cv, tuple) and all(map(is_whole, cv))):
         splits, repeats = _sizes(cv, groups)
         pairs = _shuffled(splits, repeats, y, groups, generator_of(rng), classes=classes)
@@ -179,7 +182,7 @@ def _sizes(cv: Any, groups: Any) -> tuple[int, int]:
 
 
 def _by_name(name: str, rows: int, groups: Any) -> tuple[Iterable[Any], str]:
-    from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, TimeSeriesSplit
+    from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut
 
     frame = np.zeros((rows, 1))
     if name == "loo" and groups is None:
@@ -188,12 +191,23 @@ def _by_name(name: str, rows: int, groups: Any) -> tuple[Iterable[Any], str]:
         raise DataError("groups has a single group, and without it no rows are left to train on.")
     if name == "loo":
         return LeaveOneGroupOut().split(frame, None, groups), "leave-one-group-out"
-    if name == "time" and groups is None:
-        splits = min(_SPLITS, rows - 1)
-        return TimeSeriesSplit(splits).split(frame), f"{splits} folds forward in time"
     if name == "time":
-        raise DataError("folds forward in time cannot keep groups whole; leave out groups.")
+        return _forward(min(_SPLITS, rows - 1), rows, groups)
     raise DataError(f"cv must be a number, 'loo', 'time', a splitter or pairs; got {name!r}.")
+
+
+def _forward(splits: int, rows: int, groups: Any) -> tuple[Iterable[Any], str]:
+    """Return folds each of which is tested on rows after those it is trained on."""
+    from sklearn.model_selection import TimeSeriesSplit
+
+    if groups is not None:
+        raise DataError("folds forward in time cannot keep groups whole; leave out groups.")
+    if rows < 3:
+        raise DataError(f"{rows} rows are too few for two folds forward in time, which take 3.")
+    if not 2 <= splits < rows:
+        raise DataError(f"{rows} rows make 2 to {rows - 1} folds forward in time, not {splits}.")
+    pairs = TimeSeriesSplit(splits).split(np.zeros((rows, 1)))
+    return pairs, f"{splits} folds forward in time"
 
 
 def _shuffled(
@@ -206,7 +220,8 @@ def _shuffled(
     if groups is not None:
         distinct = len(np.unique(np.asarray(groups)))
         if distinct < max(2, splits):
-            raise DataError(f"groups has {distinct} groups, fewer than {max(2, splits)} folds.")
+            what = "a single group" if distinct == 1 else f"{distinct} groups"
+            raise DataError(f"groups has {what}, fewer than {max(2, splits)} folds.")
         kind = split.StratifiedGroupKFold if classes else split.GroupKFold
         frame = np.zeros((len(y), 1))
         for seed in seeds:
@@ -263,11 +278,15 @@ def _stratified(y: Any, splits: int, seeds: Sequence[int]) -> Iterator[NDArray[n
 def _check_members(y: Any, splits: int) -> None:
     labels, counts = np.unique(np.asarray(y), return_counts=True)
     if counts.min() < splits:
-        few = labels.tolist()[int(np.argmin(counts))]
+        few, least = labels.tolist()[int(np.argmin(counts))], int(counts.min())
+        if least == 1:
+            raise DataError(
+                f"class {few!r} has a single member, which cannot be trained on and tested both; "
+                f"put it together with another class, or leave it out."
+            )
         raise DataError(
-            f"class {few!r} has {counts.min()} members, fewer than {splits} folds, so some folds "
-            f"would not have it; take at most {max(2, int(counts.min()))} folds, or put it "
-            f"together with another class."
+            f"class {few!r} has {least} members, fewer than {splits} folds, so some folds would "
+            f"not have it; take at most {least} folds, or put it together with another class."
         )
 
 

@@ -176,7 +176,7 @@ def nested_interval(
     Estimate(54.4 ± 1.7, 95% interval 50.9 to 57.7)
     """
     check_level(level)
-    data = read_data(X, y, task, [model])
+    data = read_data(X, y, task, [model], groups=groups)
     score = named_scores(scoring, data.task)[0]
     if score.loss is None:
         raise DataError(f"{score.name} is no average over rows; take accuracy, brier or rmse.")

@@ -134,7 +134,7 @@ def knn_curve(
     15  57.4    1.8  29.4  best
     45  57.6    1.7  9.80  simplest within one error
     """
-    data = numbers_of(read_data(X, y, task))
+    data = numbers_of(read_data(X, y, task, groups=groups))
     if scale:
         data = data._replace(X=_squarable(data.X))
     ks = _checked_ks(k)

@@ -221,7 +221,7 @@ def learning_curve(
     >>> curve.to_frame().groupby(["model", "size"])["value"].mean().round(1)["linear"].to_dict()
     {50: 63.4, 100: 56.6, 350: 54.5}
     """
-    data = read_data(X, y, task, models)
+    data = read_data(X, y, task, models, groups=groups)
     score = one_score(scoring, named_scores(scoring, data.task))
     seed = seed_sequence(rng)
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 0))  # as in compare

@@ -79,7 +79,7 @@ def ridge_curve(
     >>> ek.ridge_curve(X, y, alphas=np.logspace(-3, 1, 50), cv="loo")
     Curve(rmse over alpha of 0.001 to 10; leave-one-out, best 54.77 at alpha = 0.004498)
     """
-    data = numbers_of(read_data(X, y, "regression"))
+    data = numbers_of(read_data(X, y, "regression", groups=groups))
     given = np.atleast_1d(np.array(alphas if np.ndim(alphas) else [alphas]))
     penalties = np.unique(given.astype(float) if given.dtype.kind in "fiu" else [])
     if penalties.size == 0 or not (np.isfinite(penalties).all() and penalties[0] > 0):

@@ -11,6 +11,7 @@ from estkit.comparison.candidates import Data, outcome_of, read_data
 from estkit.comparison.columns import columns_of
 from estkit.comparison.evaluation import rows_of
 from estkit.comparison.rounds import Pool
+from estkit.data import check_same_index
 from estkit.errors import DataError
 from estkit.montecarlo.streams import SETTING, Streams
 
@@ -55,6 +56,7 @@ def split(
                     whole.classes, whole.y[rest])  # fmt: skip
         return whole, pool, whole.codes[asked]
     whole, other = read_data(X, y, task), outcome_of(test[1])
+    check_same_index(**{"test[0]": test[0], "test[1]": test[1]})
     if whole.classes:
         code = {label: number for number, label in enumerate(whole.classes)}
         unknown = sorted(set(other.tolist()) - set(code))

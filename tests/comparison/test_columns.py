@@ -170,3 +170,33 @@ def test_labels_of_bytes_are_refused_with_what_to_do(kind: Any) -> None:
     labels = np.where(Y == 0, b"yes", b"no").astype(kind)
     with pytest.raises(ek.DataError, match=r"bytes such as b'yes'.*label\.decode\(\) for label"):
         ek.compare("linear", X, labels)
+
+
+TWO = pd.DataFrame({"x": np.arange(30.0), "z": np.sin(np.arange(30.0))})
+ASKED: dict[str, Any] = {
+    "compare": lambda **given: ek.compare("linear", **given),
+    "knn_curve": lambda **given: ek.knn_curve(k=3, **given),
+    "ridge_curve": lambda **given: ek.ridge_curve(alphas=1.0, **given),
+    "learning_curve": lambda **given: ek.learning_curve("linear", **given),
+    "nested_interval": lambda **given: ek.nested_interval("linear", **given),
+    "calibrate_test": lambda **given: ek.calibrate_test("linear", "knn", **given),
+    "five_by_two": lambda **given: ek.five_by_two("linear", "knn", **given),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_rows_whose_labels_do_not_agree_are_not_paired_by_position(name: str) -> None:
+    shuffled = TWO["x"].sample(frac=1, random_state=1)
+    with pytest.raises(ek.DataError, match="X and y have different row labels"):
+        ASKED[name](X=TWO, y=shuffled)
+    with pytest.raises(ek.DataError, match="X and groups have different row labels"):
+        ASKED[name](X=TWO, y=TWO["x"], groups=shuffled % 7)
+
+
+def test_a_decomposition_pairs_no_rows_of_other_labels_either() -> None:
+    for given, test in (
+        ((TWO[::-1], TWO["x"]), None),
+        ((TWO, TWO["x"]), (TWO, TWO["x"][::-1])),
+    ):
+        with pytest.raises(ek.DataError, match="different row labels"):
+            ek.bias_variance("linear", *given, test=test)

@@ -56,6 +56,10 @@ def test_forward_in_time_the_past_alone_is_trained_on() -> None:
         train.max() < test.min() for train, test in zip(folds.train, folds.test, strict=True)
     )
     assert folds.repeats == 0
+    again = make_folds(("time", 10), X, np.arange(60.0))
+    assert (again.fingerprint, again.scheme) == (folds.fingerprint, folds.scheme)
+    few = make_folds(("time", 4), X, np.arange(60.0))
+    assert [len(train) for train in few.train] == [12, 24, 36, 48]
 
 
 def test_a_splitter_without_a_seed_is_asked_once() -> None:
@@ -74,6 +78,13 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "too few rows": ({"cv": 61}, "60 rows are fewer than 61 folds"),
     "too few groups": ({"cv": 5, "groups": np.arange(60) % 3}, "3 groups, fewer than 5"),
     "a name": ({"cv": "tenfold"}, "got 'tenfold'"),
+    "a single member": (
+        {"cv": 2, "y": np.arange(60) == 7, "classes": True},
+        "class True has a single member, which cannot be trained on and tested both",
+    ),
+    "one fold in time": ({"cv": ("time", 1)}, "60 rows make 2 to 59 folds forward in time, not 1"),
+    "too many in time": ({"cv": ("time", 60)}, "not 60"),
+    "too few rows for time": ({"cv": "time", "y": Y[:2]}, "2 rows are too few"),
     "time and groups": ({"cv": "time", "groups": X[:, 0]}, "cannot keep groups"),
     "an empty fold": ({"cv": [([0, 1], [])]}, "no test rows"),
     "a row twice": ({"cv": [([0, 0], [1])]}, "training row 0 twice"),
@@ -88,7 +99,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_folds_that_cannot_be_are_refused(case: str) -> None:
     given, message = WRONG[case]
     with pytest.raises(ek.DataError, match=message):
-        make_folds(given.pop("cv"), X, Y, rng=1, **given)
+        make_folds(given.pop("cv"), X, given.pop("y", Y), rng=1, **given)
 
 
 def test_folds_of_other_data_are_refused() -> None:

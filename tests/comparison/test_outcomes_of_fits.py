@@ -107,7 +107,7 @@ WRONG = {
     "groups of too few": ({"groups": [1, 2]}, "one value for each of the 150 rows"),
     "a single group": (
         {"groups": [1] * 150, "cv": None},
-        "1 groups, fewer than 2 folds",
+        "a single group, fewer than 2 folds",
     ),
     "a single group left out": ({"groups": [1] * 150, "cv": "loo"}, "groups has a single group"),
     "a gap in groups": ({"groups": ["a", None] * 75}, "groups has no value in row 1"),
