@@ -18,7 +18,7 @@ from estkit.montecarlo.samples import Samples
 from estkit.montecarlo.streams import BLOCK, DATA, PROBE, Streams
 from estkit.montecarlo.trees import alternating, as_arrays, closed, closed_array, each_array, stack
 
-_NUMBERS_PER_BLOCK = 1 << 17  # a megabyte, which a second-level cache holds
+_NUMBERS_PER_BLOCK = 1 << 18  # two megabytes, which stay in cache
 _LARGEST_BLOCK = 1024
 _LOOPED_BLOCK = 100
 SHARED_BLOCK = 16  # replicates in a block whose stream other conditions have, too

@@ -145,10 +145,10 @@ def test_any_chunking_gives_the_same_bytes(kind: str, tasks: Tasks) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_threads_chosen_by_parallel_config_give_the_same_bytes(kind: str, tasks: Tasks) -> None:
     functions = {n: f for n, f in estimators().items() if n != "noisy"}  # Python's own limit
-    expected = digest(study(kind, functions, n=[1000]).run(1100, rng=SEED).outcomes())
+    expected = digest(study(kind, functions, n=[2000]).run(1100, rng=SEED).outcomes())
     tasks.let_a_block_take(10.0)
     with joblib.parallel_config(backend="threading", n_jobs=3):
-        result = study(kind, functions, n=[1000]).run(1100, rng=SEED)
+        result = study(kind, functions, n=[2000]).run(1100, rng=SEED)
     assert max(tasks.counts) > 5
     assert digest(result.outcomes()) == expected
 

@@ -32,7 +32,7 @@ _FAR_STEPS = 3  # from 0
 _CHEAP_STEPS = 2  # with the last information: to 1e-6 of an error
 _SHORT = 1e-6  # of a linear predictor: standard errors so near are right to its square
 _SURE = 1e-12  # twice the bound on the decrement at which standard errors are exact
-_NUMBERS_PER_CHUNK = 1 << 17  # a megabyte: small enough for the caches, few calls
+_NUMBERS_PER_CHUNK = 1 << 18  # two megabytes: small enough for the caches, few calls
 _NUMBERS_WORTH_THREADS = 4_000_000
 
 
