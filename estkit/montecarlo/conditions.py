@@ -58,7 +58,8 @@ def checked(given: Any) -> list[dict[str, Any]]:
         taken = _RESERVED | _COLUMNS
         wrong = [name for name in condition if not isinstance(name, str) or name in taken]
         if wrong:
-            raise DataError(f"condition {number} uses {wrong[0]!r}, a name that estkit needs.")
+            why = "a name that estkit needs" if isinstance(wrong[0], str) else "and names are text"
+            raise DataError(f"condition {number} uses {wrong[0]!r}, {why}.")
         plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in condition.items()}
         if conditions and set(plain) != set(conditions[0]):
             raise DataError(

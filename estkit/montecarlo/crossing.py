@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from estkit.montecarlo.measures import MEASURES, Floats
+from estkit.montecarlo.measures import MEASURES, Floats, Measure
 
 _POSITIVE = (
     "empirical_variance", "empirical_se", "precision", "mse", "rmse", "relative_rmse", "mae",
@@ -52,11 +52,11 @@ LOG = Scale(math.log, lambda x: 1 / x, lambda z: math.exp(min(z, 700.0)))
 PROBIT = Scale(_probit, _probit_slope, _normal_probability)
 
 
-def scale_of_measure(measure: str) -> Scale:
+def scale_of_measure(measure: Measure) -> Scale:
     """Return the scale on which a measure is nearly straight."""
-    if MEASURES[measure].is_rate:
+    if measure.is_rate:
         return PROBIT
-    return LOG if measure in _POSITIVE else PLAIN
+    return LOG if any(measure is MEASURES[name] for name in _POSITIVE) else PLAIN
 
 
 def reach(scale: Scale, replicates: int) -> float:
@@ -70,9 +70,9 @@ def reach(scale: Scale, replicates: int) -> float:
     return min(max(6 / math.sqrt(replicates), 0.05), 0.25) if scale is LOG else math.nan
 
 
-def scale_of_entry(measure: str, *, whole: bool, least: float) -> Scale:
+def scale_of_entry(measure: Measure, *, whole: bool, least: float) -> Scale:
     """Return the scale of what is solved for: √ for numbers of things where a rate is wanted."""
-    if MEASURES[measure].is_rate:
+    if measure.is_rate:
         return ROOT if whole and least >= 0 else PLAIN
     return LOG if least > 0 else PLAIN
 

@@ -12,6 +12,7 @@ import numpy as np
 from estkit.errors import DataError, StudyError
 from estkit.montecarlo import conditions as settings
 from estkit.montecarlo.crossing import LOG, Seen, scale_of_entry, scale_of_measure
+from estkit.montecarlo.influence import Measure
 from estkit.montecarlo.summary import Cell, measured
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Evaluations:
         study: Study,
         name: str,
         condition: dict[str, Any],
-        measure: str,
+        measure: tuple[str, Measure],
         target: float,
         estimator: str | None,
         parameter: str | None,
@@ -39,11 +40,12 @@ class Evaluations:
         max_evaluations: int,
     ) -> None:
         self.study, self.name, self.condition = study, name, condition
-        self.measure, self.target, self.whole, self.bounds = measure, target, whole, bounds
+        (self.measure, self.formula), self.target = measure, target
+        self.whole, self.bounds = whole, bounds
         self.estimator, self.parameter = estimator, parameter
         self.seed, self.n_jobs, self.left = seed, n_jobs, max_evaluations
-        self.scale = scale_of_measure(measure)
-        self.entry = scale_of_entry(measure, whole=whole, least=bounds[0])
+        self.scale = scale_of_measure(self.formula)
+        self.entry = scale_of_entry(self.formula, whole=whole, least=bounds[0])
         self.seen: list[Seen] = []
         self.who = "", ""
         self.group = study.group_size()
@@ -88,7 +90,7 @@ class Evaluations:
 
     def _seen(self, cell: Cell, stage: int) -> Seen:
         self.who = cell.estimator, cell.parameter
-        row = measured(cell, self.measure, 0.95)
+        row = measured(cell, self.formula, 0.95)
         place = cell.condition[self.name]
         if not row["used"] or not math.isfinite(row["value"]):
             why = "has none of what it needs: intervals, p-values, a truth or an estimate"

@@ -236,8 +236,9 @@ class Search(Evaluations):
         ends = sorted(self.entry.back(line.root + sign * half) for sign in (-1, 1))
         value, (lower, upper) = crossing, ends
         if self.whole:
-            wants_more = MEASURES[self.measure].is_rate and self.measure != "failure_rate"
-            cut = math.ceil if (line.slope > 0) == wants_more else math.floor
+            wants_more = self.formula.is_rate and self.measure != "failure_rate"
+            own = MEASURES.get(self.measure) is not self.formula  # of which that is not known
+            cut = math.ceil if own or (line.slope > 0) == wants_more else math.floor
             value, lower, upper = (cut(round(end, 9)) for end in (crossing, *ends))
         low, high = self.bounds
         value, lower, upper = (min(max(end, low), high) for end in (value, lower, upper))

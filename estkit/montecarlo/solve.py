@@ -12,10 +12,10 @@ from estkit.errors import DataError
 from estkit.estimate import check_level
 from estkit.montecarlo import calls
 from estkit.montecarlo.crossing import LOG, PROBIT, Scale, scale_of_measure
+from estkit.montecarlo.measures import chosen_measures
 from estkit.montecarlo.search import Search
 from estkit.montecarlo.solution import Solution
 from estkit.montecarlo.streams import seed_sequence
-from estkit.montecarlo.summary import named_measures
 
 if TYPE_CHECKING:
     from estkit.montecarlo.study import Study
@@ -28,7 +28,7 @@ def solve(
     study: Study,
     name: str,
     *,
-    measure: str = "power",
+    measure: Any = "power",
     target: float = 0.8,
     estimator: str | None = None,
     parameter: str | None = None,
@@ -50,8 +50,9 @@ def solve(
         alone, or `condition` says which one is meant.
     name : str
         The entry to solve for, such as ``"n"`` or ``"delta"``; it need not be in the condition yet.
-    measure : str
+    measure : str, Measure or function
         The measure, as in `StudyResult.summary`; over the entry it must rise, or fall, throughout.
+        Of your own measure a whole number is the first that is at the target or past it.
     target : float
         The value that is wanted.
     estimator, parameter : str, optional
@@ -95,18 +96,19 @@ def solve(
     >>> ek.solve(study, "n", measure="rmse", target=0.1, replicates=500, rng=1).value
     98
     """
-    named_measures([measure])
+    if isinstance(measure, list | tuple | dict | set | frozenset | None):
+        raise DataError(f"measure must be one measure, got {measure!r:.60}.")
+    ((title, formula),) = chosen_measures(measure).items()
     check_level(level)
-    scale = scale_of_measure(measure)
-    _check_target(target, measure, scale)
+    _check_target(target, title, scale_of_measure(formula))
     given = _condition(study, name, condition)
     _check_taken(study, name)
     whole, low, high, start = _range(name, given.pop(name, None), bounds, integer)
     if not (_is_number(replicates) and replicates == int(replicates) and replicates >= 100):
         raise DataError(f"replicates must be a whole number of 100 or more, got {replicates!r}.")
     search = Search(
-        study, name, given, measure, float(target), estimator, parameter, whole, (low, high),
-        seed_sequence(rng), n_jobs, max_evaluations,
+        study, name, given, (title, formula), float(target), estimator, parameter, whole,
+        (low, high), seed_sequence(rng), n_jobs, max_evaluations,
     )  # fmt: skip
     ends = (low, high) if bounds is not None and not whole else ()  # a large n takes long
     center, slope, step = search.neighbourhood(start, ends, int(replicates))

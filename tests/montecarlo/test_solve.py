@@ -194,6 +194,7 @@ def test_an_estimator_without_intervals_has_no_power() -> None:
         ({"measure": "rmse", "target": 0.0}, "target of rmse must be positive"),
         ({"target": "high"}, "target must be a number, got 'high'"),
         ({"measure": "strength"}, "'strength' is not a measure"),
+        ({"measure": ["bias", "rmse"]}, "must be one measure, got"),
         ({"bounds": (9, 3)}, "bounds must be two numbers, the lower one first"),
         ({"bounds": 9}, "bounds must be two numbers"),
         ({"bounds": (2.1, 2.9), "integer": True}, "no two whole numbers"),
@@ -213,3 +214,20 @@ def test_a_question_that_cannot_be_meant_is_refused(options: Any, message: str) 
 def test_an_entry_that_is_no_number_is_refused() -> None:
     with pytest.raises(ek.DataError, match="delta is 'large' in the condition"):
         ek.solve(study(delta="large"), "delta", rng=1)
+
+
+SHARE = ek.Measure(lambda d: np.mean(np.abs(d.estimate) > 0.2), "far", is_rate=True, smooth=True)
+
+
+@pytest.mark.parametrize(
+    ("measure", "target"), [(SHARE, 0.1), (lambda d: np.quantile(np.abs(d.estimate), 0.9), 0.2)]
+)
+def test_a_measure_of_the_users_own_is_solved_for(measure: Any, target: float) -> None:
+    means = study({"mean": ek.vectorized(lambda x: x.mean(axis=1))}, delta=0.0)
+    exact = (stats.norm.ppf(0.95) / 0.2) ** 2
+    for seed in range(2):
+        found = ek.solve(
+            means, "n", measure=measure, target=target, bounds=(20, 150), replicates=500, rng=seed
+        )
+        assert found.value == math.ceil(found.crossing)
+        assert abs(found.crossing - exact) < SE * found.crossing_error < exact / 3
