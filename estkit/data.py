@@ -19,7 +19,7 @@ from estkit.frames import as_frame, read_series, select
 from estkit.values import numbers_from_objects, refuse_masked, refuse_value, unnamed_columns
 
 Floats = NDArray[np.float64]
-_LARGEST_COUNT = 1 << 52  # so that the sum of two counts is still exact
+LARGEST_COUNT = 1 << 52  # so that the sum of two counts is still exact
 _CHUNK = 1 << 18  # numbers looked at together when a bad one must be found
 
 
@@ -182,7 +182,7 @@ def read_counts(given: Any, *, what: str) -> tuple[Floats, tuple[str, ...]]:
     for wrong, kind in (
         (counts < 0, "is negative"),
         (counts != np.floor(counts), "is not whole"),
-        (counts > _LARGEST_COUNT, "is too large to be counted in a float"),
+        (counts > LARGEST_COUNT, "is too large to be counted in a float"),
     ):
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
@@ -204,11 +204,11 @@ def read_frequencies(given: Any, *, rows: int) -> Floats | None:
     if given is None:
         return None
     weights = read_vector(given, what="weights", rows=rows)
-    wrong = (weights < 0) | (weights != np.floor(weights)) | (weights > _LARGEST_COUNT)
+    wrong = (weights < 0) | (weights != np.floor(weights)) | (weights > LARGEST_COUNT)
     if wrong.any():
         row = int(np.argmax(wrong))
         kind = "is negative" if weights[row] < 0 else "is not whole"
-        kind = "is too large" if weights[row] > _LARGEST_COUNT else kind
+        kind = "is too large" if weights[row] > LARGEST_COUNT else kind
         raise DataError(
             f"weights: row {row} (counted from 0) {kind} ({weights[row]:g}); weights are "
             f"frequencies, the number of times a row was observed."

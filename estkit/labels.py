@@ -92,6 +92,8 @@ def _label_values(given: Any, what: str) -> tuple[NDArray[Any], list[Any] | None
     if frame is None:
         refuse_masked(given, what)
         values = np.asarray(given)
+        if values.dtype.kind == "T":  # text of any length, as numpy 2 has it
+            return values.astype(object), None
         if values.dtype.kind in "US" and not isinstance(given, np.ndarray):
             mixed = np.asarray(given, dtype=object)  # otherwise 1 and "a" are both made text
             if not all(isinstance(v, str | bytes) for v in mixed.ravel()):

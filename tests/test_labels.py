@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "whole floats": ([2.0, 1.0, 2.0], (1.0, 2.0)),
     "bools": ([True, False, True], (False, True)),
     "words": (["no", "yes", "no"], ("no", "yes")),
+    "text of numpy": (np.array(["no", "yes", "no"], np.dtypes.StringDType()), ("no", "yes")),
     "bytes": ([b"b", b"a"], (b"a", b"b")),
     "uint8": (np.array([200, 3], dtype=np.uint8), (3, 200)),
     "large whole numbers": ([2**62, 2**62 + 1], (2**62, 2**62 + 1)),

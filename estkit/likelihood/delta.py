@@ -27,9 +27,17 @@ _SMOOTH = 0.02  # of the standard error: how far off the derivative may be
 
 
 def root_of(covariance: Floats) -> Floats:
-    """Return R with R Rᵀ = covariance, of shape (k, k); its columns are errors of size 1."""
-    if not np.isfinite(covariance).all():  # a parameter at the end of its range has no error
+    """Return R with R Rᵀ = covariance, of shape (k, k); its columns are errors of size 1.
+
+    The row of a parameter without an error, as at the end of its range, is NaN.
+    """
+    known = np.isfinite(covariance.diagonal())
+    if not np.isfinite(covariance[np.ix_(known, known)]).all():
         return np.full_like(covariance, np.nan)
+    if not known.all():
+        partial = np.where(known[:, None], np.zeros_like(covariance), np.nan)
+        partial[known, : known.sum()] = root_of(covariance[np.ix_(known, known)])
+        return partial
     scale = np.sqrt(covariance.diagonal())
     scale = np.where(scale > 0, scale, 1.0)
     correlation = covariance / scale / scale[:, None]
@@ -89,8 +97,10 @@ def estimate(
         )
     if not np.isfinite(value).all():
         raise EstkitError(f"The function is {answer!r:.80} at the estimates, so it has no error.")
-    error = np.full(value.shape, np.nan)
-    if np.isfinite(root).all():
+    error: Any = np.full(value.shape, np.nan)
+    known = np.isfinite(root).all(axis=1)
+    if known.any():
+        root = np.where(known[:, None], root, 0.0)
 
         def along(t: complex, direction: Floats) -> NDArray[Any]:
             there = _called(function, form, params + t * direction)
@@ -105,6 +115,9 @@ def estimate(
                 f"derivative is known to ±{float(np.max(doubt)):.2g} only. Is it smooth there? "
                 f"Bootstrap the fit instead."
             )
+        if not known.all():
+            unknown = _unknown(function, form, np.where(known, params, np.nan))
+            error = np.where(unknown, np.nan, error)
     return Estimate(value[()], names=names, std_error=error[()], level=level)
 
 
@@ -114,6 +127,16 @@ def _called(
     given = form(params)
     with np.errstate(all="ignore"):  # what is not finite is noticed by its value
         return function(given)
+
+
+def _unknown(
+    function: Callable[[Any], Any], form: Callable[[NDArray[Any]], Any], params: NDArray[Any]
+) -> Any:
+    """Return which values a function makes of parameters that are NaN here."""
+    try:
+        return np.isnan(_numbers(_called(function, form, params)))
+    except Exception:  # whatever it is, the function did look at one of them
+        return True
 
 
 def _numbers(answer: Any) -> NDArray[Any]:

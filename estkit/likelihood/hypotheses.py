@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estkit import data
-from estkit.errors import ConvergenceError, DataError
-from estkit.likelihood import delta, inference, newton
+from estkit.errors import ConvergenceError, DataError, EstkitError
+from estkit.likelihood import inference, newton
 from estkit.likelihood.constrained import maximise_under
 from estkit.likelihood.family import Floats
 from estkit.likelihood.uncertainty import Uncertainty
@@ -38,6 +38,11 @@ class Hypotheses(Uncertainty):
         kind : str
             Which covariance to use, as in `covariance`.
 
+        Raises
+        ------
+        EstkitError
+            If the fit has no answer, or a parameter lies at an end, where it has no standard error.
+
         Examples
         --------
         >>> import estkit as ek
@@ -46,12 +51,16 @@ class Hypotheses(Uncertainty):
         >>> print(fit.wald_test(["x0"]))
         Wald test of x0 = 0: chi-squared 1.889 on 1 df, p = 0.169
         """
+        self._usable()
         chosen, difference, named = self._hypothesis(terms, value)
-        covariance = self.covariance(kind)
-        if np.isfinite(covariance).all():
-            root = self._root(kind)[chosen]
-        else:  # some have no error, or none has
-            root = delta.root_of(covariance[np.ix_(chosen, chosen)])
+        without = [self.names[i] for i in chosen if np.isnan(self.std_errors[i])]
+        if without:
+            raise EstkitError(
+                f"There is no standard error of {', '.join(without)}, at the end of its range or "
+                f"of the sample, so no Wald test; test the others, or ask for "
+                f"interval(method='profile')."
+            )
+        root = self._root(kind)[chosen]
         dependent = (kind or self.covariance_kind) not in ("observed", "expected")
         return inference.wald_test(difference, root, named, dependent=dependent)
 

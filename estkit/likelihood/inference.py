@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estkit.errors import DataError
 from estkit.estimate import normal_quantile
@@ -78,6 +79,11 @@ def carried_out(jacobian: Floats, inverse: Floats, spread: float) -> tuple[Float
     with np.errstate(over="ignore"):
         covariance = relative * size * size[:, None]
     return covariance, size * standard_errors(relative)
+
+
+def blanked(covariance: Floats, at_end: NDArray[np.bool_]) -> Floats:
+    """Return a covariance that is NaN for parameters at an end, which no kind gives an error."""
+    return np.where(at_end | at_end[:, None], np.nan, covariance)
 
 
 def _few_carried_out(

@@ -70,15 +70,18 @@ class Uncertainty:
 
     def _carried_out(self, kind: str) -> tuple[Floats, Floats]:
         """Return a covariance and its standard errors, for the parameters as they are reported."""
-        middle, spread = self._within(kind)
-        model = self._training("this")
-        return inference.carried_out(model.jacobian(self._point), middle, spread)
+        at_end = np.isnan(self.std_errors)
+        if at_end.all():
+            self._check_kind(kind)
+            return np.full((len(at_end), len(at_end)), np.nan), self.std_errors
+        inside = self._within(kind)
+        jacobian = self._training("this").jacobian(self._point)
+        covariance, errors = inference.carried_out(jacobian, *inside)
+        return inference.blanked(covariance, at_end), np.where(at_end, np.nan, errors)
 
     def _within(self, kind: str) -> tuple[Floats, float]:
         """Return the inside covariance of some kind, over the square of the number beside it."""
-        known = ("observed", "expected", *sandwich.KINDS)
-        if kind not in known:
-            raise DataError(f"kind must be one of {known}, got {kind!r}.")
+        self._check_kind(kind)
         if kind in ("observed", "expected"):
             self._need_likelihood(f"The covariance {kind!r}")
         elif kind == "linearized":
@@ -88,6 +91,10 @@ class Uncertainty:
         if kind == "expected":
             return inverse_of(model.expected(self._point)), self._spread
         return sandwich.sandwich(model, self._point, self._inverse, kind), 1.0
+
+    def _check_kind(self, kind: str) -> None:
+        if kind not in (known := ("observed", "expected", *sandwich.KINDS)):
+            raise DataError(f"kind must be one of {known}, got {kind!r}.")
 
     def _root(self, kind: str | None) -> Floats:
         """Return a root of the covariance: its columns are independent errors of the parameters."""

@@ -46,6 +46,21 @@ def test_the_mode_of_a_triangular_sample_is_said_to_be_a_kink_at_a_value() -> No
     assert shown == pytest.approx(x[best], abs=KINK)
 
 
+TRIANGLES = [(50, 10), (50, 27), (150, 5), (150, 41), (150, 58), (400, 20), (400, 57)]
+
+
+def test_a_kink_between_the_steps_of_differences_is_no_smooth_peak() -> None:
+    """Differences of these rows say that the likelihood is smooth, with thrice the true error."""
+    for size, seed in TRIANGLES:
+        x = stats.triang.rvs(0.4, size=size, random_state=seed)
+        with pytest.raises(ek.FitError, match=r"kinks? in c"):
+            ek.fit(ek.Distribution("triang"), x)
+    x = stats.loglaplace.rvs(2.5, size=150, random_state=sum(map(ord, "loglaplaceweights")))
+    weights = np.random.default_rng(4).integers(1, 4, len(x))
+    with pytest.raises(ek.FitError, match="scale"):
+        ek.fit(ek.Distribution("loglaplace"), x, weights=weights)
+
+
 def test_a_cusp_can_be_held_and_the_rest_fitted() -> None:
     x = stats.gennorm.rvs(0.7, loc=1.0, scale=2.0, size=100, random_state=1)
     with pytest.raises(ek.FitError, match="maximum at a kink in loc") as caught:

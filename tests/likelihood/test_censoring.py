@@ -162,6 +162,22 @@ def test_formulas_are_those_of_scipys_public_functions(name: str) -> None:
             np.testing.assert_allclose(found, public, rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("exponnorm", (1.5,)), ("skewnorm", (2.0,)), ("genextreme", (0.1,)), ("uniform", ())],
+)
+def test_tails_without_a_formula_are_those_of_scipy(name: str, own: tuple[float, ...]) -> None:
+    """Scipy looks for the median of each law first, which took most of the time of a fit."""
+    law = find_law(name)
+    at = (*own, 0.1, 1.3)
+    density, frozen = Density(law, at), law.dist(*at)
+    share = [1e-12, 1e-5, 0.1, 0.4999, 0.5001, 0.9, 0.99999]
+    x = np.concatenate([frozen.ppf(share), [-50.0, 80.0]])
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(density.log_below(x), frozen.logcdf(x), rtol=1e-15)
+        np.testing.assert_allclose(density.log_above(x), frozen.logsf(x), rtol=1e-15)
+
+
 def test_censored_data_of_scipy_are_read() -> None:
     exact, left, right, between = [2.0, 3.0, 7.0], [1.0], [9.0, 8.0], [[4.0, 5.0]]
     given = stats.CensoredData(exact, left=left, right=right, interval=between)

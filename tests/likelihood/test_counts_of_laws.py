@@ -118,6 +118,36 @@ def test_negative_binomial(trials: float, spread: float) -> None:
         assert fit.loglik == pytest.approx(float(wanted), rel=LOGLIK)
 
 
+@pytest.mark.parametrize("mean", [600.0, 4e4, 2e5])
+def test_negative_binomial_of_free_size_nearly_poisson(mean: float) -> None:
+    """Sums of as many logarithms as the counts are large lose digits of the log-likelihood."""
+    rng = np.random.default_rng(3)
+    x = rng.poisson(rng.gamma(2.0 * mean, 0.5, size=60)).astype(float)
+    fit = ek.fit(ek.Distribution("nbinom"), x)
+    with mpmath.workdps(60):
+        counts = [whole(v) for v in x]
+        center = sum(counts) / len(counts)
+
+        def score(n: Any) -> Any:
+            rise = sum(mpmath.psi(0, n + v) - mpmath.psi(0, n) for v in counts)
+            return rise + len(counts) * mpmath.log(n / (n + center))
+
+        n = mpmath.findroot(score, mpmath.mpf(float(fit.params[0])))
+        wanted = sum(
+            mpmath.loggamma(n + v) - mpmath.loggamma(n) - mpmath.loggamma(v + 1)
+            + n * mpmath.log(n / (n + center)) + v * mpmath.log(center / (n + center))
+            for v in counts
+        )  # fmt: skip
+    assert fit.loglik == pytest.approx(float(wanted), rel=1e-14)
+    assert fit.params[0] == pytest.approx(float(n), rel=1e-9)
+
+
+@pytest.mark.parametrize("law", ["poisson", "nbinom", "geom"])
+def test_counts_beyond_the_whole_numbers_of_a_float_are_refused(law: str) -> None:
+    with pytest.raises(ek.DataError, match=r"row 1 .* too large to be counted"):
+        ek.fit(ek.Distribution(law), [1.0, 1e300, 2.0])
+
+
 LARGE: dict[str, Case] = {
     "poisson": (ek.Distribution("poisson"), lambda: drawn(1e12, [1.0]).ravel()),
     "binom": (ek.Distribution("binom", fixed={"n": 1e12}), lambda: drawn(1e12, [0.9]).ravel()),

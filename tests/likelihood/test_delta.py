@@ -212,3 +212,18 @@ def test_a_fit_without_an_answer_has_no_functions() -> None:
 def test_a_parameter_at_the_end_of_its_range_leaves_the_error_unknown() -> None:
     fit = ek.fit(ek.Distribution("binom", fixed={"n": 10}), [10, 10])
     assert np.isnan(fit.delta(lambda params: 2 * params.p).std_error)
+
+
+def test_parameters_inside_keep_their_errors_beside_one_at_its_end() -> None:
+    fit = ek.fit(ek.Distribution("expon", fixed={"loc": None}), [1.0, 2.0, 4.0, 5.0])
+    alone = fit.delta(lambda params: params.scale**2)
+    assert alone.std_error == pytest.approx(2.0 * fit.params[1] * fit.std_errors[1], rel=EXACT)
+    both = fit.delta(lambda params: {"mean": params.loc + params.scale, "rate": 1 / params.scale})
+    assert np.isnan(both.std_error[0])
+    rate_error = fit.std_errors[1] / fit.params[1] ** 2
+    assert both.std_error[1] == pytest.approx(rate_error, rel=EXACT)
+
+
+def test_a_function_that_fails_without_a_number_is_taken_to_need_it() -> None:
+    fit = ek.fit(ek.Distribution("expon", fixed={"loc": None}), [1.0, 2.0, 4.0, 5.0])
+    assert np.isnan(fit.delta(lambda params: params.scale * int(params.loc)).std_error)

@@ -224,3 +224,11 @@ def test_the_series_of_stirling(a: float) -> None:
         curve = 1 / exact - mpmath.psi(1, exact)
         wanted = [float(value), float(slope), float(curve)]
     np.testing.assert_allclose(stirling(a), wanted, rtol=1e-11)
+
+
+def test_angles_are_fitted_on_their_circle() -> None:
+    x = stats.vonmises.rvs(2.0, loc=3.0, size=100, random_state=1)
+    fit = ek.fit(ek.Distribution("vonmises"), x)
+    kappa, loc, _ = stats.vonmises.fit(x, fscale=1)
+    np.testing.assert_allclose(fit.params, [kappa, loc], rtol=1e-7)
+    assert fit.loglik == pytest.approx(stats.vonmises.logpdf(x, kappa, loc).sum(), rel=1e-12)

@@ -25,8 +25,32 @@ _NEAR = (0.3, 0.03)  # standard errors: within which the support ends, and a kin
 _LEVEL = 1e-5  # what the likelihood changes by on a plain, over about a standard error
 _WIDER = 12  # times the width of a plain is doubled
 _BENT = 4.0  # times the curvature that a smooth likelihood has
+_TINY = (1e-3, 1e-4)  # standard errors: far below the steps of differences, above their rounding
+_STEEP, _SHARP = 1e-3, 0.02  # slopes per standard error that no maximum has
 _ROUNDS, _STEPS = 3, 40
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+
+
+def refuted(model: DistributionModel, optimum: Optimum) -> str | None:
+    """Say why a point at which a search converged is no maximum to report, if it is none."""
+    return slanted(model, optimum) or (None if model.sample else rough(model, optimum))
+
+
+def rough(model: DistributionModel, optimum: Optimum) -> str | None:
+    """Say that what differences take for a smooth maximum has kinks between their steps."""
+    for i, curve in enumerate(np.diag(optimum.information)):
+        along, error = _along(model.rows.value, optimum.point, i), 1.0 / math.sqrt(curve)
+        (slope, bend), (closer, _) = (_tangent(along, h, error) for h in _TINY)
+        steep = abs(slope - closer) < 0.2 * abs(slope) and abs(slope) > _STEEP
+        if steep or bend > _SHARP:
+            name, law = model.names[i], model.law.name
+            return explain(model, optimum.point) or (
+                f"The likelihood of {law} is not smooth near {model.shown(optimum.point)}: it "
+                f"has kinks in {name}, as the density has one at a value of the data, between "
+                f"which its slope is no measure of the maximum. No standard error holds; fix "
+                f"{name} at several values and compare the log-likelihoods, or simulate."
+            )
+    return None
 
 
 def explain(model: DistributionModel, ended: Floats) -> str | None:
@@ -157,6 +181,12 @@ def _along(value: Callable[[Floats], float], point: Floats, i: int) -> Callable[
         return value(moved)
 
     return at
+
+
+def _tangent(at: Callable[[float], float], h: float, error: float) -> tuple[float, float]:
+    """Return the slope, and its change from side to side, per standard error."""
+    right, left, center = at(h * error), at(-h * error), at(0.0)
+    return (right - left) / (2.0 * h), (2.0 * center - right - left) / h
 
 
 def _highest(at: Callable[[float], float], reach: float) -> float:

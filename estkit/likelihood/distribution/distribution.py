@@ -25,7 +25,8 @@ class Distribution:
     fixed : mapping, optional
         Values at which parameters are held, by their names in scipy. None frees a parameter that is
         held by default: ``loc`` is held at 0 for laws whose support ends somewhere and for all
-        discrete ones, ``scale`` at 1 too where it ends on both sides (but not for uniform).
+        discrete ones, ``scale`` at 1 too where it ends on both sides (but not for uniform), and
+        for vonmises.
 
     Raises
     ------

@@ -255,9 +255,9 @@ class DistributionModel(Model):
         if optimum.converged and climb.is_concave(optimum.information):
             told = (np.diag(optimum.inverse) > 0) & ~starts.flat(optimum.inverse)
             if self.sample or told.all():
-                higher = breaks.slanted(self, optimum)
-                if higher is not None:
-                    raise FitError(higher)
+                wrong = breaks.refuted(self, optimum)
+                if wrong is not None:
+                    raise FitError(wrong)
                 return optimum
         raise self._lost(optimum)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.errors import DataError, EstkitError
+from estkit.likelihood import inference
 from estkit.likelihood.family import Floats
 from estkit.likelihood.joint.joint import Joint
 from estkit.likelihood.joint.normals import Normals
@@ -129,7 +130,8 @@ class JointFit(LikelihoodFit):
             )
         if kind in (None, "observed", "expected"):
             jacobian = blocks(*(piece.jacobian() for piece in self._pieces))
-            return frozen(jacobian @ self._inverse @ jacobian.T)
+            covariance = jacobian @ self._inverse @ jacobian.T
+            return frozen(inference.blanked(covariance, np.isnan(self.std_errors)))
         return super().covariance(kind)
 
     @property

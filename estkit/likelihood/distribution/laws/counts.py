@@ -24,6 +24,7 @@ from estkit.likelihood.proportion import minus_log
 
 BOUNDARY = 800.0  # on the line of a parameter: exp(-800) is 0
 _LONGEST_TABLE = 1 << 20  # of numbers of values above 0, 1, 2, ...
+_LONGEST_SUM = 1 << 9  # of logarithms, of which the log-likelihood keeps all digits
 
 
 def tally(values: Values) -> tuple[Floats, Floats]:
@@ -170,7 +171,7 @@ class NegativeBinomial:
             above = values.n - np.cumsum(table)[:-1]
         mean = mean_of(counts, number)
         variance = mean_of((counts - mean) ** 2, number)
-        constant = 0.0 if above is None else -float(number @ log_factorial(counts))
+        constant = 0.0 if top > _LONGEST_SUM else -float(number @ log_factorial(counts))
         return cls(counts, number, above, mean, variance, values.n, constant)
 
     def total(self, point: Floats) -> Sums:
@@ -185,7 +186,7 @@ class NegativeBinomial:
         rising, first, second = self._rising(size)
         drop = mean * (float(point[1]) - float(log_rate[0])) if mean else 0.0
         value = rising - n * size * float(log_rate[0]) + n * drop
-        if self.above is None:
+        if self.above is None or self.values[-1] > _LONGEST_SUM:
             value = float(self.number @ negative_binomial_logliks(self.values, size, mu))
         gradient = np.array([first + n * (excess + mu * short), n * size * short])
         across = -n * short * size * mu / both
@@ -199,7 +200,7 @@ class NegativeBinomial:
     def _rising(self, size: float) -> tuple[float, float, float]:
         """Return Σ log(1 + j / size) over j below each value, and derivatives in log size.
 
-        Of large counts 0: `total` has their value from parts that do not cancel.
+        Without a table 0: `total` has the value of large counts from parts that do not cancel.
         """
         if self.above is not None:
             j = np.arange(float(len(self.above)))

@@ -31,9 +31,16 @@ class Density:
     """
 
     def __init__(self, law: Law, parameters: Sequence[float]) -> None:
+        from scipy.stats import rv_continuous
+
         self.discrete = law.discrete
         self._dist, self._parameters = law.dist, tuple(parameters)
         self._plain = law.name in PLAIN
+        kind = type(law.dist)
+        self._own_below, self._own_above = (
+            law.discrete or getattr(kind, name) is not getattr(rv_continuous, name)
+            for name in ("_logcdf", "_logsf")
+        )
         if self._plain:
             last = 1 if law.discrete else 2
             self._shapes = self._parameters[:-last]
@@ -58,14 +65,30 @@ class Density:
     def log_below(self, x: Floats) -> Floats:
         """Return log P(X ≤ x)."""
         if not self._plain:
+            if not self._own_below:
+                return self._log_of_smaller(self._dist.cdf, self._dist.sf, x)
             return np.asarray(self._dist.logcdf(x, *self._parameters), float)
         return self._tail(self._dist._logcdf, x, -np.inf, 0.0)
 
     def log_above(self, x: Floats) -> Floats:
         """Return log P(X > x)."""
         if not self._plain:
+            if not self._own_above:
+                return self._log_of_smaller(self._dist.sf, self._dist.cdf, x)
             return np.asarray(self._dist.logsf(x, *self._parameters), float)
         return self._tail(self._dist._logsf, x, 0.0, -np.inf)
+
+    def _log_of_smaller(
+        self, share: Callable[..., Floats], rest: Callable[..., Floats], x: Floats
+    ) -> Floats:
+        """Return the logarithm of a probability as scipy does, without a search for the median."""
+        with np.errstate(divide="ignore"):
+            p = np.asarray(share(x, *self._parameters), float)
+            large = p > 0.5
+            logs = np.log(p)
+            if large.any():
+                logs[large] = np.log1p(-np.asarray(rest(x[large], *self._parameters), float))
+        return logs
 
     def _standard(self, x: Floats) -> Floats:
         z = x - self._loc if self._loc else x

@@ -24,6 +24,7 @@ _ALIASES = {
     "binomial": "binom",
     "student_t": "t",
 }
+_CIRCULAR = ("vonmises",)  # angles, whose circle a scale would change
 _REAL = {"nbinom": ("n",), "betanbinom": ("n",)}  # whole in scipy's tables, though any size will do
 
 
@@ -188,7 +189,7 @@ def find_law(law: Any) -> Law:
         unit = bounded.all() and len(parameters) > 1  # such as beta, and not uniform
         if unit or bounded.sum() == 1:
             parameters[-1] = parameters[-1]._replace(default=0.0)
-        both = 1.0 if unit else None
+        both = 1.0 if unit or dist.name in _CIRCULAR else None
         parameters.append(Parameter("scale", 0.0, math.inf, both))
     return Law(str(dist.name), dist, tuple(parameters), discrete)
 

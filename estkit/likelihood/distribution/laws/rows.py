@@ -138,7 +138,8 @@ class LawRows:
         total, weights = 0.0, self.observations.weights
         for number, (part, _, _) in enumerate(self._blocks):
             rows = self.rowwise(point, number)
-            total += float(rows.sum() if weights is None else rows @ weights[part])
+            with np.errstate(invalid="ignore"):  # where nothing has a density, NaN
+                total += float(rows.sum() if weights is None else rows @ weights[part])
         return total
 
     def total(self, point: Floats) -> Sums:
@@ -148,7 +149,8 @@ class LawRows:
         weights = self.observations.weights
         for number, (part, _, _) in enumerate(self._blocks):
             rows, scores, seconds = self.slopes(point, number)
-            value += float(rows.sum() if weights is None else rows @ weights[part])
+            with np.errstate(invalid="ignore"):
+                value += float(rows.sum() if weights is None else rows @ weights[part])
             gradient += scores.sum(axis=0) if weights is None else weights[part] @ scores
             curve += seconds
             if not np.isfinite(value):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from estkit import data
 from estkit.likelihood.distribution.censoring import Observations
 from estkit.likelihood.distribution.laws.counts import NegativeBinomial, Poisson, Trials
 from estkit.likelihood.distribution.laws.law import Axis, Law
@@ -55,6 +56,9 @@ def check_values(law: Law, held: Sequence[float | None], observations: Observati
         if any((part != np.floor(part)).any() for part, _ in blocks(own.lower, 0.0, None)):
             broken = (own.lower != np.floor(own.lower)) & (own.lower == own.upper)
             own.refuse(broken, f"{law.name} is a law of whole numbers.")
+        if own.lower.max() > data.LARGEST_COUNT:
+            large = own.lower > data.LARGEST_COUNT
+            own.refuse(large, "that is too large to be counted in a float.")
     values = dict(zip(law.names, held, strict=True))
     loc, scale = values["loc"], values.get("scale", 1.0)
     if loc is None or law.name == "uniform":
