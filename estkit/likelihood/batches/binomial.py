@@ -281,7 +281,9 @@ def _finished(
         rows = back @ covariance
         variances = (rows * back).sum(axis=2)
     # by how much the step changes the weights, and so the variances
-    moved *= np.tanh(single(-0.5 * eta))
+    away = single(eta)
+    away *= -0.5
+    moved *= np.tanh(away, out=away)
     moved *= single(weight)
     variances = variances - narrow.squares(single(rows), moved)
     slopes, errors = slopes / placed.spread, np.sqrt(variances) / placed.spread
