@@ -98,7 +98,7 @@ def estimate(
     if not np.isfinite(value).all():
         raise EstkitError(f"The function is {answer!r:.80} at the estimates, so it has no error.")
     error: Any = np.full(value.shape, np.nan)
-    known = np.isfinite(root).all(axis=1)
+    known: NDArray[np.bool_] = np.isfinite(root).all(axis=1)
     if known.any():
         root = np.where(known[:, None], root, 0.0)
 
@@ -109,7 +109,7 @@ def estimate(
         slopes, doubts = zip(*(_slope(along, direction) for direction in root.T), strict=True)
         error = length(np.stack(slopes, axis=-1)).reshape(value.shape)
         doubt = length(np.stack(doubts, axis=-1)).reshape(value.shape)
-        if not (doubt <= _SMOOTH * error + 1e-9 * np.abs(value)).all():
+        if not np.all(doubt <= _SMOOTH * error + 1e-9 * np.abs(value)):
             raise EstkitError(
                 f"The function bends too sharply at the estimates for the delta method: its "
                 f"derivative is known to ±{float(np.max(doubt)):.2g} only. Is it smooth there? "

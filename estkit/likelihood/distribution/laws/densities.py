@@ -85,7 +85,7 @@ class Density:
         with np.errstate(divide="ignore"):
             p = np.asarray(share(x, *self._parameters), float)
             large = p > 0.5
-            logs = np.log(p)
+            logs: Floats = np.log(p)
             if large.any():
                 logs[large] = np.log1p(-np.asarray(rest(x[large], *self._parameters), float))
         return logs
