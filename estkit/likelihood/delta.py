@@ -98,7 +98,7 @@ def estimate(
     if not np.isfinite(value).all():
         raise EstkitError(f"The function is {answer!r:.80} at the estimates, so it has no error.")
     error: Any = np.full(value.shape, np.nan)
-    known: NDArray[np.bool_] = np.isfinite(root).all(axis=1)
+    known = np.asarray(np.isfinite(root).all(axis=1))
     if known.any():
         root = np.where(known[:, None], root, 0.0)
 
