@@ -238,8 +238,8 @@ def _trial(maker: Maker, data: Data, folds: Folds, fold: int) -> Trial:
                 probability_of(model, asked, data.classes),
                 fitted - start,
                 ended - begun,
-                _size(model) if fold == 0 else None,
-                _freedom(model, rows_of(data.X, train)) if fold == 0 else None,
+                _size(model) if fold == folds.weighed else None,
+                _freedom(model, rows_of(data.X, train)) if fold == folds.weighed else None,
                 seen=_told(model, rows_of(data.X, train), data.classes) if maker.seen else None,
             )
             check_rows(trial, len(test))

@@ -66,6 +66,11 @@ class Folds:
         return all(a[-1] < b[0] for a, b in zip(self.train, self.test, strict=True))
 
     @property
+    def weighed(self) -> int:
+        """The fold whose models are looked at for their size: forward in time the last, longest."""
+        return len(self.train) - 1 if self.forward else 0
+
+    @property
     def test_share(self) -> float:
         """The average of n_test / n_train over the folds, as corrected tests need it."""
         ratios = [len(b) / len(a) for a, b in zip(self.train, self.test, strict=True)]

@@ -172,8 +172,8 @@ class Comparison(Presentation):
             model; score, value, std_error, lower, upper (mean over folds, its corrected error and
             interval); over_baseline (how much better than the baseline, whatever the direction) and
             its error; the other scores; bias_squared and variance with their mcse, where asked for;
-            degrees_of_freedom; fit_seconds (median over folds), predict_seconds_per_row, bytes
-            (stored); folds_used.
+            degrees_of_freedom and bytes (stored), of the first fold, or the last and longest one
+            forward in time; fit_seconds (median over folds), predict_seconds_per_row; folds_used.
 
         Examples
         --------

@@ -25,10 +25,10 @@ class Trial:
     fit_seconds, predict_seconds : float
         How long it took to fit, and to predict the test rows, without any scoring.
     size : int or None
-        The bytes of the fitted model when it is stored; of the first fold only, None for others and
-        for a model that cannot be stored.
+        The bytes of the fitted model when it is stored; of the fold `Folds.weighed` only, None for
+        others and for a model that cannot be stored.
     freedom : float or None
-        The effective degrees of freedom, of the first fold, where they are known.
+        The effective degrees of freedom, of that fold, where they are known.
     reason : str
         Why there is no prediction.
     warning : str

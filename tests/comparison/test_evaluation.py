@@ -220,6 +220,15 @@ def test_the_table_has_the_degrees_of_freedom_of_the_first_fold() -> None:
     assert table.to_dict() == {"linear": 11.0, "knn": train / 5, "baseline": 1.0}
 
 
+def test_forward_in_time_the_last_and_longest_fold_tells_the_size_of_models() -> None:
+    result = ek.compare("knn", np.arange(60.0)[:, None], np.arange(60.0), cv=("time", 5), rng=1)
+    neighbours = 5
+    table = result.table().set_index("model")
+    assert table.loc["knn", "degrees_of_freedom"] == len(result.folds.train[-1]) / neighbours == 10
+    whole = ek.compare("knn", np.arange(50.0)[:, None], np.arange(50.0), cv=5, rng=1).table()
+    assert table.loc["knn", "bytes"] > whole.set_index("model").loc["knn", "bytes"]
+
+
 class Centred(BaseEstimator, RegressorMixin):  # type: ignore[misc]
     """A model with a parameter that may be impossible to store, such as a lambda."""
 
