@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -30,6 +30,12 @@ def is_whole(number: Any, least: float = -math.inf) -> bool:
     """Tell whether something is a whole number, and not below `least`."""
     whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
     return whole and number >= least
+
+
+def is_series(given: Any) -> bool:
+    """Tell whether something is a row of numbers, one for each condition: a list, range, column."""
+    single = isinstance(given, str | Mapping) or getattr(given, "ndim", 1) != 1
+    return isinstance(given, Iterable) and not single
 
 
 def named_estimators(estimators: Any) -> dict[str, Callable[..., Any]]:

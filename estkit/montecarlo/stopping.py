@@ -21,6 +21,7 @@ import numpy as np
 
 from estkit.errors import DataError
 from estkit.montecarlo import conditions as settings
+from estkit.montecarlo.declaration import is_series
 from estkit.montecarlo.gathering import Gathered
 from estkit.montecarlo.measures import MEASURES
 from estkit.montecarlo.summary import Cell, measured, named_measures
@@ -69,8 +70,7 @@ def targets_of(given: Any, conditions: Sequence[Mapping[str, Any]]) -> Targets:
         if callable(goal):
             goals = [settings.called("target_mcse", goal, condition) for condition in conditions]
         else:
-            several = isinstance(goal, list | tuple | np.ndarray)
-            goals = list(goal) if several else [goal] * len(conditions)
+            goals = list(goal) if is_series(goal) else [goal] * len(conditions)
         if len(goals) != len(conditions):
             raise DataError(
                 f"target_mcse has {len(goals)} errors of {name} for {len(conditions)} conditions."

@@ -17,6 +17,7 @@ from estkit.montecarlo.declaration import (
     check_limit,
     checked_controls,
     is_finite,
+    is_series,
     is_whole,
     named_estimators,
 )
@@ -287,7 +288,7 @@ class Study:
         """Return the number of replicates of each condition."""
         if callable(replicates):
             counts = [settings.called("replicates", replicates, own) for own in self.conditions]
-        elif isinstance(replicates, list | tuple | np.ndarray):
+        elif is_series(replicates):
             counts = list(replicates)
         else:
             counts = [replicates] * len(self.conditions)

@@ -115,7 +115,21 @@ def test_unequal_numbers_of_replicates() -> None:
     assert "30 to 70" in str(by_list)
 
 
-@pytest.mark.parametrize("wrong", [[30], [30, 0], [30, 1.5], lambda n: n - 5, "many", None])
+@pytest.mark.parametrize(
+    "column",
+    [range(30, 90, 40), pd.Series([30, 70], index=["a", "b"]), np.array([30, 70])],
+    ids=repr,
+)
+def test_numbers_for_each_condition_may_be_any_column_or_range(column: Any) -> None:
+    study = ek.Study(normal, {"mean": np.mean}, truth=0.0, conditions=ek.grid(n=[5, 10]))
+    assert study.run(column, rng=SEED).summary("bias")["used"].tolist() == [30, 70]
+    asked = study.run(200, rng=SEED, target_mcse={"bias": column}).targets()
+    assert asked["target"].tolist() == [30, 70]
+
+
+@pytest.mark.parametrize(
+    "wrong", [[30], [30, 0], [30, 1.5], lambda n: n - 5, "many", None, np.array(5.5), {5: 30}]
+)
 def test_other_numbers_of_replicates_are_refused(wrong: Any) -> None:
     study = ek.Study(normal, {"mean": np.mean}, truth=0.0, conditions=ek.grid(n=[5, 10]))
     with pytest.raises(ek.DataError, match="replicates"):
