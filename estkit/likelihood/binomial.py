@@ -256,7 +256,7 @@ class Binomial:
 
     def renew(self, values: NDArray[Any], response: Response) -> Response:
         """Return the response with other numbers of successes."""
-        renewed = replace(response, values=values)
+        renewed = replace(response, values=values, repeats=None)  # which were drawn together
         if response.kind != "counts" or response.weights is None:
             return renewed
         counts = self.counts(renewed, slice(None))

@@ -47,6 +47,7 @@ class ChunkedRows(Rows):
             response,
             values=response.values[ahead:],
             weights=None if response.weights is None else response.weights[ahead:],
+            repeats=None if response.repeats is None else response.repeats[ahead:],
         )
         if response.kind == "counts":
             response = without(response, stand_in(len(response.outcomes)))
@@ -158,7 +159,7 @@ def read_in_chunks(family: Family, chunks: Chunks, *, intercept: bool) -> Chunke
     # that some counts are large is all that is known of the whole; pieces have numbers
     saturated = math.nan if large else None
     merged = replace(nobody, n_obs=n_obs, constant=constant, saturated=saturated)
-    response = replace(merged, values=np.empty(0), weights=None)
+    response = replace(merged, values=np.empty(0), weights=None, repeats=None)
     return replace(own, response=response, level=level / survey.count)
 
 

@@ -45,6 +45,8 @@ class Response:
         Analytic weights of numbers are held divided by it, near 1.
     saturated : float, optional
         The log-likelihood of large counts if each row had its own shares as probabilities.
+    repeats : array of shape (n,), optional
+        The weight of each row of counts, which values and weights were multiplied with.
     """
 
     values: NDArray[Any]
@@ -58,6 +60,7 @@ class Response:
     weighting: str = "frequency"
     precision: float = 1.0
     saturated: float | None = None
+    repeats: Floats | None = None
 
     def active(self) -> NDArray[np.bool_] | None:
         """Return which rows carry any observation, or None when all do."""
@@ -68,12 +71,13 @@ class Response:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some rows: the design (intercept included), outcomes, weights and offsets."""
+    """Some rows: the design (intercept included), outcomes, weights, offsets and repeats."""
 
     columns: Design
     values: NDArray[Any]
     weights: Floats | None
     offset: Floats | None
+    repeats: Floats | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.columns, np.ndarray):

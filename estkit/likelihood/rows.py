@@ -129,6 +129,7 @@ class Rows:
             response.values[part],
             None if response.weights is None else response.weights[part],
             None if self.offset is None else self.offset[part],
+            None if response.repeats is None else response.repeats[part],
         )
 
     def _design(self, part: slice) -> Design:
@@ -241,6 +242,7 @@ class Rows:
             self.response,
             values=self.response.values[index],
             weights=None if self.response.weights is None else self.response.weights[index],
+            repeats=None if self.response.repeats is None else self.response.repeats[index],
         )
         columns = Columns(self.columns.values[index], self.columns.names)
         offset = None if self.offset is None else self.offset[index]

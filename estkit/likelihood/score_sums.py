@@ -30,14 +30,14 @@ def of_groups(
 
 def of_squares(rows: Rows, family: Family, point: Floats) -> Floats:
     """Return the sum of squared scores, a row of weight w standing for w equal units."""
-    response = rows.response
-    repeated = response.kind != "counts" and response.weighting == "frequency"
+    repeated, counts = rows.response.weighting == "frequency", rows.response.kind == "counts"
 
     def of_block(block: Block) -> Floats:
         scores = family.scores(point, block)
-        if block.weights is not None and repeated:
+        units = block.repeats if counts else block.weights
+        if units is not None and repeated:
             # the squares of w equal parts of a score add up to a w-th of its own square
-            scores = scores / np.sqrt(np.maximum(block.weights, 1.0))[:, None]
+            scores = scores / np.sqrt(np.maximum(units, 1.0))[:, None]
         product: Floats = scores.T @ scores
         return product
 

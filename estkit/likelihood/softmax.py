@@ -107,7 +107,7 @@ class Softmax:
         values = counts[:, self.order(outcomes)] * weight[:, None]
         return Response(
             values, totals * weight, weights.n_obs(totals > 0), outcomes=outcomes, kind="counts",
-            weighting=weights.kind, **constants_of(counts, weight),
+            weighting=weights.kind, repeats=weight, **constants_of(counts, weight),
         )  # fmt: skip
 
     def order(self, outcomes: Sequence[Any]) -> list[int]:
@@ -280,7 +280,7 @@ class Softmax:
             _check_all_seen(np.bincount(values, minlength=len(outcomes)), outcomes)
             return replace(response, values=values)
         _check_all_seen(values.sum(axis=0), outcomes)
-        renewed = replace(response, values=values)
+        renewed = replace(response, values=values, repeats=None)
         if response.kind != "counts":
             return renewed
         return replace(renewed, **constants_of(values, np.ones(len(values))))

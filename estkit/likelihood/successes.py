@@ -59,7 +59,7 @@ def _read_counts(y: Any, weights: Weights | None, rows: int, success: Any) -> Re
     return Response(
         counts[:, 0] * weight, trials * weight, weights.n_obs(trials > 0),
         outcomes=("failure", "success"), kind="counts", weighting=weights.kind,
-        **constants_of(counts, weight),
+        repeats=weight, **constants_of(counts, weight),
     )  # fmt: skip
 
 

@@ -90,6 +90,28 @@ def test_weights_are_repeats(family: Any, kind: str) -> None:
     np.testing.assert_allclose(short.covariance(kind), long.covariance(kind), rtol=1e-8)
 
 
+COUNTED: dict[str, tuple[Any, Any]] = {
+    "binomial": (ek.Binomial(), COUNTS),
+    "probit": (ek.Binomial(link="probit"), COUNTS),
+    "softmax": (ek.Softmax(), np.column_stack([COUNTS, CODES])),
+    "ordinal": (ek.Ordinal(order=[0, 1, 2]), np.column_stack([COUNTS, CODES])),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_row_of_counts_seen_several_times_is_as_many_rows(name: str, kind: str) -> None:
+    family, counts = COUNTED[name]
+    weights = RNG.integers(0, 4, size=300)
+    often = np.repeat(np.arange(300), weights)
+    short = ek.fit(family, X, counts, weights=weights, groups=GROUPS)
+    long = ek.fit(family, X[often], counts[often], groups=GROUPS[often])
+    np.testing.assert_allclose(short.covariance(kind), long.covariance(kind), rtol=1e-8)
+    pieces = [(X[i::3], counts[i::3], weights[i::3], None, GROUPS[i::3]) for i in range(3)]
+    chunked = ek.fit(family, ek.Chunks(lambda: iter(pieces)))
+    np.testing.assert_allclose(chunked.covariance(kind), long.covariance(kind), rtol=1e-8)
+
+
 def test_each_row_its_own_group_is_hc1() -> None:
     fit = ek.fit(ek.Binomial(), X, HIT, groups=np.arange(300))
     np.testing.assert_allclose(fit.covariance("cluster"), fit.covariance("HC1"), rtol=1e-10)

@@ -177,6 +177,7 @@ class Ordinal:
             outcomes=outcomes,
             kind="counts",
             weighting=weights.kind,
+            repeats=weight,
             **constants_of(counts, weight),
         )
 
@@ -338,7 +339,7 @@ class Ordinal:
             check_all_seen(np.bincount(values, minlength=len(response.outcomes)), response.outcomes)
             return replace(response, values=values)
         check_all_seen(values.sum(axis=0), response.outcomes)
-        renewed = replace(response, values=values)
+        renewed = replace(response, values=values, repeats=None)
         if response.kind != "counts":
             return renewed
         return replace(renewed, **constants_of(values, np.ones(len(values))))
