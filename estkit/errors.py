@@ -9,6 +9,21 @@ from __future__ import annotations
 from typing import Any
 
 
+def in_words(error: BaseException) -> str:
+    """Return the kind of an error and what it says, even of one that fails when it is asked.
+
+    Examples
+    --------
+    >>> from estkit.errors import in_words
+    >>> in_words(ZeroDivisionError("no rows"))
+    'ZeroDivisionError: no rows'
+    """
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return f"{type(error).__name__}, which cannot say why"
+
+
 class EstkitError(Exception):
     """The parent of every error that estkit raises on purpose.
 

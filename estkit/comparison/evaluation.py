@@ -22,7 +22,7 @@ from estkit.comparison.folds import Folds, make_folds
 from estkit.comparison.scores import Floats, named_scores
 from estkit.comparison.store import Store, open_store, stored_seed
 from estkit.comparison.trial import Trial, check_rows
-from estkit.errors import DataError
+from estkit.errors import DataError, in_words
 from estkit.montecarlo.streams import seed_sequence
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def _trial(maker: Maker, data: Data, folds: Folds, fold: int) -> Trial:
             check_rows(trial, len(test))
         except Exception as error:
             passing = isinstance(error, MemoryError | OSError)
-            trial = Trial(None, reason=f"{type(error).__name__}: {error}", passing=passing)
+            trial = Trial(None, reason=in_words(error), passing=passing)
     return replace(trial, warning=str(caught[0].message)) if caught else trial
 
 

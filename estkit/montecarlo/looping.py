@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.errors import StudyError
+from estkit.errors import StudyError, in_words
 from estkit.montecarlo.outcomes import Failure
 from estkit.montecarlo.sampling import Drawn
 
@@ -142,7 +142,7 @@ def kept(answer: Any) -> Any:
 
 def failure(error: Exception) -> Failure:
     """Return what stands in the place of an answer when a function raised."""
-    hint = ""
-    if "read-only" in str(error):
-        hint = " (all estimators share the data: copy them before changing them)"
-    return Failure(f"{type(error).__name__}: {error}{hint}")
+    reason = in_words(error)
+    if "read-only" in reason:
+        reason += " (all estimators share the data: copy them before changing them)"
+    return Failure(reason)

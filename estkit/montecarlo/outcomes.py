@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estkit.errors import DataError, StudyError
+from estkit.errors import DataError, StudyError, in_words
 from estkit.estimate import STATUSES, Estimate, normal_quantile
 from estkit.montecarlo.answers import as_estimate
 from estkit.montecarlo.libraries import from_scipy, is_of_scipy
@@ -213,7 +213,7 @@ def _estimate(answer: Any, replicate: int, reasons: dict[int, str]) -> Estimate 
     except DataError as error:
         reasons[replicate] = str(error)
     except Exception as error:  # the user's object failed when it was asked for its numbers
-        reasons[replicate] = f"{type(error).__name__}: {error}"
+        reasons[replicate] = in_words(error)
     return None
 
 

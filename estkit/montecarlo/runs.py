@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estkit.errors import DataError, EstkitError, StudyError, StudyInterrupted
+from estkit.errors import DataError, EstkitError, StudyError, StudyInterrupted, in_words
 from estkit.montecarlo.budget import Course
 from estkit.montecarlo.execution import Block, Execution, Span
 from estkit.montecarlo.gathering import Gathered
@@ -78,10 +78,10 @@ def run(study: Study, request: Request) -> StudyResult:
             raise StudyInterrupted(note, _so_far(gathered)) from stop
         except EstkitError as error:
             partial = getattr(error, "partial", None) or _so_far(gathered)
-            raise StudyError(f"{error}{_kept(gathered)}", partial) from error
+            raise StudyError(_with_kept(error, gathered), partial) from error
         except Exception as error:
             raise StudyError(
-                f"The workers could not go on ({type(error).__name__}: {error}); run with n_jobs=1 "
+                f"The workers could not go on ({in_words(error)}); run with n_jobs=1 "
                 f"to see why, and define functions so that they can be pickled.{_kept(gathered)}",
                 _so_far(gathered),
             ) from error
@@ -89,7 +89,7 @@ def run(study: Study, request: Request) -> StudyResult:
     try:
         return gathered.result(study.truth)
     except EstkitError as error:
-        raise StudyError(f"{error}{_kept(gathered)}", _so_far(gathered)) from error
+        raise StudyError(_with_kept(error, gathered), _so_far(gathered)) from error
 
 
 def _gathered(study: Study, request: Request, execution: Execution) -> Gathered:
@@ -120,6 +120,12 @@ def _compute(
             progress.forward(block.condition, gathered.total - before)
         if stop is not None:
             raise stop
+
+
+def _with_kept(error: EstkitError, gathered: Gathered) -> str:
+    """Return what an error says as a sentence, and after it what is left."""
+    said, kept = str(error), _kept(gathered)
+    return said + ("" if not kept or said.endswith((".", "!", "?")) else ".") + kept
 
 
 def _kept(gathered: Gathered) -> str:

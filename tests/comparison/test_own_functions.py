@@ -77,3 +77,24 @@ def test_a_score_that_is_no_number_is_refused(found: Any) -> None:
 def test_losses_that_are_not_one_for_each_row_are_refused() -> None:
     with pytest.raises(ek.DataError, match="'own' must return a number for each row"):
         compared(own(lambda p: 1.0, lambda p: p.truth[:3]), "clt")
+
+
+class Mute(Exception):
+    """An error that fails when it is asked what it says."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Moody(LinearRegression):  # type: ignore[misc]
+    """Cannot be fitted, and cannot say why."""
+
+    def fit(self, X: Any, y: Any) -> Any:
+        """Raise."""
+        raise Mute
+
+
+def test_a_model_that_cannot_say_why_it_failed_is_an_outcome_as_others_are() -> None:
+    found = ek.compare({"moody": Moody(), "line": "linear"}, X, Y, cv=4, rng=1).failures()
+    assert set(found["model"]) == {"moody"}
+    assert set(found["reason"]) == {"Mute, which cannot say why"}

@@ -160,3 +160,34 @@ def test_a_replay_tells_the_status_and_the_numbers_that_were_stored(kind: str) -
         assert np.array_equal(np.atleast_1d(again.value), row["estimate"], equal_nan=True)
         if again.lower is not None:
             assert np.array_equal(np.atleast_1d(again.lower), row["lower"], equal_nan=True)
+
+
+class Mute(Exception):
+    """An error that fails when it is asked what it says."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_an_error_that_cannot_say_why_is_an_outcome_as_others_are() -> None:
+    def moody(x: Any) -> float:
+        if x[0] > 0:
+            raise Mute
+        return float(x.mean())
+
+    study = ek.Study(lambda rng: rng.normal(size=3), {"moody": moody, "mean": np.mean}, truth=0.0)
+    result = study.run(40, rng=1)
+    assert 0 < len(result.failures()) < 40
+    assert set(result.failures()["reason"]) == {"Mute, which cannot say why"}
+    assert result.summary("bias")["used"].tolist()[1] == 40
+
+
+def test_what_is_left_of_a_study_is_told_in_a_sentence_of_its_own() -> None:
+    def draw(rng: Any) -> Any:
+        data = rng.normal(size=4)
+        if data[0] > 2.2:
+            raise ValueError("too large")
+        return data
+
+    with pytest.raises(ek.StudyError, match=r"condition: too large\. The \d+ replicates before it"):
+        ek.Study(draw, {"mean": np.mean}, truth=0.0).run(500, rng=1)
