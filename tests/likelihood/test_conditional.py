@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 from typing import Any
 
@@ -178,3 +179,46 @@ def test_weights_are_repeats_of_strata() -> None:
     )  # fmt: skip
     same(weighted, repeated)
     np.testing.assert_allclose(weighted.covariance("HC0"), repeated.covariance("HC0"), rtol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [None, "HC0"])
+@pytest.mark.parametrize("unit", [1.0, 1e8])
+def test_intervals_of_probabilities_are_those_of_the_closed_form(
+    kind: str | None, unit: float
+) -> None:
+    """Of one case the slope of a probability is p (x - mean of x under p)."""
+    rng = np.random.default_rng(4)
+    x, strata, case = rng.normal(size=(200, 2)), np.arange(200) // 5, np.zeros(200, int)
+    case[np.arange(0, 200, 5) + rng.integers(0, 5, size=40)] = 1
+    fit = ek.fit(ek.ConditionalLogit(), unit * x + unit, case, groups=strata)
+    p = fit.predict(unit * x + unit, groups=strata).reshape(-1, 5, 1)
+    table = (unit * x).reshape(-1, 5, 2)
+    slopes = (p * (table - (p * table).sum(axis=1, keepdims=True))).reshape(-1, 2)
+    error = np.sqrt(np.einsum("ij,jk,ik->i", slopes, fit.covariance(kind), slopes))
+    p = p.ravel()
+    half = 1.959963984540054 * error / p / (1 - p)
+    stored = ek.LikelihoodFit.from_dict(json.loads(json.dumps(fit.to_dict())))
+    found = [fit.predict_interval(kind=kind)]
+    found += [fit.predict_interval(unit * x + unit, groups=strata, kind=kind)]
+    found += [stored.predict_interval(unit * x + unit, groups=strata)] if kind is None else []
+    for made in found:
+        np.testing.assert_allclose(made.mean, p, rtol=1e-9)
+        np.testing.assert_allclose(made.std_error, error, rtol=1e-7)
+        np.testing.assert_allclose(made.lower, 1 / (1 + (1 / p - 1) * np.exp(half)), rtol=1e-7)
+        np.testing.assert_allclose(made.upper, 1 / (1 + (1 / p - 1) * np.exp(-half)), rtol=1e-7)
+
+
+def test_rows_that_are_cases_for_certain_have_no_error() -> None:
+    fit = ek.fit(
+        ek.ConditionalLogit(), [1, 2, 1, 3, 2, 0], [0, 1, 1, 0, 0, 1], groups=[0, 0, 1, 1, 2, 2]
+    )
+    made = fit.predict_interval([5.0, 1.0], groups=["a", "a"], cases=2)
+    assert made.mean.tolist() == made.lower.tolist() == made.upper.tolist() == [1.0, 1.0]
+
+
+def test_marginal_effects_of_strata_without_intercepts_are_refused() -> None:
+    fit = ek.fit(
+        ek.ConditionalLogit(), [1, 2, 1, 3, 2, 0], [0, 1, 1, 0, 0, 1], groups=[0, 0, 1, 1, 2, 2]
+    )
+    with pytest.raises(ek.EstkitError, match="depends on the intercepts of the strata"):
+        fit.margins()
