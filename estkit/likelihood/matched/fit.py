@@ -110,7 +110,7 @@ class MatchedFit(LikelihoodFit):
         >>> fit = ek.fit(ek.ConditionalLogit(), dose, case, groups=pairs)
         >>> found = fit.predict_interval([1.0, 2.0], groups=["e", "e"])
         >>> found.mean.round(2), found.lower.round(2), found.upper.round(2)
-        (array([0.13, 0.87]), array([0.  , 0.02]), array([0.98, 1.  ]))
+        (array([0.13, 0.87]), array([0.  , 0.05]), array([0.95, 1.  ]))
         """
         from estkit.likelihood.predictions.prediction import Prediction
 
