@@ -259,6 +259,8 @@ def factor_of(column: Any, *, full: bool = False, explicit: bool = False) -> Fac
     Text is examined whether it is meant as categories, unless the user said so.
     """
     name = str(column.name)
+    if not len(column):
+        raise DataError("X has no rows; at least one observation is needed.")
     _, seen = _factorize(column)  # in the order in which rows have them
     found, order = set(seen), _own_order(column)
     levels = sorted(seen) if order is None else [level for level in order if level in found]

@@ -213,6 +213,15 @@ def test_text_that_is_no_category_is_refused(case: str) -> None:
         ek.fit(ek.Binomial(), frame(values), Y)
 
 
+@pytest.mark.parametrize("kind", [object, "str", "category"])
+def test_text_without_rows_is_refused(kind: Any) -> None:
+    nothing = pd.DataFrame({"race": pd.Series([], dtype=kind), "y": pd.Series([], dtype=float)})
+    with pytest.raises(ek.DataError, match="X has no rows"):
+        ek.fit(ek.Binomial(), nothing[["race"]], [])
+    with pytest.raises(ek.DataError, match="X has no rows"):
+        ek.fit_formula("y ~ race", nothing)
+
+
 def test_many_categories_may_be_asked_for() -> None:
     sites = pd.Categorical([f"s{i % 60:02}" for i in range(N)])
     columns = read_design(frame(sites))
