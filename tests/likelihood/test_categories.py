@@ -219,7 +219,7 @@ def test_text_without_rows_is_refused(kind: Any) -> None:
     with pytest.raises(ek.DataError, match="X has no rows"):
         ek.fit(ek.Binomial(), nothing[["race"]], [])
     with pytest.raises(ek.DataError, match="X has no rows"):
-        ek.fit_formula("y ~ race", nothing)
+        ek.fit_formula("y ~ race", nothing, ek.Binomial())
 
 
 def test_many_categories_may_be_asked_for() -> None:
