@@ -78,3 +78,40 @@ def test_a_share_that_is_known_keeps_its_sandwich_beside_one_at_its_end() -> Non
     np.testing.assert_allclose(
         full.covariance("HC0")[:2, :2], short.covariance("HC0"), rtol=1e-12, atol=0.0
     )
+
+
+WITHOUT_MAXIMUM: dict[str, tuple[Callable[..., ek.LikelihoodFit], str]] = {
+    "uniform": (
+        lambda **how: ek.fit(ek.Distribution("uniform"), [2.0, 2.0], **how),
+        "values are 2",
+    ),
+    "expon": (
+        lambda **how: ek.fit(ek.Distribution("expon", fixed={"loc": None}), [2.0, 2.0], **how),
+        "values are 2",
+    ),
+    "pareto": (
+        lambda **how: ek.fit(
+            ek.Distribution("pareto"), ek.Censored([-np.inf, 2.0], [1.5, 2.0]), **how
+        ),
+        "no derivative finds",
+    ),
+    "matched": (
+        lambda **how: ek.fit(
+            ek.ConditionalLogit(), {"x": [1, 2, 3, 5], "still": [1, 1, 2, 2]}, [0, 1, 1, 0],
+            groups=[0, 0, 1, 1], **how,
+        ),
+        "'still' does not vary within any stratum",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WITHOUT_MAXIMUM)
+def test_what_has_no_maximum_is_returned_or_raised_as_was_asked(name: str) -> None:
+    make, said = WITHOUT_MAXIMUM[name]
+    with pytest.raises(ek.FitError, match=said) as caught:
+        make()
+    fit = make(errors="return")
+    for found in (fit, caught.value.result):
+        assert not found.converged and said in found.reason
+        assert np.isnan(found.params).all() and np.isnan(found.std_errors).all()
+        assert "nan" not in repr(found).replace("likelihood nan", "") and str(found)

@@ -39,14 +39,17 @@ def distribution_model(family: Distribution, observations: Observations) -> Mode
     settled = law.settle(family.fixed)
     held = dict(zip(law.names, settled, strict=True))
     find = _ends if observations.exact else _censored_ends
-    ends = find(law.name, held, observations)
+    names = tuple(name for name, value in held.items() if value is None)
+    try:
+        ends = find(law.name, held, observations)
+    except FitError as error:  # the model says so when it is fitted
+        return CornerModel(family, observations, names, {}, None, error)
     if not ends:
         return model_of(family, observations, settled)
     settled = tuple({**held, **ends}[name] for name in law.names)
     inner = None
     if None in settled:
         inner = model_of(family, observations, settled)
-    names = tuple(name for name, value in held.items() if value is None)
     return CornerModel(family, observations, names, ends, inner)
 
 
@@ -70,6 +73,8 @@ def _ends(law: str, held: dict[str, float | None], observations: Observations) -
         found = {} if loc is not None else {"loc": low}
         return found if scale is not None else {**found, "scale": high - start}
     if law in _FALLING and held["loc"] is None:
+        if low == high and held["scale"] is None:
+            raise no_spread(law, high, "scale goes to 0")
         return {"loc": low}
     if law == "pareto" and held["scale"] is None and held["loc"] is not None:
         observations.refuse(x <= held["loc"], f"pareto is defined above {held['loc']:g}.")
@@ -110,6 +115,7 @@ class CornerModel(Model):
     labels: tuple[str, ...]
     ends: dict[str, float]
     inner: DistributionModel | None
+    endless: FitError | None = None  # why there is no maximum, if there is none
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,6 +196,8 @@ class CornerModel(Model):
 
     def solve(self, start: Any = None) -> newton.Optimum:
         """Return the maximum of what lies inside."""
+        if self.endless is not None:
+            raise self.endless
         if start is not None:
             raise DataError(f"{self.family.law} needs no start: part of it is read off the sample.")
         if self.inner is not None:

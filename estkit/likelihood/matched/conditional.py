@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from estkit import data
 from estkit.categories import read_design
-from estkit.errors import DataError, RankError
+from estkit.errors import DataError
 from estkit.labels import Labels, read_labels
 from estkit.likelihood.family import Block, Floats, Response
 from estkit.likelihood.matched.strata import Strata
@@ -102,7 +102,6 @@ class ConditionalLogit:
                 f"row, so there is nothing to compare."
             )
         own = strata.centred(np.asarray(columns.values[strata.order], float))
-        _check_varying(own, columns.names)
         moved = data.Columns(own, columns.names, columns.coding)
         placement = place(moved, intercept=False, predictors=1)
         n_obs = int(strata.weights @ strata.sizes)
@@ -154,16 +153,4 @@ def _check_constant(weights: Floats, labels: Labels) -> None:
             f"weights: row {row} (counted from 0) has {weights[row]:g}, but an earlier row of its "
             f"stratum {stratum!r} has {first[labels.codes[row]]:g}; a stratum is observed as a "
             f"whole, so its rows have one weight."
-        )
-
-
-def _check_varying(centred: Floats, names: Sequence[str]) -> None:
-    """Raise if columns do not vary within any stratum."""
-    flat = [repr(name) for name, column in zip(names, centred.T, strict=True) if not column.any()]
-    if flat:
-        does, it = ("does", "it") if len(flat) == 1 else ("do", "them")
-        raise RankError(
-            f"{', '.join(flat[:8])} {does} not vary within any stratum that has cases and other "
-            f"rows, so the intercepts of the strata take the place of {it}. Drop {it}; "
-            f"interactions with columns that vary can be estimated."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estkit import data, parallel
-from estkit.errors import ConvergenceError, DataError, SeparationError
+from estkit.errors import ConvergenceError, DataError, RankError, SeparationError
 from estkit.likelihood import divergence, existence, newton, rank
 from estkit.likelihood.design import Dense
 from estkit.likelihood.family import Block, Floats, Sums
@@ -146,6 +146,7 @@ class Matched(Model):
 
     def examine(self) -> Matched:
         """Return the model with its columns placed so that their moments keep their digits."""
+        _check_varying(self.rows.columns.values, self.names)
         rows, _ = rank.examine(self.rows, origin=self.distance)
         return replace(self, rows=rows)
 
@@ -274,3 +275,15 @@ class Matched(Model):
         """Return the same strata with other cases."""
         strata = replace(self.strata, is_case=values[self.strata.order])
         return replace(self, strata=strata, cases=values)
+
+
+def _check_varying(centred: Floats, names: Sequence[str]) -> None:
+    """Raise if columns do not vary within any stratum."""
+    flat = [repr(name) for name, column in zip(names, centred.T, strict=True) if not column.any()]
+    if flat:
+        does, it = ("does", "it") if len(flat) == 1 else ("do", "them")
+        raise RankError(
+            f"{', '.join(flat[:8])} {does} not vary within any stratum that has cases and other "
+            f"rows, so the intercepts of the strata take the place of {it}. Drop {it}; "
+            f"interactions with columns that vary can be estimated."
+        )
