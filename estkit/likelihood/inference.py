@@ -21,7 +21,7 @@ _RANK = 1e-13  # of the largest singular value of a root: what rounding leaves o
 _AGREE = 1e-6  # in standard errors: what rounding leaves of hypotheses that agree
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TestResult:
     """The outcome of a test of a hypothesis about parameters.
 
@@ -46,6 +46,9 @@ class TestResult:
     df: int
     p_value: float
     method: str
+
+    def __repr__(self) -> str:
+        return f"TestResult({self})"
 
     def __str__(self) -> str:
         return (

@@ -150,7 +150,9 @@ def test_joint_p_values_are_right_far_into_the_tail(statistic: float, df: int) -
 
 
 def test_the_outcome_of_a_test_is_one_line() -> None:
-    text = str(FITS["binomial"].wald_test(["x0"]))
+    found = FITS["binomial"].wald_test(["x0"])
+    text = str(found)
+    assert repr(found) == f"TestResult({text})"
     assert "\n" not in text
     assert [part for part in ("Wald", "x0 = 0", "1 df", "p = ") if part not in text] == []
 
