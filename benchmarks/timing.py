@@ -80,10 +80,11 @@ def gap(answer: Answer, reference: Answer) -> float:
     shared = [key for key in answer if key in reference]
     if len(shared) < len(answer):
         raise ValueError(f"estkit does not report {set(answer) - set(shared)}")
-    gaps = [
-        abs(answer[key][0] - reference[key][0]) / math.hypot(answer[key][1], reference[key][1])
-        for key in shared
-    ]
+    gaps = []
+    for key in shared:
+        (value, error), (known, known_error) = answer[key], reference[key]
+        both = math.hypot(error, known_error)  # 0 for rates of 0 or 1
+        gaps.append(abs(value - known) / both if both else 0.0 if value == known else math.inf)
     # max() would drop a NaN that is not first; an answer with a NaN is a wrong answer.
     return math.inf if any(math.isnan(value) for value in gaps) else max(gaps)
 
