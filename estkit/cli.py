@@ -13,7 +13,7 @@ from rich.console import Console
 import estkit as ek
 from estkit import compare_command, similar_command, study_command
 from estkit.estimate import plain
-from estkit.files import check_target, read_table, write_json, write_text
+from estkit.files import check_target, read_table, write_json
 
 app = typer.Typer(
     name="estkit",
@@ -118,7 +118,8 @@ def fit_file(
         typer.Option("--json", help="Write the fit, which LikelihoodFit.from_dict reads."),
     ] = None,
     html_file: Annotated[
-        Path | None, typer.Option("--html", help="Write the table as a page.")
+        Path | None,
+        typer.Option("--html", help="Write a self-contained page; needs the extra report."),
     ] = None,
 ) -> None:
     """Fit a regression to a file of data by maximum likelihood, and print it with its errors.
@@ -153,10 +154,7 @@ def fit_file(
         stored = {**result.to_dict(), "table": shown}
         write_json(json_file, stored)
     if html_file is not None:
-        head = (
-            '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>estkit fit</title>'
-        )
-        write_text(html_file, f"{head}\n{table.to_html()}</html>\n")
+        result.to_html(html_file, level=level, kind=kind)
 
 
 def _family(name: Family, options: dict[str, str]) -> Any:

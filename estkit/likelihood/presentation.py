@@ -19,11 +19,14 @@ class Presentation(Tabular):
     def _whole(self) -> LikelihoodFit:
         return cast("LikelihoodFit", self)
 
-    def plot(self, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
-        """Draw the coefficients with their intervals; needs the extra ``plot``."""
+    def plot(self, *, level: float = 0.95, kind: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the coefficients with their intervals; needs the extra ``plot``.
+
+        `kind` says which covariance the intervals come from.
+        """
         from estkit.plot import plot_coefficients
 
-        return plot_coefficients(self._whole(), level=level, ax=ax)
+        return plot_coefficients(self._whole(), level=level, kind=kind, ax=ax)
 
     def to_html(
         self,
@@ -31,6 +34,8 @@ class Presentation(Tabular):
         *,
         title: str | None = None,
         plots: bool = True,
+        level: float = 0.95,
+        kind: str | None = None,
     ) -> str | None:
         """Write a self-contained page: the table, a picture of the coefficients, how it was made.
 
@@ -44,6 +49,10 @@ class Presentation(Tabular):
             The heading.
         plots : bool
             Whether to draw.
+        level : float
+            The confidence level of the intervals.
+        kind : str, optional
+            The covariance that the errors come from, as in `covariance`.
 
         Examples
         --------
@@ -55,7 +64,7 @@ class Presentation(Tabular):
         """
         from estkit.report import fit_page, render, write
 
-        text = render(fit_page(self._whole(), title=title, plots=plots))
+        text = render(fit_page(self._whole(), title=title, plots=plots, level=level, kind=kind))
         if path is None:
             return text
         write(text, path)

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 _NAMED = 10  # coefficients of a path that are told apart by color and name
 
 
-def plot_coefficients(fit: LikelihoodFit, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
+def plot_coefficients(
+    fit: LikelihoodFit,
+    *,
+    level: float = 0.95,
+    kind: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the coefficients of a fit with their intervals, intercepts left out.
 
     Parameters
@@ -29,6 +35,8 @@ def plot_coefficients(fit: LikelihoodFit, *, level: float = 0.95, ax: Axes | Non
         The fit.
     level : float
         The confidence level of the intervals.
+    kind : str, optional
+        The covariance that the intervals come from, as in `LikelihoodFit.covariance`.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure, reached by ``ax.figure``.
 
@@ -46,8 +54,8 @@ def plot_coefficients(fit: LikelihoodFit, *, level: float = 0.95, ax: Axes | Non
     """
     if not fit.converged:
         raise EstkitError(f"The fit has no answer to draw: {fit.reason}")
-    bare = fit.covariance_kind == "none"  # a penalty that leaves no standard errors
-    limits = np.column_stack([fit.params] * 2) if bare else fit.interval(level)
+    bare = (kind or fit.covariance_kind) == "none"  # a penalty that leaves no standard errors
+    limits = np.column_stack([fit.params] * 2) if bare else fit.interval(level, kind=kind)
     terms = fit.terms * (len(fit.names) // len(fit.terms))
     kept = [i for i, term in enumerate(terms) if term != "intercept"]
     if not kept:

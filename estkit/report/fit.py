@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING
 
 from estkit.report.page import Grid, Page, Section, Terms
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
     from estkit.likelihood.result import LikelihoodFit
 
 
-def fit_page(fit: LikelihoodFit, *, title: str | None = None, plots: bool = True) -> Page:
+def fit_page(
+    fit: LikelihoodFit,
+    *,
+    title: str | None = None,
+    plots: bool = True,
+    level: float = 0.95,
+    kind: str | None = None,
+) -> Page:
     """Return the page of a fit.
 
     Parameters
@@ -25,14 +33,21 @@ def fit_page(fit: LikelihoodFit, *, title: str | None = None, plots: bool = True
         The heading; by default that of its table.
     plots : bool
         Whether to draw.
+    level : float
+        The confidence level of the intervals.
+    kind : str, optional
+        The covariance that the errors come from.
     """
-    table = fit._table()
+    table = fit._table(level, kind)
     gallery = Gallery()
-    pictures = gallery.draw(fit.plot, "Coefficients with their 95% intervals.") if plots else []
+    drawn = partial(fit.plot, level=level, kind=kind)
+    caption = f"Coefficients with their {100 * level:g}% intervals."
+    pictures = gallery.draw(drawn, caption) if plots else []
     bare: Table = dataclasses.replace(table, title="")
     about = [
         ("Family", repr(fit.family)),
-        ("Standard errors from", fit.covariance_kind),
+        ("Standard errors from", kind or fit.covariance_kind),
+        ("Level of the intervals", f"{level:g}"),
         ("Optimiser", fit.reason),
         versions(),
     ]
